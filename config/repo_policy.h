@@ -1,0 +1,46 @@
+// RepoPolicy: what a repository says about its own tasks, in `.swage.yml` on its default branch.
+//
+// Commands come only from here or from the server's settings, never from a task's branch (T23).
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/base/result.h"
+
+namespace swage {
+
+enum class ReportFormat { kNone, kJUnit, kSarif, kTap, kGcc, kMatcher };
+
+/// A check that a change must pass: a command, and how to read what it says.
+struct GateSpec {
+  std::string name;                         ///< [a-z0-9_-], unique, at most 40 characters
+  std::vector<std::string> run;             ///< argv; with `shell: true` it is {"/bin/sh", "-c", text}
+  std::chrono::milliseconds timeout{std::chrono::minutes(10)};
+  bool required = true;                     ///< false = advisory: reported, never blocks
+  ReportFormat format = ReportFormat::kNone;
+  std::string report;                       ///< file below the workspace; empty = the command's output
+  std::string matcher;                      ///< RE2 with named groups file, line, message, rule, severity
+  std::vector<std::string> paths;           ///< run only when the diff touches one of these globs
+  std::map<std::string, std::string> env;
+
+  bool operator==(const GateSpec&) const = default;
+};
+
+struct RepoPolicy {
+  std::vector<GateSpec> gates;
+  std::optional<int> max_cycles;
+  std::optional<std::string> when_red;
+  std::string instructions;                 ///< added to every prompt: how to build, house rules
+  std::map<std::string, std::string> profiles;  ///< label suffix -> extra instructions (A1)
+};
+
+/// `name` stands in messages ("acme/lib@main:.swage.yml"). Errors: kInvalid, one line per fault, each
+/// with line number, key, what is wrong and what would be right; also for duplicate and unknown keys.
+Result<RepoPolicy> ParseRepoPolicy(std::string_view yaml, std::string_view name);
+
+}  // namespace swage

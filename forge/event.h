@@ -1,0 +1,69 @@
+// Event: the closed set of things that a webhook (or a poll) can tell Swage.
+//
+// The edge parses a delivery once into one of these; nothing behind it looks at a forge's JSON again.
+// Fields that a payload lacks are empty, never an error: old payloads miss many (see the sample suites).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "forge/model.h"
+
+namespace swage {
+
+struct IssueLabeled {
+  RepoRef repo;
+  Actor actor;
+  Issue issue;
+  std::vector<std::string> added;  ///< the labels that this very event added
+};
+
+struct IssueUnlabeled {
+  RepoRef repo;
+  Actor actor;
+  Issue issue;
+  std::vector<std::string> removed;
+};
+
+/// The issue can no longer be worked on (A14).
+enum class GoneReason { kClosed, kDeleted, kTransferred };
+struct IssueGone {
+  RepoRef repo;
+  Actor actor;
+  Issue issue;
+  GoneReason reason = GoneReason::kClosed;
+};
+
+/// A new comment. Edited and deleted comments are no event (T19).
+struct CommentCreated {
+  RepoRef repo;
+  Actor actor;
+  Thread thread;
+  Comment comment;
+  bool thread_open = true;
+};
+
+struct PullRequestClosed {
+  RepoRef repo;
+  Actor actor;
+  std::int64_t number = 0;
+  std::string head_branch;
+  bool merged = false;
+};
+
+/// Authentic, understood, and of no interest.
+struct Ignored {
+  std::string why;  ///< "push event", "issue edited", ...
+};
+
+using Event = std::variant<IssueLabeled, IssueUnlabeled, IssueGone, CommentCreated, PullRequestClosed,
+                           Ignored>;
+
+/// "IssueLabeled", ... for logs and tests.
+std::string_view EventName(const Event& event);
+/// The repository an event speaks of; nullptr for Ignored.
+const RepoRef* EventRepo(const Event& event);
+
+}  // namespace swage

@@ -1,0 +1,58 @@
+// HttpTransport: one JSON request to one configured host, with every bound that a stranger's server needs.
+//
+// What an implementation owes: the base URL is fixed by the settings and never by a payload (T51); a
+// redirect is followed by hand and only to the same scheme, host and port (T50); connect, read and total
+// deadlines; a response cap; TLS is verified (T52); header values are free of CR/LF; errors carry no
+// token. Retries: only GET, at most kMaxAttempts, on 5xx and connection failures; 429 and GitHub's 403
+// rate limits become kRateLimited with retry_after. Blocks; safe from many threads.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/base/clock.h"
+#include "config/base/redact.h"
+#include "config/base/result.h"
+
+namespace swage {
+
+struct HttpRequest {
+  std::string method;  ///< GET, POST, PUT, PATCH, DELETE
+  std::string path;    ///< "/repos/o/r/issues?per_page=100": appended to the base URL's path
+  std::string body;    ///< JSON, or empty
+};
+
+struct HttpResponse {
+  int status = 0;
+  std::map<std::string, std::string> headers;  ///< names in lower case
+  std::string body;
+};
+
+struct TransportOptions {
+  std::string base_url;                         ///< "https://api.github.com"
+  std::map<std::string, std::string> headers;   ///< sent with every request (authorization, accept)
+  std::chrono::milliseconds connect_timeout{5'000};
+  std::chrono::milliseconds total_timeout{30'000};
+  std::size_t max_response_bytes = 16 << 20;
+  std::string ca_file;  ///< PEM of an additional authority; empty = the system's
+};
+
+class HttpTransport {
+ public:
+  static constexpr int kMaxAttempts = 3;
+  static constexpr int kMaxRedirects = 3;
+
+  virtual ~HttpTransport() = default;
+  /// Any status below 500 but 429 is a response, not an error.
+  virtual Result<HttpResponse> Send(const HttpRequest& request) = 0;
+};
+
+/// Errors: kInvalid for a base URL that is not http(s), or http to a host that is not loopback.
+Result<std::unique_ptr<HttpTransport>> MakeHttpTransport(TransportOptions options,
+                                                         const Clock& clock);
+
+}  // namespace swage

@@ -1,0 +1,49 @@
+// Command: one line of ChatOps, parsed by a fixed grammar (G2, T19, T21).
+//
+//   /swage <verb> [text]        or      @swage <verb> [text]
+//
+// Only the first line that is not blank counts; never inside a quote, a code fence or a code span. The
+// text after the verb is data: it goes into a prompt or a lookup, never near a shell. Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace swage {
+
+enum class Verb { kHelp, kRun, kRetry, kStop, kStatus, kFix, kGates };
+
+struct VerbInfo {
+  Verb verb;
+  std::string_view name;
+  std::string_view argument;  ///< "", "<what to change>"
+  std::string_view help;      ///< one sentence
+};
+/// Every verb, in the order in which help lists them.
+const std::vector<VerbInfo>& Verbs();
+
+struct Command {
+  Verb verb = Verb::kHelp;
+  std::string text;  ///< the rest of the comment: at most kMaxCommandText bytes, hidden text stripped
+};
+
+struct BadCommand {
+  std::string what;        ///< one sentence: "unknown command `rnu`"
+  std::string suggestion;  ///< the nearest verb, or empty
+};
+
+struct ParsedComment {
+  std::optional<Command> command;
+  std::optional<BadCommand> bad;  ///< it was meant for us but is not in the grammar
+};
+
+inline constexpr std::size_t kMaxCommandText = 8'000;
+
+/// `prefix` is "/swage"; `self_login` enables the @mention form when not empty ("@swage" is not
+/// "@swage-dev").
+ParsedComment ParseComment(std::string_view body, std::string_view prefix,
+                           std::string_view self_login);
+
+}  // namespace swage

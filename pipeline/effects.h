@@ -1,0 +1,71 @@
+// The payloads of outbox effects: what the worker and intake write, and the publisher reads.
+//
+// Payloads are frozen when the effect is added (a sticky comment alone is rendered when it is sent), so a
+// retry after a crash posts the same text. Pure; the JSON form is private to effects.cc.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/base/result.h"
+#include "forge/model.h"
+#include "pipeline/store/store.h"
+
+namespace swage {
+
+struct ReactionEffect {
+  Thread thread;
+  std::string comment_id;  ///< empty = the thread itself
+  Reaction reaction = Reaction::kEyes;
+};
+
+/// A comment of its own, told apart by its marker; `body` holds the marker.
+struct CommentEffect {
+  Thread thread;
+  std::string marker;
+  std::string body;
+};
+
+struct PushEffect {
+  std::string branch;
+  CommitSha sha;
+};
+
+struct PullRequestEffect {
+  PullRequestDraft draft;
+};
+
+struct StatusEffect {
+  CommitStatus status;
+};
+
+struct ReviewEffect {
+  ReviewDraft review;
+};
+
+/// Threads whose findings are gone.
+struct ResolveEffect {
+  std::vector<PostedComment> threads;
+  CommitSha head;
+};
+
+std::string Encode(const ReactionEffect& e);
+std::string Encode(const CommentEffect& e);
+std::string Encode(const PushEffect& e);
+std::string Encode(const PullRequestEffect& e);
+std::string Encode(const StatusEffect& e);
+std::string Encode(const ReviewEffect& e);
+std::string Encode(const ResolveEffect& e);
+
+Result<ReactionEffect> DecodeReaction(std::string_view payload);
+Result<CommentEffect> DecodeComment(std::string_view payload);
+Result<PushEffect> DecodePush(std::string_view payload);
+Result<PullRequestEffect> DecodePullRequest(std::string_view payload);
+Result<StatusEffect> DecodeStatus(std::string_view payload);
+Result<ReviewEffect> DecodeReview(std::string_view payload);
+Result<ResolveEffect> DecodeResolve(std::string_view payload);
+
+/// The key of a task's one sticky comment effect.
+std::string StickyKey(TaskId task);
+
+}  // namespace swage

@@ -1,0 +1,124 @@
+// Workspaces: a mirror per repository, a worktree per task, and a trust boundary between them.
+//
+// The mirror (bare) belongs to the bot. A task's worktree is registered in the mirror, so its index and
+// HEAD live on the bot's side; the `.git` that the agent sees is a private directory with alternates to
+// the mirror's objects. The agent may do what it likes in there: the bot takes the files, never the agent's
+// refs, config, hooks or commits (T31 to T33). Every git call names --git-dir and --work-tree, starts from
+// an empty environment, and turns hooks, fsmonitor, filters, credential helpers and foreign transports off.
+//
+// Layout below data_dir:
+//   mirrors/FORGE-REPOID.git        one bare repository; a lock file beside it orders add/remove/fetch
+//   workspaces/TASK-RUNTOKEN/work   the files        .../home .../tmp   private to the task
+//   workspaces/TASK-RUNTOKEN/handoff   task.json and prompt.md
+//
+// Thread-safe: tasks of one repository work in parallel; per-repository steps take the mirror's lock.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <set>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/base/process.h"
+#include "config/base/result.h"
+#include "forge/model.h"
+#include "pipeline/gate.h"
+
+namespace swage {
+
+struct CommitIdentity {
+  std::string name;
+  std::string email;
+};
+
+/// A range of lines of the head version that a diff shows: the only lines a review may comment on.
+struct DiffHunk {
+  int first_line = 0;
+  int line_count = 0;
+};
+struct FileDiff {
+  std::string path;
+  std::string old_path;  ///< differs from path for renames
+  char change = 'M';     ///< A, M, D, R
+  bool binary = false;
+  int added = 0;
+  int removed = 0;
+  std::vector<DiffHunk> hunks;
+};
+struct DiffSummary {
+  std::vector<FileDiff> files;
+  bool Empty() const { return files.empty(); }
+};
+
+struct Snapshot {
+  CommitSha commit;  ///< the new checkpoint, or the previous one when nothing changed
+  TreeSha tree;
+  bool changed = false;  ///< against the parent
+};
+
+struct ProvisionRequest {
+  RepoRef repo;
+  TaskId task;
+  std::string branch;     ///< task branch; created at `start`
+  CommitSha base;         ///< the diff is measured from here
+  CommitSha start;        ///< files start as in this commit: the base, or the last checkpoint
+  std::map<std::string, std::string> extra_env;  ///< SWAGE_* for the commands
+  std::vector<std::string> extra_path;
+};
+
+/// One task's files. Destroying it leaves the files; Release removes them.
+class Workspace {
+ public:
+  virtual ~Workspace() = default;
+  virtual const std::filesystem::path& Root() const = 0;        ///< .../work
+  virtual const std::filesystem::path& HandOffDir() const = 0;  ///< outside the work tree
+  virtual const CommandContext& Commands() const = 0;
+  /// Takes the files into a commit on the task branch (refs/heads/BRANCH of the mirror), whose parent is
+  /// the last checkpoint or the base. Nested git directories are moved out of the way and reported in
+  /// `warnings`. Empty change: no commit. Blocks.
+  virtual Result<Snapshot> TakeSnapshot(const std::string& message, const CommitIdentity& author,
+                                        std::vector<std::string>& warnings) = 0;
+  /// The diff from the base to `commit`, renames detected.
+  virtual Result<DiffSummary> DiffFromBase(const CommitSha& commit) = 0;
+  /// Puts the files back to `commit`, untracked ones removed; ignored ones stay.
+  virtual Result<void> Reset(const CommitSha& commit) = 0;
+  /// Unregisters the worktree and deletes the directory without following links (T37).
+  virtual Result<void> Release() = 0;
+};
+
+struct PushRequest {
+  RepoRef repo;
+  GitRemote remote;
+  std::string branch;
+  CommitSha sha;
+  CommitSha expected;  ///< what the forge's branch must hold now; empty = it must not exist
+};
+
+class Workspaces {
+ public:
+  virtual ~Workspaces() = default;
+  /// Brings the mirror up to date: clones it the first time. Returns the commit of `branch`.
+  /// Errors: kNotFound (no such branch), kUnavailable, kDenied.
+  virtual Result<CommitSha> Fetch(const RepoRef& repo, const GitRemote& remote,
+                                  const std::string& branch, std::stop_token stop) = 0;
+  /// A file of a commit in the mirror; kNotFound when absent. Never touches a work tree.
+  virtual Result<std::string> ReadCommitted(const RepoRef& repo, const CommitSha& commit,
+                                            std::string_view path) = 0;
+  virtual Result<std::unique_ptr<Workspace>> Provision(const ProvisionRequest& request,
+                                                       std::stop_token stop) = 0;
+  /// Pushes exactly one ref with --force-with-lease (T40). Pushing what is already there is success.
+  /// Errors: kConflict (the branch holds something else), kDenied, kUnavailable.
+  virtual Result<void> Push(const PushRequest& request, std::stop_token stop) = 0;
+  /// Removes every workspace that belongs to none of `live`; returns what was removed (C11).
+  virtual Result<std::vector<std::string>> SweepOrphans(const std::set<TaskId>& live) = 0;
+  /// Whether the installed git is new enough (T34). Errors: kInvalid with the version and the fix.
+  virtual Result<void> CheckGit() = 0;
+};
+
+std::unique_ptr<Workspaces> MakeWorktreeWorkspaces(std::filesystem::path data_dir,
+                                                   ProcessRunner& processes);
+
+}  // namespace swage
