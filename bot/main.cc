@@ -1,0 +1,2 @@
+// The only place that names concrete forges and engines.
+int main() { return 0; }
