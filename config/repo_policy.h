@@ -18,14 +18,14 @@ enum class ReportFormat { kNone, kJUnit, kSarif, kTap, kGcc, kMatcher };
 
 /// A check that a change must pass: a command, and how to read what it says.
 struct GateSpec {
-  std::string name;                         ///< [a-z0-9_-], unique, at most 40 characters
-  std::vector<std::string> run;             ///< argv; with `shell: true` it is {"/bin/sh", "-c", text}
+  std::string name;              ///< [a-z0-9_-], unique, at most 40 characters
+  std::vector<std::string> run;  ///< argv; with `shell: true` it is {"/bin/sh", "-c", text}
   std::chrono::milliseconds timeout{std::chrono::minutes(10)};
-  bool required = true;                     ///< false = advisory: reported, never blocks
+  bool required = true;  ///< false = advisory: reported, never blocks
   ReportFormat format = ReportFormat::kNone;
-  std::string report;                       ///< file below the workspace; empty = the command's output
-  std::string matcher;                      ///< RE2 with named groups file, line, message, rule, severity
-  std::vector<std::string> paths;           ///< run only when the diff touches one of these globs
+  std::string report;              ///< file below the workspace; empty = the command's output
+  std::string matcher;             ///< RE2 with named groups file, line, message, rule, severity
+  std::vector<std::string> paths;  ///< run only when the diff touches one of these globs
   std::map<std::string, std::string> env;
 
   bool operator==(const GateSpec&) const = default;
@@ -35,12 +35,13 @@ struct RepoPolicy {
   std::vector<GateSpec> gates;
   std::optional<int> max_cycles;
   std::optional<std::string> when_red;
-  std::string instructions;                 ///< added to every prompt: how to build, house rules
+  std::string instructions;  ///< added to every prompt: how to build, house rules
   std::map<std::string, std::string> profiles;  ///< label suffix -> extra instructions (A1)
 };
 
-/// `name` stands in messages ("acme/lib@main:.swage.yml"). Errors: kInvalid, one line per fault, each
-/// with line number, key, what is wrong and what would be right; also for duplicate and unknown keys.
+/// `name` stands in messages ("acme/lib@main:.swage.yml"). Errors: kInvalid, one line per fault,
+/// each with line number, key, what is wrong and what would be right; also for duplicate and
+/// unknown keys.
 Result<RepoPolicy> ParseRepoPolicy(std::string_view yaml, std::string_view name);
 
 }  // namespace swage

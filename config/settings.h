@@ -1,8 +1,8 @@
 // Settings: everything an operator can say, read once at start from one YAML file.
 //
-// Each setting is declared once, in settings_table.cc, with its type, default, bounds and manual text;
-// parsing, error messages and config/reference.md all come from that table. Errors name the file, the
-// line, the setting, what is wrong and what would be right.
+// Each setting is declared once, in settings_table.cc, with its type, default, bounds and manual
+// text; parsing, error messages and config/reference.md all come from that table. Errors name the
+// file, the line, the setting, what is wrong and what would be right.
 #pragma once
 
 #include <chrono>
@@ -18,23 +18,24 @@
 
 namespace swage {
 
-/// A secret by reference: "env:NAME" or "file:/path" in the YAML, never the value itself. Reading it
-/// registers the value with the Redactor.
+/// A secret by reference: "env:NAME" or "file:/path" in the YAML, never the value itself. Reading
+/// it registers the value with the Redactor.
 struct SecretValue {
   std::string reference;
   std::string value;
 };
 
 struct ForgeSettings {
-  std::string name;      ///< [a-z0-9-]; part of task keys and of the webhook URL /hooks/NAME
-  std::string kind;      ///< "github" or "gitlab"
-  std::string api_url;   ///< "https://api.github.com", "https://gitlab.example.com/api/v4"
-  std::string git_url;   ///< "https://github.com": clone URLs are git_url/owner/name.git
-  std::string ca_file;   ///< additional PEM authority; empty = the system's
+  std::string name;     ///< [a-z0-9-]; part of task keys and of the webhook URL /hooks/NAME
+  std::string kind;     ///< "github" or "gitlab"
+  std::string api_url;  ///< "https://api.github.com", "https://gitlab.example.com/api/v4"
+  std::string git_url;  ///< "https://github.com": clone URLs are git_url/owner/name.git
+  std::string ca_file;  ///< additional PEM authority; empty = the system's
   SecretValue token;
   SecretValue webhook_secret;
   std::map<std::string, SecretValue> repo_webhook_secrets;  ///< "owner/name" -> secret, wins (T6)
-  std::vector<std::string> repos;  ///< globs, "!" excludes, the last match decides; empty = none (A10)
+  std::vector<std::string>
+      repos;  ///< globs, "!" excludes, the last match decides; empty = none (A10)
   std::vector<std::string> allowed_bots;  ///< account ids of bots that may trigger (T16)
 };
 
@@ -44,9 +45,9 @@ struct AgentSettings {
   std::chrono::milliseconds time_limit{std::chrono::minutes(30)};
   std::chrono::milliseconds silence_limit{std::chrono::minutes(10)};
   std::size_t output_cap = 64 << 20;
-  std::vector<std::string> pass_env;          ///< names copied from the bot's environment
+  std::vector<std::string> pass_env;           ///< names copied from the bot's environment
   std::map<std::string, SecretValue> secrets;  ///< NAME -> secret given to the agent (an API key)
-  std::vector<std::string> extra_path;        ///< directories put before the default PATH
+  std::vector<std::string> extra_path;         ///< directories put before the default PATH
 };
 
 struct Settings {
@@ -56,7 +57,7 @@ struct Settings {
 
   std::string listen = "127.0.0.1:8420";     ///< webhooks and /healthz
   std::string dashboard = "127.0.0.1:8421";  ///< pages; loopback only (T56)
-  std::string public_url;                    ///< of the dashboard, for links in comments; may be empty
+  std::string public_url;  ///< of the dashboard, for links in comments; may be empty
   std::string log_level = "info";
   std::string log_format = "text";
 
@@ -69,18 +70,18 @@ struct Settings {
   AgentSettings agent;
   std::vector<GateSpec> gates;  ///< for repositories whose policy names none
   int max_cycles = 3;
-  int max_attempts = 3;         ///< claims of one run before it is parked (B9)
+  int max_attempts = 3;  ///< claims of one run before it is parked (B9)
   int concurrent_tasks = 4;
   int concurrent_tasks_per_repo = 4;
   std::string branch_prefix = "swage/";
   std::string when_red = "draft";  ///< "draft" or "comment" (F9)
   std::string commit_name = "Swage";
   std::string commit_email = "swage@localhost";
-  bool keep_workspaces = false;    ///< leave a finished task's files on disk
+  bool keep_workspaces = false;  ///< leave a finished task's files on disk
 };
 
-/// Reads and checks the file. Errors: kNotFound, kInvalid; the message may hold several lines, one per
-/// fault, each "FILE:LINE: setting: what is wrong; what would be right".
+/// Reads and checks the file. Errors: kNotFound, kInvalid; the message may hold several lines, one
+/// per fault, each "FILE:LINE: setting: what is wrong; what would be right".
 Result<Settings> LoadSettings(const std::filesystem::path& file, Redactor& redactor);
 
 /// The manual, generated: what config/reference.md holds.

@@ -1,7 +1,8 @@
 // Event: the closed set of things that a webhook (or a poll) can tell Swage.
 //
-// The edge parses a delivery once into one of these; nothing behind it looks at a forge's JSON again.
-// Fields that a payload lacks are empty, never an error: old payloads miss many (see the sample suites).
+// The edge parses a delivery once into one of these; nothing behind it looks at a forge's JSON
+// again. Fields that a payload lacks are empty, never an error: old payloads miss many (see the
+// sample suites).
 #pragma once
 
 #include <optional>
@@ -58,8 +59,8 @@ struct Ignored {
   std::string why;  ///< "push event", "issue edited", ...
 };
 
-using Event = std::variant<IssueLabeled, IssueUnlabeled, IssueGone, CommentCreated, PullRequestClosed,
-                           Ignored>;
+using Event = std::variant<IssueLabeled, IssueUnlabeled, IssueGone, CommentCreated,
+                           PullRequestClosed, Ignored>;
 
 /// "IssueLabeled", ... for logs and tests.
 std::string_view EventName(const Event& event);

@@ -2,12 +2,15 @@
 //
 // Why a seam: the pipeline never learns which forge it speaks to. Implementations live in their own
 // folders and are named only there and in bot/main.cc. What an implementation owes:
-//   - Ensure* writes are idempotent: after an unknown outcome the same call finds what the first one made
+//   - Ensure* writes are idempotent: after an unknown outcome the same call finds what the first
+//   one made
 //     (by branch, marker or key), adopts it, and writes nothing twice (X8, X9);
 //   - paging, the forge's size limits, and its error dialect stay inside;
 //   - errors: kNotFound, kDenied, kUnauthenticated, kRateLimited (with retry_after), kConflict,
-//     kUnavailable/kTimeout (may be retried), kInvalid (will not get better); no secret in any message;
-//   - calls block on the network, bounded by the transport's deadline, and may come from many threads.
+//     kUnavailable/kTimeout (may be retried), kInvalid (will not get better); no secret in any
+//     message;
+//   - calls block on the network, bounded by the transport's deadline, and may come from many
+//   threads.
 #pragma once
 
 #include <chrono>
@@ -33,7 +36,8 @@ class Forge {
   virtual const std::string& Name() const = 0;
   virtual const ForgeLimits& Limits() const = 0;
 
-  // --- reads ---------------------------------------------------------------------------------------
+  // --- reads
+  // ---------------------------------------------------------------------------------------
   /// The account behind the token; how the bot knows itself (T20).
   virtual Result<Actor> GetSelf() = 0;
   /// By path ("owner/name").
@@ -48,17 +52,18 @@ class Forge {
   /// Pure: where git clones from and pushes to.
   virtual GitRemote Remote(const RepoRef& repo) const = 0;
 
-  // --- writes --------------------------------------------------------------------------------------
+  // --- writes
+  // --------------------------------------------------------------------------------------
   /// `comment_id` empty: react to the thread itself.
   virtual Result<void> EnsureReaction(const RepoRef& repo, const Thread& thread,
                                       std::string_view comment_id, Reaction reaction) = 0;
-  /// The one comment of ours that carries `marker`: created, or edited in place. `known_id` spares the
-  /// search; a wrong one is no error. `body` holds the marker already (see messages).
+  /// The one comment of ours that carries `marker`: created, or edited in place. `known_id` spares
+  /// the search; a wrong one is no error. `body` holds the marker already (see messages).
   virtual Result<Comment> EnsureComment(const RepoRef& repo, const Thread& thread,
                                         std::string_view marker, std::string_view body,
                                         std::string_view known_id) = 0;
-  /// The one open pull request of `draft.head_branch`: created, or found and its title, body and draft
-  /// state brought up to date. kConflict when the newest one was closed or merged by a human.
+  /// The one open pull request of `draft.head_branch`: created, or found and its title, body and
+  /// draft state brought up to date. kConflict when the newest one was closed or merged by a human.
   virtual Result<PullRequest> EnsurePullRequest(const RepoRef& repo,
                                                 const PullRequestDraft& draft) = 0;
   /// One review per marker. Lines outside the diff fall back to a file comment, then to the body.
@@ -87,10 +92,12 @@ class WebhookDialect {
   /// Errors: kUnauthenticated (wrong, absent, doubled), kInvalid (no delivery id or event name).
   virtual Result<DeliveryInfo> Verify(const HeaderMap& headers, std::string_view raw_body,
                                       std::string_view secret, WallTime now) const = 0;
-  /// Errors: kInvalid, kTooLarge for bodies that are no JSON; anything else is an Event (often Ignored).
+  /// Errors: kInvalid, kTooLarge for bodies that are no JSON; anything else is an Event (often
+  /// Ignored).
   virtual Result<Event> Parse(std::string_view forge_name, std::string_view event,
                               std::string_view raw_body) const = 0;
-  /// "owner/name" of a body, read before the signature is known and used only to choose the secret (T6).
+  /// "owner/name" of a body, read before the signature is known and used only to choose the secret
+  /// (T6).
   virtual std::string PeekRepoPath(std::string_view raw_body) const = 0;
 };
 

@@ -1,8 +1,8 @@
 // Text that strangers wrote, made safe to post under the bot's name.
 //
-// An agent's summary, a test's output and an issue's title reach comments, reviews and commit messages.
-// Nothing in them may notify people, close issues, run GitLab quick actions, load images or break out of
-// the frame around it (T41 to T47). Pure functions.
+// An agent's summary, a test's output and an issue's title reach comments, reviews and commit
+// messages. Nothing in them may notify people, close issues, run GitLab quick actions, load images
+// or break out of the frame around it (T41 to T47). Pure functions.
 #pragma once
 
 #include <cstdint>
@@ -11,13 +11,14 @@
 
 namespace swage {
 
-/// Prose kept as prose, made inert: mentions (@x, @org/team, @all, GitLab's ~label !1 %1 keep their look),
-/// closing keywords before an issue reference, a leading '/' on a line, HTML, images and remote links,
-/// control characters. `max_bytes` bounds the result.
+/// Prose kept as prose, made inert: mentions (@x, @org/team, @all, GitLab's ~label !1 %1 keep their
+/// look), closing keywords before an issue reference, a leading '/' on a line, HTML, images and
+/// remote links, control characters. `max_bytes` bounds the result.
 std::string InertProse(std::string_view text, std::size_t max_bytes);
 /// One line of InertProse, for titles and table cells (also escapes '|').
 std::string InertLine(std::string_view text, std::size_t max_bytes);
-/// A fenced block whose fence is longer than any run of backticks inside; control characters stripped.
+/// A fenced block whose fence is longer than any run of backticks inside; control characters
+/// stripped.
 std::string Fence(std::string_view text, std::string_view info, std::size_t max_bytes);
 /// A code span that no content can leave.
 std::string CodeSpan(std::string_view text, std::size_t max_bytes);

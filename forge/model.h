@@ -1,6 +1,7 @@
 // What a forge holds, in words that fit every forge. Plain data, no behaviour.
 //
-// "Pull request" also stands for GitLab's merge request; "number" is GitHub's number and GitLab's iid.
+// "Pull request" also stands for GitLab's merge request; "number" is GitHub's number and GitLab's
+// iid.
 #pragma once
 
 #include <cstdint>
@@ -116,7 +117,7 @@ struct PostedReview {
 enum class StatusState { kPending, kSuccess, kFailure, kNeutral };
 struct CommitStatus {
   CommitSha sha;
-  std::string context;      ///< "swage/tests"
+  std::string context;  ///< "swage/tests"
   StatusState state = StatusState::kPending;
   std::string description;  ///< one line; the adapter cuts it to the forge's limit
   std::string target_url;   ///< may be empty

@@ -1,10 +1,12 @@
-// HttpTransport: one JSON request to one configured host, with every bound that a stranger's server needs.
+// HttpTransport: one JSON request to one configured host, with every bound that a stranger's server
+// needs.
 //
-// What an implementation owes: the base URL is fixed by the settings and never by a payload (T51); a
-// redirect is followed by hand and only to the same scheme, host and port (T50); connect, read and total
-// deadlines; a response cap; TLS is verified (T52); header values are free of CR/LF; errors carry no
-// token. Retries: only GET, at most kMaxAttempts, on 5xx and connection failures; 429 and GitHub's 403
-// rate limits become kRateLimited with retry_after. Blocks; safe from many threads.
+// What an implementation owes: the base URL is fixed by the settings and never by a payload (T51);
+// a redirect is followed by hand and only to the same scheme, host and port (T50); connect, read
+// and total deadlines; a response cap; TLS is verified (T52); header values are free of CR/LF;
+// errors carry no token. Retries: only GET, at most kMaxAttempts, on 5xx and connection failures;
+// 429 and GitHub's 403 rate limits become kRateLimited with retry_after. Blocks; safe from many
+// threads.
 #pragma once
 
 #include <chrono>
@@ -33,8 +35,8 @@ struct HttpResponse {
 };
 
 struct TransportOptions {
-  std::string base_url;                         ///< "https://api.github.com"
-  std::map<std::string, std::string> headers;   ///< sent with every request (authorization, accept)
+  std::string base_url;                        ///< "https://api.github.com"
+  std::map<std::string, std::string> headers;  ///< sent with every request (authorization, accept)
   std::chrono::milliseconds connect_timeout{5'000};
   std::chrono::milliseconds total_timeout{30'000};
   std::size_t max_response_bytes = 16 << 20;

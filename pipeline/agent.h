@@ -1,8 +1,9 @@
-// Agent: a command that edits a workspace. Nothing it says or does is trusted; only the files count.
+// Agent: a command that edits a workspace. Nothing it says or does is trusted; only the files
+// count.
 //
-// A preset is a row in agent_presets.cc: argv with placeholders, and how to read the summary and usage
-// from its output. Placeholders: {prompt} (the text), {prompt_file}, {task_file}, {workspace}; each stands
-// alone or inside one argv element, and no shell ever sees them (T24).
+// A preset is a row in agent_presets.cc: argv with placeholders, and how to read the summary and
+// usage from its output. Placeholders: {prompt} (the text), {prompt_file}, {task_file},
+// {workspace}; each stands alone or inside one argv element, and no shell ever sees them (T24).
 #pragma once
 
 #include <filesystem>
@@ -56,8 +57,8 @@ struct AgentResult {
 class Agent {
  public:
   virtual ~Agent() = default;
-  /// Blocks for at most the settings' time limit. `handoff_dir` holds task.json and prompt.md. Errors:
-  /// kNotFound (no such command; says what to install), kCancelled, kInternal.
+  /// Blocks for at most the settings' time limit. `handoff_dir` holds task.json and prompt.md.
+  /// Errors: kNotFound (no such command; says what to install), kCancelled, kInternal.
   virtual Result<AgentResult> Run(const CommandContext& context,
                                   const std::filesystem::path& handoff_dir,
                                   const ProcessRunner::Sink& log, std::stop_token stop) = 0;

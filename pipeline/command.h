@@ -2,8 +2,8 @@
 //
 //   /swage <verb> [text]        or      @swage <verb> [text]
 //
-// Only the first line that is not blank counts; never inside a quote, a code fence or a code span. The
-// text after the verb is data: it goes into a prompt or a lookup, never near a shell. Pure.
+// Only the first line that is not blank counts; never inside a quote, a code fence or a code span.
+// The text after the verb is data: it goes into a prompt or a lookup, never near a shell. Pure.
 #pragma once
 
 #include <optional>
@@ -26,7 +26,8 @@ const std::vector<VerbInfo>& Verbs();
 
 struct Command {
   Verb verb = Verb::kHelp;
-  std::string text;  ///< the rest of the comment: at most kMaxCommandText bytes, hidden text stripped
+  std::string
+      text;  ///< the rest of the comment: at most kMaxCommandText bytes, hidden text stripped
 };
 
 struct BadCommand {

@@ -1,7 +1,8 @@
 // The payloads of outbox effects: what the worker and intake write, and the publisher reads.
 //
-// Payloads are frozen when the effect is added (a sticky comment alone is rendered when it is sent), so a
-// retry after a crash posts the same text. Pure; the JSON form is private to effects.cc.
+// Payloads are frozen when the effect is added (a sticky comment alone is rendered when it is
+// sent), so a retry after a crash posts the same text. Pure; the JSON form is private to
+// effects.cc.
 #pragma once
 
 #include <string>

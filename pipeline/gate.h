@@ -1,7 +1,8 @@
 // GateRunner: runs one gate in a workspace and turns what it says into a verdict.
 //
-// A verdict is decided by the exit code; the report only explains it. A gate that passes with findings
-// keeps them (warnings become review comments); a gate whose report cannot be read says so as a finding.
+// A verdict is decided by the exit code; the report only explains it. A gate that passes with
+// findings keeps them (warnings become review comments); a gate whose report cannot be read says so
+// as a finding.
 #pragma once
 
 #include <chrono>
@@ -43,16 +44,16 @@ inline constexpr std::size_t kLogTailBytes = 16 << 10;
 
 /// Where a command of a task runs and what it sees; made by the workspace.
 struct CommandContext {
-  std::filesystem::path workspace;           ///< cwd
-  std::map<std::string, std::string> env;    ///< HOME, TMPDIR, PATH, LANG and SWAGE_* only
+  std::filesystem::path workspace;         ///< cwd
+  std::map<std::string, std::string> env;  ///< HOME, TMPDIR, PATH, LANG and SWAGE_* only
 };
 
 class GateRunner {
  public:
   explicit GateRunner(ProcessRunner& processes) : processes_(processes) {}
 
-  /// Blocks for at most the gate's timeout. `log` gets the output as it comes. An old report file is
-  /// removed first. Errors: kCancelled, kInternal; a failing gate is a verdict, not an error.
+  /// Blocks for at most the gate's timeout. `log` gets the output as it comes. An old report file
+  /// is removed first. Errors: kCancelled, kInternal; a failing gate is a verdict, not an error.
   Result<GateVerdict> Run(const GateSpec& gate, const CommandContext& context,
                           const std::vector<std::string>& changed_paths, const CommitSha& commit,
                           const ProcessRunner::Sink& log, std::stop_token stop);

@@ -1,8 +1,8 @@
 // Task: one labelled issue on its way to one pull request.
 //
-// One row per canonical key (forge, repository id, issue number) and generation; a new generation begins
-// only when a human asks again after the pull request was closed or merged. Pure: the transition table
-// lives here and is drawn in lifecycle.md; a test compares the two.
+// One row per canonical key (forge, repository id, issue number) and generation; a new generation
+// begins only when a human asks again after the pull request was closed or merged. Pure: the
+// transition table lives here and is drawn in lifecycle.md; a test compares the two.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,16 @@
 
 namespace swage {
 
-enum class TaskState { kQueued, kRunning, kInReview, kWaiting, kMerged, kClosed, kFailed, kCancelled };
+enum class TaskState {
+  kQueued,
+  kRunning,
+  kInReview,
+  kWaiting,
+  kMerged,
+  kClosed,
+  kFailed,
+  kCancelled
+};
 /// Where a running attempt is.
 enum class Stage { kNone, kProvision, kAgent, kGates, kPublish };
 /// What the next run of a task has to do.
@@ -49,23 +58,23 @@ struct Task {
   int generation = 1;
   std::string issue_url;
   FrozenText text;
-  Actor requester;        ///< who asked; becomes the co-author (F11)
-  std::string profile;    ///< "docs" of the label "swage:docs"; empty = none
+  Actor requester;      ///< who asked; becomes the co-author (F11)
+  std::string profile;  ///< "docs" of the label "swage:docs"; empty = none
 
   TaskState state = TaskState::kQueued;
-  std::string reason;     ///< why it waits, failed or was cancelled; one sentence
+  std::string reason;  ///< why it waits, failed or was cancelled; one sentence
   Stage stage = Stage::kNone;
   RunKind run_kind = RunKind::kImplement;
-  int run = 1;            ///< counts the human requests: 1 = the label, 2 = the first /swage fix, ...
-  int attempt = 0;        ///< claims of this run
-  int cycle = 0;          ///< agent + gates rounds since the task began
+  int run = 1;      ///< counts the human requests: 1 = the label, 2 = the first /swage fix, ...
+  int attempt = 0;  ///< claims of this run
+  int cycle = 0;    ///< agent + gates rounds since the task began
   int run_first_cycle = 0;  ///< value of `cycle` when this run began
 
   std::string base_branch;
   CommitSha base_sha;
-  std::string branch;     ///< the task branch: "swage/12-fix-the-parser"
-  CommitSha checkpoint;   ///< newest snapshot on the task branch; empty = none yet
-  CommitSha pushed;       ///< what the forge's branch is known to hold; empty = nothing
+  std::string branch;    ///< the task branch: "swage/12-fix-the-parser"
+  CommitSha checkpoint;  ///< newest snapshot on the task branch; empty = none yet
+  CommitSha pushed;      ///< what the forge's branch is known to hold; empty = nothing
 
   std::int64_t pr_number = 0;  ///< 0 = none yet
   std::string pr_url;
@@ -80,7 +89,8 @@ struct Task {
 
 /// "github/acme/lib#12", with "/g2" from the second generation on: for people, logs and markers.
 std::string TaskKey(const Task& task);
-/// A safe branch name: prefix, number, generation from the second on, and a slug of the title (T35).
+/// A safe branch name: prefix, number, generation from the second on, and a slug of the title
+/// (T35).
 std::string BranchName(std::string_view prefix, std::int64_t issue_number, int generation,
                        std::string_view title);
 

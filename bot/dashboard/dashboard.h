@@ -1,14 +1,13 @@
 // Dashboard: plain pages over the store, for people. Reads only; never authoritative.
 //
-//   GET /                      tasks: state, stage, cycle, pull request, what waits for a human first
-//   GET /tasks/ID              one task: timeline, cycles, gate verdicts, hand-off, findings, logs
-//   GET /tasks/ID/logs/STEP    the log of a step, as text
-//   GET /tasks/ID/events       server-sent events: timeline entries and new log output of running steps
-//   GET /events                server-sent events: timeline entries of all tasks
-//   GET /assets/...            embedded, no third-party host
+//   GET /                      tasks: state, stage, cycle, pull request, what waits for a human
+//   first GET /tasks/ID              one task: timeline, cycles, gate verdicts, hand-off, findings,
+//   logs GET /tasks/ID/logs/STEP    the log of a step, as text GET /tasks/ID/events server-sent
+//   events: timeline entries and new log output of running steps GET /events server-sent events:
+//   timeline entries of all tasks GET /assets/...            embedded, no third-party host
 //
-// Server-rendered from templates with escaping, under a strict Content-Security-Policy; Host must be one
-// of the names it is reached by (T53). Binds to loopback only (T56).
+// Server-rendered from templates with escaping, under a strict Content-Security-Policy; Host must
+// be one of the names it is reached by (T53). Binds to loopback only (T56).
 #pragma once
 
 #include <memory>
@@ -27,8 +26,8 @@ class Dashboard {
   /// References must outlive the dashboard.
   Dashboard(const Settings& settings, Store& store, const Clock& clock, Log& log);
   ~Dashboard();
-  /// Binds settings.dashboard and serves from its own threads and pool (a viewer of a live log holds a
-  /// thread). Errors: kInvalid (not loopback), kConflict (address in use).
+  /// Binds settings.dashboard and serves from its own threads and pool (a viewer of a live log
+  /// holds a thread). Errors: kInvalid (not loopback), kConflict (address in use).
   Result<void> Start();
   int Port() const;
   void Stop();

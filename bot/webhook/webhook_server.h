@@ -1,11 +1,13 @@
-// WebhookServer: the door to the forges. Verifies a delivery, makes it durable, answers; nothing more.
+// WebhookServer: the door to the forges. Verifies a delivery, makes it durable, answers; nothing
+// more.
 //
 //   POST /hooks/NAME   202 stored, 200 seen before or not for us, 400 malformed, 401 signature,
 //                      404 no such forge, 413, 415, 431, 503 not stored (the forge will come again)
 //   GET  /healthz      200 "ok" while the store answers
 //
 // A 2xx is sent only after the delivery's row is on disk (B1). The server bounds everything that a
-// stranger controls: head size and count, body size, time per request, connections, threads (T10 to T14).
+// stranger controls: head size and count, body size, time per request, connections, threads (T10 to
+// T14).
 #pragma once
 
 #include <functional>
@@ -24,8 +26,8 @@ namespace swage {
 
 class WebhookServer {
  public:
-  /// `dialects` by forge name. `on_stored` is called after each new row, from a server thread; it must
-  /// not block. References must outlive the server.
+  /// `dialects` by forge name. `on_stored` is called after each new row, from a server thread; it
+  /// must not block. References must outlive the server.
   WebhookServer(const Settings& settings, std::map<std::string, const WebhookDialect*> dialects,
                 Store& store, const Clock& clock, Log& log, std::function<void()> on_stored);
   ~WebhookServer();

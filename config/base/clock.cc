@@ -10,10 +10,13 @@ WallTime SystemClock::Now() const {
   return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
 }
 
-MonotonicTime SystemClock::Monotonic() const { return std::chrono::steady_clock::now(); }
+MonotonicTime SystemClock::Monotonic() const {
+  return std::chrono::steady_clock::now();
+}
 
 std::string FormatUtc(WallTime t) {
-  const std::time_t seconds = std::chrono::floor<std::chrono::seconds>(t).time_since_epoch().count();
+  const std::time_t seconds =
+      std::chrono::floor<std::chrono::seconds>(t).time_since_epoch().count();
   std::tm parts{};
   gmtime_r(&seconds, &parts);
   return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1,

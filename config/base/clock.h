@@ -1,7 +1,7 @@
 // Clock: the only reader of time in the program.
 //
-// Wall time goes into rows and onto pages; monotonic time measures durations and deadlines. Tests tick a
-// ManualClock (tests/harness). Implementations are safe for use from many threads.
+// Wall time goes into rows and onto pages; monotonic time measures durations and deadlines. Tests
+// tick a ManualClock (tests/harness). Implementations are safe for use from many threads.
 #pragma once
 
 #include <chrono>
@@ -27,8 +27,12 @@ class SystemClock final : public Clock {
   MonotonicTime Monotonic() const override;
 };
 
-inline std::int64_t ToMicros(WallTime t) { return t.time_since_epoch().count(); }
-inline WallTime FromMicros(std::int64_t us) { return WallTime(std::chrono::microseconds(us)); }
+inline std::int64_t ToMicros(WallTime t) {
+  return t.time_since_epoch().count();
+}
+inline WallTime FromMicros(std::int64_t us) {
+  return WallTime(std::chrono::microseconds(us));
+}
 
 /// "2026-03-01T12:00:00Z" (RFC 3339, seconds).
 std::string FormatUtc(WallTime t);

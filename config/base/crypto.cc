@@ -31,7 +31,9 @@ std::string Sha256(std::string_view bytes) {
   return digest.Str();
 }
 
-std::string Sha256Hex(std::string_view bytes) { return HexEncode(Sha256(bytes)); }
+std::string Sha256Hex(std::string_view bytes) {
+  return HexEncode(Sha256(bytes));
+}
 
 std::string HmacSha256(std::string_view key, std::string_view bytes) {
   Digest digest;
@@ -48,7 +50,8 @@ bool ConstantTimeEqual(std::string_view a, std::string_view b) {
 
 std::string RandomHex(std::size_t bytes) {
   std::string raw(bytes, '\0');
-  SWAGE_CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(raw.data()), static_cast<int>(bytes)) == 1);
+  SWAGE_CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(raw.data()), static_cast<int>(bytes)) ==
+              1);
   return HexEncode(raw);
 }
 

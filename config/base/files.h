@@ -1,8 +1,9 @@
-// Files and directories, with descriptors that close themselves and reads that cannot be led astray.
+// Files and directories, with descriptors that close themselves and reads that cannot be led
+// astray.
 //
-// "Beneath" functions open a path below a root without following any symbolic link and without leaving
-// the root (openat2 with RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS); they are the only way to touch what an
-// agent may have written (T37).
+// "Beneath" functions open a path below a root without following any symbolic link and without
+// leaving the root (openat2 with RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS); they are the only way to
+// touch what an agent may have written (T37).
 #pragma once
 
 #include <cstdint>
@@ -37,12 +38,14 @@ Result<std::string> ReadFile(const std::filesystem::path& path, std::size_t max_
 /// As ReadFile, for a path below `root` written by somebody we do not trust.
 Result<std::string> ReadFileBeneath(const std::filesystem::path& root, std::string_view relative,
                                     std::size_t max_bytes = 16 << 20);
-/// Writes beside the target, syncs and renames: readers see the old or the new file. Mode 0600 unless told.
+/// Writes beside the target, syncs and renames: readers see the old or the new file. Mode 0600
+/// unless told.
 Result<void> WriteFileAtomic(const std::filesystem::path& path, std::string_view bytes,
                              unsigned mode = 0600);
 /// Creates missing parents too, each with `mode`.
 Result<void> MakeDirs(const std::filesystem::path& path, unsigned mode = 0700);
-/// Removes a tree without following links, also when directories inside lack permissions; absent = ok.
+/// Removes a tree without following links, also when directories inside lack permissions; absent =
+/// ok.
 Result<void> RemoveTree(const std::filesystem::path& path);
 /// A new directory `prefix`XXXXXX below the system's temporary directory.
 Result<std::filesystem::path> MakeTempDir(std::string_view prefix);

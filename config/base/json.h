@@ -1,8 +1,8 @@
 // Bounded, tolerant access to JSON that strangers wrote.
 //
-// nlohmann/json parses 100,000 nested brackets and then overflows the stack on copy; ParseJson refuses
-// beyond kMaxJsonDepth while parsing (T11). The getters never throw: a missing field, a null or another
-// type is the default.
+// nlohmann/json parses 100,000 nested brackets and then overflows the stack on copy; ParseJson
+// refuses beyond kMaxJsonDepth while parsing (T11). The getters never throw: a missing field, a
+// null or another type is the default.
 #pragma once
 
 #include <cstdint>

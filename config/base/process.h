@@ -3,9 +3,11 @@
 // Every command of an agent, a gate or git goes through this seam. What an implementation owes:
 //   - argv only, never a shell; null stdin (or the given bytes); its own session; no inherited
 //     descriptor above 2; the environment given here and nothing else;
-//   - output streamed to the sink as it comes, interleaved as written, bounded by `output_cap`: past the
+//   - output streamed to the sink as it comes, interleaved as written, bounded by `output_cap`:
+//   past the
 //     cap the child's output is still drained (it never blocks) but dropped and counted;
-//   - when the command ends, is stopped, or exceeds a limit, the whole tree is dead before Run returns,
+//   - when the command ends, is stopped, or exceeds a limit, the whole tree is dead before Run
+//   returns,
 //     also children that called setsid or double-forked; TERM first, KILL after `kill_grace`;
 //   - when the bot itself dies (kill -9), the tree dies too.
 // Run blocks the calling thread; many threads may call it at once.
@@ -27,23 +29,23 @@
 namespace swage {
 
 struct ProcessSpec {
-  std::vector<std::string> argv;            ///< argv[0] is looked up in PATH of `env` when it has no '/'
-  std::map<std::string, std::string> env;   ///< the whole environment
-  std::string cwd;                          ///< absolute
-  std::string stdin_bytes;                  ///< at most 1 MiB; empty = /dev/null
+  std::vector<std::string> argv;  ///< argv[0] is looked up in PATH of `env` when it has no '/'
+  std::map<std::string, std::string> env;      ///< the whole environment
+  std::string cwd;                             ///< absolute
+  std::string stdin_bytes;                     ///< at most 1 MiB; empty = /dev/null
   std::chrono::milliseconds time_limit{0};     ///< wall time; 0 = none
   std::chrono::milliseconds silence_limit{0};  ///< time without output; 0 = none
   std::chrono::milliseconds kill_grace{2000};
-  std::size_t output_cap = 64 << 20;        ///< bytes handed to the sink at most
-  bool merge_stderr = true;                 ///< false: stderr goes to ProcessResult::stderr_tail only
+  std::size_t output_cap = 64 << 20;  ///< bytes handed to the sink at most
+  bool merge_stderr = true;           ///< false: stderr goes to ProcessResult::stderr_tail only
 };
 
 enum class ProcessEnd {
   kExited,
   kSignalled,
-  kTimedOut,      ///< time_limit
-  kSilent,        ///< silence_limit
-  kStopped,       ///< the stop token
+  kTimedOut,  ///< time_limit
+  kSilent,    ///< silence_limit
+  kStopped,   ///< the stop token
 };
 
 struct ProcessResult {
@@ -54,7 +56,7 @@ struct ProcessResult {
   std::size_t output_bytes = 0;   ///< written by the command, whether kept or dropped
   std::size_t dropped_bytes = 0;  ///< beyond output_cap
   std::string stderr_tail;        ///< last 16 KiB when !merge_stderr
-  int leftover_processes = 0;     ///< descendants that had to be killed after the command itself ended
+  int leftover_processes = 0;  ///< descendants that had to be killed after the command itself ended
 
   bool Succeeded() const { return end == ProcessEnd::kExited && exit_code == 0; }
   /// "exit code 2", "killed by signal 9", "timed out after 5 min 0 s", ...
@@ -66,20 +68,22 @@ class ProcessRunner {
   using Sink = std::function<void(std::string_view)>;
 
   virtual ~ProcessRunner() = default;
-  /// Errors: kNotFound (no such command), kInternal (cannot start). Everything else is a ProcessResult.
+  /// Errors: kNotFound (no such command), kInternal (cannot start). Everything else is a
+  /// ProcessResult.
   virtual Result<ProcessResult> Run(const ProcessSpec& spec, const Sink& sink,
                                     std::stop_token stop) = 0;
 };
 
-/// posix_spawn of swage-supervise, which is the subreaper of the command's tree. `supervisor` is the path
-/// of that executable.
+/// posix_spawn of swage-supervise, which is the subreaper of the command's tree. `supervisor` is
+/// the path of that executable.
 std::unique_ptr<ProcessRunner> MakePosixProcessRunner(std::string supervisor);
 
 /// Where swage-supervise is, relative to the running executable: beside it or in ../libexec/swage.
 Result<std::string> FindSupervisor();
 
-/// Collects output (at most `cap` bytes) of a short command. Errors as Run, and kInternal with the tail of
-/// the output when the command fails.
-Result<std::string> RunAndCapture(ProcessRunner& runner, ProcessSpec spec, std::size_t cap = 8 << 20);
+/// Collects output (at most `cap` bytes) of a short command. Errors as Run, and kInternal with the
+/// tail of the output when the command fails.
+Result<std::string> RunAndCapture(ProcessRunner& runner, ProcessSpec spec,
+                                  std::size_t cap = 8 << 20);
 
 }  // namespace swage

@@ -1,7 +1,8 @@
 // Redactor: the one place that knows every secret value and removes it from text that leaves.
 //
-// Logs, errors, comments and stored output all pass through it (T49). Secrets are registered as they are
-// read; text is searched for the value itself and for its base64 and percent-encoded forms. Thread-safe.
+// Logs, errors, comments and stored output all pass through it (T49). Secrets are registered as
+// they are read; text is searched for the value itself and for its base64 and percent-encoded
+// forms. Thread-safe.
 #pragma once
 
 #include <memory>
@@ -17,7 +18,8 @@ class Redactor {
   Redactor(const Redactor&) = delete;
   Redactor& operator=(const Redactor&) = delete;
 
-  /// Values shorter than 6 characters are refused (they would blank out ordinary words): returns false.
+  /// Values shorter than 6 characters are refused (they would blank out ordinary words): returns
+  /// false.
   bool Add(std::string_view secret);
   /// `text` with every known secret replaced by "[redacted]".
   std::string Apply(std::string_view text) const;

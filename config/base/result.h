@@ -1,8 +1,8 @@
 // Result<T>: a value or the reason why there is none.
 //
-// Every expected failure (bad input, a forge that is down, a lost lease) travels as an Error; a broken
-// invariant of our own stops the program (SWAGE_CHECK). Exceptions of third-party libraries are caught
-// in the adapter that called them. Values are plain data: safe to move between threads.
+// Every expected failure (bad input, a forge that is down, a lost lease) travels as an Error; a
+// broken invariant of our own stops the program (SWAGE_CHECK). Exceptions of third-party libraries
+// are caught in the adapter that called them. Values are plain data: safe to move between threads.
 #pragma once
 
 #include <chrono>
@@ -35,20 +35,23 @@ std::string_view ErrorCodeName(ErrorCode code);
 struct Error {
   ErrorCode code = ErrorCode::kInternal;
   std::string message;  ///< one sentence without a secret, no trailing period
-  /// With kRateLimited and kUnavailable: how long the other side asked us to wait; zero = it did not.
+  /// With kRateLimited and kUnavailable: how long the other side asked us to wait; zero = it did
+  /// not.
   std::chrono::milliseconds retry_after{0};
 
   /// The same error with "context: " before its message; each layer adds its own once.
   Error With(std::string_view context) const;
 };
 
-inline Error MakeError(ErrorCode code, std::string message) { return {code, std::move(message), {}}; }
+inline Error MakeError(ErrorCode code, std::string message) {
+  return {code, std::move(message), {}};
+}
 
 [[noreturn]] void CheckFailed(const char* file, int line, const char* what);
 
 /// Stops the program when a promise between our own parts is broken. Kept in release builds.
-#define SWAGE_CHECK(condition) \
-  do {                         \
+#define SWAGE_CHECK(condition)                                              \
+  do {                                                                      \
     if (!(condition)) ::swage::CheckFailed(__FILE__, __LINE__, #condition); \
   } while (false)
 
@@ -107,7 +110,9 @@ class [[nodiscard]] Result<void> {
 };
 
 /// The success of an operation that returns nothing.
-inline Result<void> Ok() { return {}; }
+inline Result<void> Ok() {
+  return {};
+}
 
 #define SWAGE_CONCAT_INNER(a, b) a##b
 #define SWAGE_CONCAT(a, b) SWAGE_CONCAT_INNER(a, b)

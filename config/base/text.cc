@@ -6,8 +6,12 @@
 namespace swage {
 namespace {
 
-bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'; }
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+bool IsSpace(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
+}
+char Lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 int HexValue(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -49,9 +53,12 @@ bool IsHidden(char32_t c) {
          c == 0x17B5 || c == 0x180E || c == 0x3164 || c == 0xFEFF || c == 0xFFA0;
 }
 
-bool IsContinuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
+bool IsContinuation(char c) {
+  return (static_cast<unsigned char>(c) & 0xC0) == 0x80;
+}
 
-// The end of the escape sequence that starts at s[at] == ESC (ECMA-48: CSI, OSC and friends, two-byte).
+// The end of the escape sequence that starts at s[at] == ESC (ECMA-48: CSI, OSC and friends,
+// two-byte).
 std::size_t SkipEscape(std::string_view s, std::size_t at) {
   if (at + 1 >= s.size()) return s.size();
   const char kind = s[at + 1];
@@ -71,7 +78,8 @@ std::size_t SkipEscape(std::string_view s, std::size_t at) {
   return at + 2;
 }
 
-constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view kBase64 =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr std::string_view kHex = "0123456789abcdef";
 
 }  // namespace
@@ -137,7 +145,8 @@ std::optional<std::int64_t> ParseInt(std::string_view s) {
   return value;
 }
 
-// Dynamic programming over the text, one row per pattern token, so no pattern can make it exponential.
+// Dynamic programming over the text, one row per pattern token, so no pattern can make it
+// exponential.
 bool GlobMatch(std::string_view pattern, std::string_view text) {
   std::vector<char> reach(text.size() + 1, 0);
   reach[0] = 1;

@@ -11,7 +11,8 @@ namespace swage {
 
 std::string_view Trim(std::string_view s);
 std::vector<std::string_view> Split(std::string_view s, char separator);
-std::vector<std::string_view> SplitLines(std::string_view s);  ///< no line ends; "\r\n" counts as one
+std::vector<std::string_view> SplitLines(
+    std::string_view s);  ///< no line ends; "\r\n" counts as one
 std::string Join(const std::vector<std::string>& parts, std::string_view separator);
 std::string ToLower(std::string_view s);  ///< ASCII only
 bool EqualsIgnoreCase(std::string_view a, std::string_view b);
@@ -30,8 +31,8 @@ std::string Truncate(std::string_view s, std::size_t max_bytes, std::string_view
 /// Removes ANSI/OSC escape sequences and control characters other than \n and \t; "\r\n" and "\r"
 /// become "\n". For anything that a person will read (T47).
 std::string StripControl(std::string_view s);
-/// Removes what a reader cannot see and a model can: HTML comments, zero-width, bidirectional and tag
-/// characters (T27).
+/// Removes what a reader cannot see and a model can: HTML comments, zero-width, bidirectional and
+/// tag characters (T27).
 std::string StripHidden(std::string_view s);
 
 std::string HexEncode(std::string_view bytes);

@@ -20,8 +20,8 @@ struct Finding {
   std::string path;     ///< below the workspace, '/'-separated; empty = the whole change
   int line = 0;         ///< from 1; 0 = the whole file
   std::string message;  ///< at most kMaxMessageBytes; valid UTF-8 without control characters
-  /// Stable over unrelated edits: a digest of gate, rule, path and the message without its numbers, plus
-  /// a counter for equal ones. Decides what was posted before.
+  /// Stable over unrelated edits: a digest of gate, rule, path and the message without its numbers,
+  /// plus a counter for equal ones. Decides what was posted before.
   std::string fingerprint;
 };
 
@@ -33,7 +33,7 @@ struct ParsedReport {
   std::vector<Finding> findings;  ///< at most kMaxFindings; paths relative to the workspace
   int tests_total = 0;            ///< 0 when the format has no tests
   int tests_failed = 0;
-  bool truncated = false;         ///< there were more than kMaxFindings
+  bool truncated = false;  ///< there were more than kMaxFindings
 };
 
 /// Turns a report into findings. Pure, bounded in time and memory, never throws (T48, T58).

@@ -2,7 +2,8 @@
 //
 // What an engine owes (tests/conformance/store_suite.h states it for all of them):
 //   - when a write returns ok it survives a power cut (SQLite: WAL with synchronous=FULL);
-//   - every write of a worker takes the Lease and says WHERE epoch = ?: zero rows is kLeaseLost, and then
+//   - every write of a worker takes the Lease and says WHERE epoch = ?: zero rows is kLeaseLost,
+//   and then
 //     nothing at all was written (B3, I5);
 //   - states move only along CanMove (pipeline/task.h); a forbidden move is kConflict;
 //   - the engine's clock decides whether a lease is over;
@@ -29,13 +30,14 @@
 
 namespace swage {
 
-// --- inbox -----------------------------------------------------------------------------------------------
+// --- inbox
+// -----------------------------------------------------------------------------------------------
 
 struct NewDelivery {
   std::string forge;  ///< settings name
   std::string key;    ///< DeliveryInfo::key: unique per forge
   std::string event;
-  std::string body;   ///< raw bytes, signature verified
+  std::string body;  ///< raw bytes, signature verified
 };
 
 struct Delivery {
@@ -45,15 +47,26 @@ struct Delivery {
   int attempts = 0;
 };
 
-// --- outbox ----------------------------------------------------------------------------------------------
+// --- outbox
+// ----------------------------------------------------------------------------------------------
 
 /// In the order in which the effects of one task are carried out.
-enum class EffectKind { kReaction, kComment, kSticky, kPush, kPullRequest, kStatus, kReview, kResolve };
+enum class EffectKind {
+  kReaction,
+  kComment,
+  kSticky,
+  kPush,
+  kPullRequest,
+  kStatus,
+  kReview,
+  kResolve
+};
 std::string_view Name(EffectKind k);
 std::optional<EffectKind> ParseEffectKind(std::string_view s);
 
-/// A write to a forge, recorded before it happens. `key` is unique: adding the same key twice is a no-op,
-/// but for kSticky, where a key that is done becomes pending again (the text is rendered when it is sent).
+/// A write to a forge, recorded before it happens. `key` is unique: adding the same key twice is a
+/// no-op, but for kSticky, where a key that is done becomes pending again (the text is rendered
+/// when it is sent).
 struct NewEffect {
   EffectKind kind = EffectKind::kComment;
   std::string key;
@@ -68,12 +81,12 @@ std::string_view Name(EffectState s);
 struct Effect {
   EffectId id;
   NewEffect what;
-  Epoch epoch;          ///< of the task when it was added; 0 without a task
+  Epoch epoch;  ///< of the task when it was added; 0 without a task
   EffectState state = EffectState::kPending;
   int attempts = 0;
   std::int64_t version = 0;  ///< raised whenever a sticky effect becomes pending again
-  std::string error;    ///< of the last attempt
-  std::string result;   ///< JSON of the publisher: ids and URLs
+  std::string error;         ///< of the last attempt
+  std::string result;        ///< JSON of the publisher: ids and URLs
 };
 
 /// What the publisher learned and the task must know.
@@ -87,7 +100,8 @@ struct PublishedFacts {
   std::vector<std::string> resolved_findings;  ///< fingerprints
 };
 
-// --- intake ----------------------------------------------------------------------------------------------
+// --- intake
+// ----------------------------------------------------------------------------------------------
 
 struct NewTask {
   RepoRef repo;
@@ -96,16 +110,16 @@ struct NewTask {
   FrozenText text;
   Actor requester;
   std::string profile;
-  std::string branch_prefix;     ///< the branch is BranchName(prefix, number, generation, title)
-  bool new_generation = false;   ///< begin another one when the newest is merged or closed
+  std::string branch_prefix;    ///< the branch is BranchName(prefix, number, generation, title)
+  bool new_generation = false;  ///< begin another one when the newest is merged or closed
 };
 
 enum class TaskChangeKind {
-  kRequeue,   ///< -> queued: run + 1, attempt 0; `run_kind`, `remark`
-  kCancel,    ///< -> cancelled, epoch + 1, pending effects of the task superseded (but stickies)
-  kRemark,    ///< a text for the next cycle of a queued or running task; the state stays
-  kClose,     ///< the pull request was closed by a human -> closed, as kCancel
-  kMerge,     ///< the pull request was merged -> merged, as kCancel
+  kRequeue,  ///< -> queued: run + 1, attempt 0; `run_kind`, `remark`
+  kCancel,   ///< -> cancelled, epoch + 1, pending effects of the task superseded (but stickies)
+  kRemark,   ///< a text for the next cycle of a queued or running task; the state stays
+  kClose,    ///< the pull request was closed by a human -> closed, as kCancel
+  kMerge,    ///< the pull request was merged -> merged, as kCancel
 };
 
 struct TaskChange {
@@ -113,32 +127,34 @@ struct TaskChange {
   TaskChangeKind kind = TaskChangeKind::kCancel;
   RunKind run_kind = RunKind::kFix;
   std::string remark;
-  std::string actor;   ///< login, for the timeline and `reason`
+  std::string actor;  ///< login, for the timeline and `reason`
   std::string reason;
 };
 
 /// Everything that one delivery changes, in one transaction. Effects with task id 0 and
 /// `effects_for_new_task` are tied to the task that `task` made (or found).
 struct IntakePlan {
-  DeliveryId delivery;           ///< value 0: not from the inbox (CLI, tests)
-  std::string outcome;           ///< one line: what was decided and why
-  bool ignored = false;          ///< for the inbox's state column only
-  /// A command is obeyed once per comment, whatever the number of deliveries (T19): when this key was
-  /// seen before, the plan changes nothing but the delivery.
+  DeliveryId delivery;   ///< value 0: not from the inbox (CLI, tests)
+  std::string outcome;   ///< one line: what was decided and why
+  bool ignored = false;  ///< for the inbox's state column only
+  /// A command is obeyed once per comment, whatever the number of deliveries (T19): when this key
+  /// was seen before, the plan changes nothing but the delivery.
   std::string command_key;
   std::optional<NewTask> task;
   std::vector<TaskChange> changes;
   std::vector<NewEffect> effects;
-  std::vector<NewEffect> effects_for_new_task;  ///< `task` filled in by the store; dropped when no new row
+  std::vector<NewEffect>
+      effects_for_new_task;  ///< `task` filled in by the store; dropped when no new row
 };
 
 struct IntakeResult {
-  TaskId task;                    ///< made or found by IntakePlan::task; value 0 = none
+  TaskId task;  ///< made or found by IntakePlan::task; value 0 = none
   bool created = false;
   std::vector<TaskId> cancelled;  ///< whose worker, if any, must stop now
 };
 
-// --- work ------------------------------------------------------------------------------------------------
+// --- work
+// ------------------------------------------------------------------------------------------------
 
 struct ClaimLimits {
   int concurrent = 4;
@@ -163,9 +179,9 @@ struct Step {
   int run = 1;
   int cycle = 0;
   StepKind kind = StepKind::kAgent;
-  std::string name;      ///< of the gate or the agent's preset
+  std::string name;  ///< of the gate or the agent's preset
   bool required = true;
-  std::string outcome;   ///< "running", a GateOutcome name, "ok", "failed", "interrupted"
+  std::string outcome;  ///< "running", a GateOutcome name, "ok", "failed", "interrupted"
   std::string summary;
   CommitSha commit;
   std::string log_path;  ///< relative to data_dir
@@ -191,21 +207,23 @@ struct LedgerFinding {
 };
 
 struct RunOutcome {
-  /// kInReview when something is to be published, kFailed, or kQueued (give back, e.g. at shutdown).
+  /// kInReview when something is to be published, kFailed, or kQueued (give back, e.g. at
+  /// shutdown).
   TaskState state = TaskState::kFailed;
   std::string reason;
   std::vector<Finding> findings;  ///< of the published commit: replaces the ledger's open ones
   std::vector<NewEffect> effects;
 };
 
-// --- observers -------------------------------------------------------------------------------------------
+// --- observers
+// -------------------------------------------------------------------------------------------
 
 /// One line of a task's history: "claimed", "cycle 1: 2 gates failed", "pull request opened".
 struct TimelineEntry {
   std::int64_t id = 0;
   TaskId task;
   WallTime at{};
-  std::string kind;    ///< closed vocabulary: received, queued, claimed, stage, cycle, published, ...
+  std::string kind;  ///< closed vocabulary: received, queued, claimed, stage, cycle, published, ...
   std::string detail;  ///< for people
 };
 
@@ -226,7 +244,8 @@ class Store {
  public:
   virtual ~Store() = default;
 
-  // Inbox. AddDelivery: true = stored, false = this key was stored before. Durable when it returns (B1).
+  // Inbox. AddDelivery: true = stored, false = this key was stored before. Durable when it returns
+  // (B1).
   virtual Result<bool> AddDelivery(const NewDelivery& delivery) = 0;
   virtual Result<std::vector<Delivery>> PendingDeliveries(int limit) = 0;
   /// The delivery could not be decided now (forge down): again after `delay`; attempts + 1.
@@ -237,7 +256,8 @@ class Store {
   // Lookups. The newest generation; nullopt when there is none.
   virtual Result<Task> GetTask(TaskId id) = 0;
   virtual Result<std::optional<Task>> FindTaskByIssue(const RepoRef& repo, std::int64_t issue) = 0;
-  virtual Result<std::optional<Task>> FindTaskByPullRequest(const RepoRef& repo, std::int64_t pr) = 0;
+  virtual Result<std::optional<Task>> FindTaskByPullRequest(const RepoRef& repo,
+                                                            std::int64_t pr) = 0;
   /// Newest first.
   virtual Result<std::vector<Task>> ListTasks(const TaskFilter& filter) = 0;
   virtual Result<std::vector<Step>> ListSteps(TaskId task) = 0;
@@ -247,8 +267,8 @@ class Store {
                                                           int limit) = 0;
   virtual Result<StoreCounts> Counts() = 0;
 
-  // Claims. ClaimTask picks the oldest queued task, or a running one whose lease is over, within the
-  // limits; state running, epoch + 1, attempt + 1, stage provision. nullopt = nothing to do.
+  // Claims. ClaimTask picks the oldest queued task, or a running one whose lease is over, within
+  // the limits; state running, epoch + 1, attempt + 1, stage provision. nullopt = nothing to do.
   virtual Result<std::optional<Claimed>> ClaimTask(std::string_view node,
                                                    std::chrono::milliseconds lease,
                                                    const ClaimLimits& limits) = 0;
@@ -265,8 +285,9 @@ class Store {
   virtual Result<void> SaveCheckpoint(const Lease& lease, const CommitSha& commit) = 0;
   /// Returns the step's id.
   virtual Result<std::int64_t> StartStep(const Lease& lease, const Step& step) = 0;
-  virtual Result<void> FinishStep(const Lease& lease, std::int64_t step_id, std::string_view outcome,
-                                  std::string_view summary, const CommitSha& commit) = 0;
+  virtual Result<void> FinishStep(const Lease& lease, std::int64_t step_id,
+                                  std::string_view outcome, std::string_view summary,
+                                  const CommitSha& commit) = 0;
   virtual Result<void> FinishCycle(const Lease& lease, const CycleRecord& cycle) = 0;
   /// Remarks that came since the claim, oldest first, with those before it.
   virtual Result<std::vector<std::string>> ListRemarks(const Lease& lease) = 0;
@@ -274,25 +295,28 @@ class Store {
   /// kInReview the task stays running in stage publish until its last effect is done.
   virtual Result<void> FinishRun(const Lease& lease, const RunOutcome& outcome) = 0;
 
-  // Outbox. DueEffects: the oldest pending effect of each task (and every one without a task) whose time
-  // has come, at most `limit`; an effect that waits holds back the later ones of its task, but for
-  // kReaction, kComment and kSticky, which neither wait nor hold back.
+  // Outbox. DueEffects: the oldest pending effect of each task (and every one without a task) whose
+  // time has come, at most `limit`; an effect that waits holds back the later ones of its task, but
+  // for kReaction, kComment and kSticky, which neither wait nor hold back.
   virtual Result<std::vector<Effect>> DueEffects(int limit) = 0;
   virtual Result<void> AddEffects(const std::vector<NewEffect>& effects) = 0;
-  /// Done, with what was learned; for a sticky effect only if its version is still `effect.version`. When
-  /// it was the last non-sticky one of a task in stage publish: running -> in_review.
-  /// kLeaseLost when the effect was superseded meanwhile (facts about the forge are kept all the same).
+  /// Done, with what was learned; for a sticky effect only if its version is still
+  /// `effect.version`. When it was the last non-sticky one of a task in stage publish: running ->
+  /// in_review. kLeaseLost when the effect was superseded meanwhile (facts about the forge are kept
+  /// all the same).
   virtual Result<void> FinishEffect(const Effect& effect, std::string_view result,
                                     const PublishedFacts& facts) = 0;
   virtual Result<void> RetryEffect(const Effect& effect, std::string_view error,
                                    std::chrono::milliseconds delay) = 0;
-  /// Gives up: the effect failed for good; with `fail_task` its task becomes failed(reason = error).
+  /// Gives up: the effect failed for good; with `fail_task` its task becomes failed(reason =
+  /// error).
   virtual Result<void> FailEffect(const Effect& effect, std::string_view error, bool fail_task) = 0;
 };
 
-/// Opens or creates the file, takes it for this process alone and migrates it. Errors: kConflict when
-/// another process holds it (names the file and the holder's pid), kInvalid when its schema is newer than
-/// this program, kInternal.
-Result<std::unique_ptr<Store>> OpenSqliteStore(const std::filesystem::path& file, const Clock& clock);
+/// Opens or creates the file, takes it for this process alone and migrates it. Errors: kConflict
+/// when another process holds it (names the file and the holder's pid), kInvalid when its schema is
+/// newer than this program, kInternal.
+Result<std::unique_ptr<Store>> OpenSqliteStore(const std::filesystem::path& file,
+                                               const Clock& clock);
 
 }  // namespace swage

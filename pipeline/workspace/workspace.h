@@ -1,17 +1,19 @@
 // Workspaces: a mirror per repository, a worktree per task, and a trust boundary between them.
 //
-// The mirror (bare) belongs to the bot. A task's worktree is registered in the mirror, so its index and
-// HEAD live on the bot's side; the `.git` that the agent sees is a private directory with alternates to
-// the mirror's objects. The agent may do what it likes in there: the bot takes the files, never the agent's
-// refs, config, hooks or commits (T31 to T33). Every git call names --git-dir and --work-tree, starts from
-// an empty environment, and turns hooks, fsmonitor, filters, credential helpers and foreign transports off.
+// The mirror (bare) belongs to the bot. A task's worktree is registered in the mirror, so its index
+// and HEAD live on the bot's side; the `.git` that the agent sees is a private directory with
+// alternates to the mirror's objects. The agent may do what it likes in there: the bot takes the
+// files, never the agent's refs, config, hooks or commits (T31 to T33). Every git call names
+// --git-dir and --work-tree, starts from an empty environment, and turns hooks, fsmonitor, filters,
+// credential helpers and foreign transports off.
 //
 // Layout below data_dir:
-//   mirrors/FORGE-REPOID.git        one bare repository; a lock file beside it orders add/remove/fetch
-//   workspaces/TASK-RUNTOKEN/work   the files        .../home .../tmp   private to the task
-//   workspaces/TASK-RUNTOKEN/handoff   task.json and prompt.md
+//   mirrors/FORGE-REPOID.git        one bare repository; a lock file beside it orders
+//   add/remove/fetch workspaces/TASK-RUNTOKEN/work   the files        .../home .../tmp   private to
+//   the task workspaces/TASK-RUNTOKEN/handoff   task.json and prompt.md
 //
-// Thread-safe: tasks of one repository work in parallel; per-repository steps take the mirror's lock.
+// Thread-safe: tasks of one repository work in parallel; per-repository steps take the mirror's
+// lock.
 #pragma once
 
 #include <filesystem>
@@ -62,9 +64,9 @@ struct Snapshot {
 struct ProvisionRequest {
   RepoRef repo;
   TaskId task;
-  std::string branch;     ///< task branch; created at `start`
-  CommitSha base;         ///< the diff is measured from here
-  CommitSha start;        ///< files start as in this commit: the base, or the last checkpoint
+  std::string branch;  ///< task branch; created at `start`
+  CommitSha base;      ///< the diff is measured from here
+  CommitSha start;     ///< files start as in this commit: the base, or the last checkpoint
   std::map<std::string, std::string> extra_env;  ///< SWAGE_* for the commands
   std::vector<std::string> extra_path;
 };
@@ -76,9 +78,9 @@ class Workspace {
   virtual const std::filesystem::path& Root() const = 0;        ///< .../work
   virtual const std::filesystem::path& HandOffDir() const = 0;  ///< outside the work tree
   virtual const CommandContext& Commands() const = 0;
-  /// Takes the files into a commit on the task branch (refs/heads/BRANCH of the mirror), whose parent is
-  /// the last checkpoint or the base. Nested git directories are moved out of the way and reported in
-  /// `warnings`. Empty change: no commit. Blocks.
+  /// Takes the files into a commit on the task branch (refs/heads/BRANCH of the mirror), whose
+  /// parent is the last checkpoint or the base. Nested git directories are moved out of the way and
+  /// reported in `warnings`. Empty change: no commit. Blocks.
   virtual Result<Snapshot> TakeSnapshot(const std::string& message, const CommitIdentity& author,
                                         std::vector<std::string>& warnings) = 0;
   /// The diff from the base to `commit`, renames detected.
@@ -109,8 +111,8 @@ class Workspaces {
                                             std::string_view path) = 0;
   virtual Result<std::unique_ptr<Workspace>> Provision(const ProvisionRequest& request,
                                                        std::stop_token stop) = 0;
-  /// Pushes exactly one ref with --force-with-lease (T40). Pushing what is already there is success.
-  /// Errors: kConflict (the branch holds something else), kDenied, kUnavailable.
+  /// Pushes exactly one ref with --force-with-lease (T40). Pushing what is already there is
+  /// success. Errors: kConflict (the branch holds something else), kDenied, kUnavailable.
   virtual Result<void> Push(const PushRequest& request, std::stop_token stop) = 0;
   /// Removes every workspace that belongs to none of `live`; returns what was removed (C11).
   virtual Result<std::vector<std::string>> SweepOrphans(const std::set<TaskId>& live) = 0;

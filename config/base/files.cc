@@ -1,0 +1,197 @@
+#include "config/base/files.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+namespace swage {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr int kMaxTreeDepth = 256;
+
+Error FromErrno(int error, std::string_view act, const fs::path& path) {
+  const ErrorCode code = error == ENOENT || error == ENOTDIR ? ErrorCode::kNotFound
+                         : error == EACCES || error == EPERM ? ErrorCode::kDenied
+                         : error == EXDEV || error == ELOOP  ? ErrorCode::kInvalid
+                                                             : ErrorCode::kInternal;
+  return MakeError(code, fmt::format("{} {}: {}", act, path.string(),
+                                     std::error_code(error, std::generic_category()).message()));
+}
+
+Result<std::string> ReadAll(const Fd& fd, const fs::path& name, std::size_t max_bytes) {
+  struct stat info {};
+  if (fstat(fd.get(), &info) != 0) return FromErrno(errno, "read", name);
+  if (!S_ISREG(info.st_mode)) {
+    return MakeError(ErrorCode::kInvalid, fmt::format("{} is not a regular file", name.string()));
+  }
+  std::string bytes;
+  char chunk[64 << 10];
+  for (;;) {
+    const ssize_t n = read(fd.get(), chunk, sizeof chunk);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return FromErrno(errno, "read", name);
+    if (n == 0) return bytes;
+    if (bytes.size() + static_cast<std::size_t>(n) > max_bytes) {
+      return MakeError(ErrorCode::kTooLarge,
+                       fmt::format("{} is larger than {} bytes", name.string(), max_bytes));
+    }
+    bytes.append(chunk, static_cast<std::size_t>(n));
+  }
+}
+
+Result<void> WriteAll(const Fd& fd, const fs::path& name, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = write(fd.get(), bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return FromErrno(errno, "write", name);
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return Ok();
+}
+
+// Works on descriptors only, so that nobody can swap a directory for a link between look and
+// removal.
+Result<void> RemoveBelow(int parent, const char* name, const fs::path& shown, int depth) {
+  if (unlinkat(parent, name, 0) == 0 || errno == ENOENT) return Ok();
+  if (errno != EISDIR && errno != EPERM && errno != EACCES)
+    return FromErrno(errno, "remove", shown);
+  if (depth > kMaxTreeDepth) {
+    return MakeError(ErrorCode::kTooLarge,
+                     fmt::format("remove {}: nested too deep", shown.string()));
+  }
+  const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  Fd dir(openat(parent, name, flags));
+  if (!dir.valid() && errno == EACCES && fchmodat(parent, name, 0700, 0) == 0) {
+    dir = Fd(openat(parent, name, flags));
+  }
+  if (!dir.valid()) return FromErrno(errno, "remove", shown);
+  fchmod(dir.get(), 0700);  // entries of a read-only directory cannot be removed
+  const int listing_fd = dup(dir.get());
+  DIR* listing = listing_fd < 0 ? nullptr : fdopendir(listing_fd);
+  if (listing == nullptr) return FromErrno(errno, "remove", shown);
+  Result<void> result = Ok();
+  while (const dirent* entry = readdir(listing)) {
+    const std::string_view child = entry->d_name;
+    if (child == "." || child == "..") continue;
+    if (auto removed = RemoveBelow(dir.get(), entry->d_name, shown / child, depth + 1); !removed) {
+      result = removed;
+    }
+  }
+  closedir(listing);
+  SWAGE_RETURN_IF_ERROR(std::move(result));
+  if (unlinkat(parent, name, AT_REMOVEDIR) != 0 && errno != ENOENT) {
+    return FromErrno(errno, "remove", shown);
+  }
+  return Ok();
+}
+
+}  // namespace
+
+Fd& Fd::operator=(Fd&& other) noexcept {
+  if (this != &other) {
+    Close();
+    fd_ = other.Release();
+  }
+  return *this;
+}
+
+int Fd::Release() {
+  return std::exchange(fd_, -1);
+}
+
+void Fd::Close() {
+  if (fd_ >= 0) close(Release());
+}
+
+Result<std::string> ReadFile(const fs::path& path, std::size_t max_bytes) {
+  // O_NONBLOCK: opening a named pipe must not wait for a writer.
+  const Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd.valid()) return FromErrno(errno, "open", path);
+  return ReadAll(fd, path, max_bytes);
+}
+
+Result<std::string> ReadFileBeneath(const fs::path& root, std::string_view relative,
+                                    std::size_t max_bytes) {
+  const Fd dir(open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!dir.valid()) return FromErrno(errno, "open", root);
+  open_how how{};
+  how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  const std::string name(relative);
+  const Fd fd(static_cast<int>(syscall(SYS_openat2, dir.get(), name.c_str(), &how, sizeof how)));
+  if (!fd.valid()) return FromErrno(errno, "open", name);
+  return ReadAll(fd, name, max_bytes);
+}
+
+Result<void> WriteFileAtomic(const fs::path& path, std::string_view bytes, unsigned mode) {
+  std::string temporary = path.string() + ".XXXXXX";
+  Fd fd(mkostemp(temporary.data(), O_CLOEXEC));
+  if (!fd.valid()) return FromErrno(errno, "create", path);
+  Result<void> written = WriteAll(fd, path, bytes);
+  if (written.ok() && (fchmod(fd.get(), mode) != 0 || fsync(fd.get()) != 0 ||
+                       rename(temporary.c_str(), path.c_str()) != 0)) {
+    written = FromErrno(errno, "write", path);
+  }
+  if (!written.ok()) {
+    unlink(temporary.c_str());
+    return written;
+  }
+  const fs::path parent = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  const Fd dir(open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (dir.valid()) fsync(dir.get());
+  return Ok();
+}
+
+Result<void> MakeDirs(const fs::path& path, unsigned mode) {
+  fs::path so_far;
+  for (const fs::path& part : path) {
+    so_far /= part;
+    if (mkdir(so_far.c_str(), mode) != 0 && errno != EEXIST && errno != EISDIR) {
+      // A parent that exists but is read-only (EROFS, EACCES) matters only if the child is missing.
+      if (!fs::is_directory(so_far)) return FromErrno(errno, "create directory", so_far);
+    }
+  }
+  std::error_code ignored;
+  if (!fs::is_directory(path, ignored)) return FromErrno(ENOTDIR, "create directory", path);
+  return Ok();
+}
+
+Result<void> RemoveTree(const fs::path& path) {
+  const fs::path parent = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  const Fd dir(open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!dir.valid()) {
+    if (errno == ENOENT) return Ok();
+    return FromErrno(errno, "remove", path);
+  }
+  return RemoveBelow(dir.get(), path.filename().c_str(), path, 0);
+}
+
+Result<fs::path> MakeTempDir(std::string_view prefix) {
+  std::error_code ignored;
+  fs::path base = fs::temp_directory_path(ignored);
+  if (base.empty()) base = "/tmp";
+  std::string name = (base / (std::string(prefix) + "XXXXXX")).string();
+  if (mkdtemp(name.data()) == nullptr) return FromErrno(errno, "create directory", name);
+  return fs::path(name);
+}
+
+TempDir::TempDir(std::string_view prefix) {
+  Result<fs::path> made = MakeTempDir(prefix);
+  SWAGE_CHECK(made.ok());
+  path_ = std::move(made).value();
+}
+
+TempDir::~TempDir() {
+  if (!path_.empty()) (void)RemoveTree(path_).ok();
+}
+
+}  // namespace swage

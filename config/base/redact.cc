@@ -1,0 +1,71 @@
+#include "config/base/redact.h"
+
+#include <algorithm>
+#include <mutex>
+#include <shared_mutex>
+#include <vector>
+
+#include "config/base/text.h"
+
+namespace swage {
+namespace {
+
+constexpr std::size_t kShortestSecret = 6;
+constexpr std::string_view kMask = "[redacted]";
+
+// A secret inside a longer base64 text starts at one of three alignments; the characters that
+// depend on its neighbours are left out, so each alignment gives one searchable core.
+void AddBase64Cores(std::string_view secret, std::vector<std::string>& needles) {
+  for (std::size_t shift = 0; shift < 3; ++shift) {
+    const std::string padded = std::string(shift, '\0') + std::string(secret);
+    const std::string encoded = Base64Encode(padded.substr(0, padded.size() / 3 * 3));
+    const std::size_t skip = shift == 0 ? 0 : 4;
+    if (encoded.size() >= skip + 8) needles.push_back(encoded.substr(skip));
+  }
+}
+
+}  // namespace
+
+struct Redactor::State {
+  mutable std::shared_mutex mutex;
+  std::vector<std::string> needles;   ///< longest first
+  std::vector<std::string> reversed;  ///< for Contains only
+};
+
+Redactor::Redactor() : state_(std::make_unique<State>()) {}
+Redactor::~Redactor() = default;
+
+bool Redactor::Add(std::string_view secret) {
+  if (secret.size() < kShortestSecret) return false;
+  std::vector<std::string> forms = {std::string(secret), Base64Encode(secret),
+                                    PercentEncode(secret)};
+  AddBase64Cores(secret, forms);
+  const std::unique_lock lock(state_->mutex);
+  for (std::string& form : forms) {
+    if (std::find(state_->needles.begin(), state_->needles.end(), form) == state_->needles.end()) {
+      state_->needles.push_back(std::move(form));
+    }
+  }
+  std::sort(state_->needles.begin(), state_->needles.end(),
+            [](const auto& a, const auto& b) { return a.size() > b.size(); });
+  state_->reversed.emplace_back(secret.rbegin(), secret.rend());
+  return true;
+}
+
+std::string Redactor::Apply(std::string_view text) const {
+  std::string out(text);
+  const std::shared_lock lock(state_->mutex);
+  for (const std::string& needle : state_->needles) out = ReplaceAll(std::move(out), needle, kMask);
+  return out;
+}
+
+bool Redactor::Contains(std::string_view text) const {
+  const auto found = [&](const std::string& needle) {
+    return text.find(needle) != std::string_view::npos;
+  };
+  const std::shared_lock lock(state_->mutex);
+  return std::any_of(state_->needles.begin(), state_->needles.end(), found) ||
+         std::any_of(state_->reversed.begin(), state_->reversed.end(), found);
+}
+
+}  // namespace swage
