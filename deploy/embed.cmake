@@ -36,7 +36,7 @@ std::string_view EmbeddedFile(std::string_view name);
   file(CONFIGURE OUTPUT ${out}/embedded.cc CONTENT
 "#include \"${folder}/embedded.h\"
 ${decls}namespace swage::${id} {
-std::string_view EmbeddedFile(std::string_view name) {
+std::string_view EmbeddedFile([[maybe_unused]] std::string_view name) {
 ${rows}  return {};
 }
 }  // namespace swage::${id}
