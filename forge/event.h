@@ -44,6 +44,9 @@ struct CommentCreated {
   Thread thread;
   Comment comment;
   bool thread_open = true;
+  /// The issue as the payload shows it: its text at the time of the comment (T18). Issue threads
+  /// only.
+  std::optional<Issue> issue;
 };
 
 struct PullRequestClosed {

@@ -46,6 +46,7 @@ struct Issue {
   Actor author;
   bool open = true;
   std::vector<std::string> labels;
+  std::string updated_at;  ///< as the forge writes it; tells two events of one issue apart (T4)
 };
 
 /// Where comments hang: an issue or a pull request.
