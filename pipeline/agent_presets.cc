@@ -1,0 +1,85 @@
+// Sources: the manuals of each command ("claude -p", "codex exec", "opencode run", Gemini CLI's
+// headless mode, "goose run", aider's scripting page). All may edit files and run commands in the
+// workspace, none may ask a question; how far they reach beyond it is the business of the isolation
+// around them.
+#include "pipeline/agent_presets.h"
+
+#include <algorithm>
+
+namespace swage {
+
+const std::vector<AgentPreset>& BuiltInPresets() {
+  static const std::vector<AgentPreset> presets = {
+      {
+          .name = "aider",
+          .argv = {"aider", "--message-file", "{prompt_file}", "--yes-always", "--no-auto-commits",
+                   "--no-dirty-commits", "--no-gitignore", "--no-pretty", "--no-stream",
+                   "--no-check-update", "--no-suggest-shell-commands", "--no-restore-chat-history"},
+          .env = {},
+          .style = AgentStyle::kAider,
+          .install = "pipx install aider-chat",
+          .scratch_prefix = ".aider.",
+      },
+      {
+          // Tools are named one by one because --dangerously-skip-permissions refuses to run as
+          // root.
+          .name = "claude",
+          .argv = {"claude", "-p", "--permission-mode", "acceptEdits", "--allowedTools",
+                   "Bash,Edit,Write,NotebookEdit", "--output-format", "stream-json", "--verbose"},
+          .prompt_on_stdin = true,
+          .env = {},
+          .style = AgentStyle::kClaude,
+          .install = "npm install -g @anthropic-ai/claude-code",
+          .scratch_prefix = {},
+      },
+      {
+          .name = "codex",
+          .argv = {"codex", "exec", "--json", "--skip-git-repo-check", "-s", "workspace-write",
+                   "-C", "{workspace}", "-"},
+          .prompt_on_stdin = true,
+          .env = {},
+          .style = AgentStyle::kCodex,
+          .install = "npm install -g @openai/codex",
+          .scratch_prefix = {},
+      },
+      {
+          // A folder that nobody has declared trusted makes it ask, which headless means refuse.
+          .name = "gemini",
+          .argv = {"gemini", "--approval-mode", "yolo", "--output-format", "stream-json"},
+          .prompt_on_stdin = true,
+          .env = {{"GEMINI_CLI_TRUST_WORKSPACE", "true"}},
+          .style = AgentStyle::kGemini,
+          .install = "npm install -g @google/gemini-cli",
+          .scratch_prefix = {},
+      },
+      {
+          .name = "goose",
+          .argv = {"goose", "run", "--no-session", "--output-format", "stream-json", "-i",
+                   "{prompt_file}"},
+          .env = {{"GOOSE_MODE", "auto"}},
+          .style = AgentStyle::kGoose,
+          .install = "see https://block.github.io/goose",
+          .scratch_prefix = {},
+      },
+      {
+          // A prompt on its command line would be wrapped in quotes, with those inside it escaped.
+          .name = "opencode",
+          .argv = {"opencode", "run", "--format", "json"},
+          .prompt_on_stdin = true,
+          .env = {{"OPENCODE_DISABLE_AUTOUPDATE", "1"}},
+          .style = AgentStyle::kOpenCode,
+          .install = "npm install -g opencode-ai",
+          .scratch_prefix = {},
+      },
+  };
+  return presets;
+}
+
+const AgentPreset* FindPreset(std::string_view name) {
+  const auto& presets = BuiltInPresets();
+  const auto it = std::find_if(presets.begin(), presets.end(),
+                               [&](const AgentPreset& p) { return p.name == name; });
+  return it == presets.end() ? nullptr : &*it;
+}
+
+}  // namespace swage
