@@ -1,0 +1,410 @@
+// The ProcessRunner of Linux: one swage-supervise per command, and a poll loop in the caller's
+// thread.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <system_error>
+
+#include "config/base/clock.h"
+#include "config/base/files.h"
+#include "config/base/process.h"
+#include "config/base/supervisor_protocol.h"
+
+namespace swage {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::size_t kMaxStdinBytes = 1 << 20;
+constexpr std::size_t kStderrTailBytes = 16 << 10;
+constexpr std::size_t kReadBytes = 64 << 10;
+constexpr int kPipeBytes = 256 << 10;
+// What a pipe can still hold when everybody who was ours is dead; more comes from a stranger.
+constexpr std::size_t kFinalDrainBytes = 1 << 20;
+constexpr int kFirstFreeFd = kSupervisorReportFd + 1;
+// The supervisor answers within the grace plus its own bounded rounds of KILL; then it is killed
+// itself.
+constexpr milliseconds kSupervisorSlack{10'000};
+
+std::string Reason(int error) {
+  return std::error_code(error, std::generic_category()).message();
+}
+
+Error SystemFailure(std::string_view act) {
+  return MakeError(ErrorCode::kInternal, fmt::format("{}: {}", act, Reason(errno)));
+}
+
+// Out of the way of the numbers that the spawn assigns: dup2 must not overwrite a source.
+Fd AboveReserved(Fd fd) {
+  if (!fd.valid() || fd.get() >= kFirstFreeFd) return fd;
+  return Fd(fcntl(fd.get(), F_DUPFD_CLOEXEC, kFirstFreeFd));
+}
+
+struct Pipe {
+  Fd read;
+  Fd write;
+};
+
+Result<Pipe> MakePipe() {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return SystemFailure("pipe");
+  Pipe pipe{AboveReserved(Fd(ends[0])), AboveReserved(Fd(ends[1]))};
+  if (!pipe.read.valid() || !pipe.write.valid()) return SystemFailure("pipe");
+  return pipe;
+}
+
+// A socket pair, because a write to it can be told not to raise SIGPIPE.
+Result<Pipe> MakeControl() {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    return SystemFailure("socketpair");
+  }
+  Pipe control{AboveReserved(Fd(ends[0])), AboveReserved(Fd(ends[1]))};
+  if (!control.read.valid() || !control.write.valid()) return SystemFailure("socketpair");
+  return control;
+}
+
+Result<Fd> MakeStdin(const std::string& bytes) {
+  if (bytes.empty()) {
+    Fd null(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    if (!null.valid()) return SystemFailure("open /dev/null");
+    return AboveReserved(std::move(null));
+  }
+  if (bytes.size() > kMaxStdinBytes) {
+    return MakeError(ErrorCode::kTooLarge,
+                     fmt::format("standard input is larger than {} bytes", kMaxStdinBytes));
+  }
+  Fd memory(memfd_create("stdin", MFD_CLOEXEC));
+  if (!memory.valid() ||
+      write(memory.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()) ||
+      lseek(memory.get(), 0, SEEK_SET) != 0) {
+    return SystemFailure("standard input");
+  }
+  return AboveReserved(std::move(memory));
+}
+
+// The last `limit` bytes of a stream of any length.
+class Tail {
+ public:
+  void Append(std::string_view bytes) {
+    text_.append(bytes);
+    if (text_.size() > 2 * kStderrTailBytes) text_.erase(0, text_.size() - kStderrTailBytes);
+  }
+  std::string Take() {
+    if (text_.size() > kStderrTailBytes) text_.erase(0, text_.size() - kStderrTailBytes);
+    return std::move(text_);
+  }
+
+ private:
+  std::string text_;
+};
+
+// The supervisor process: reaped when its owner goes, whatever happened.
+class SupervisorProcess {
+ public:
+  explicit SupervisorProcess(pid_t pid) : pid_(pid) {}
+  SupervisorProcess(const SupervisorProcess&) = delete;
+  SupervisorProcess& operator=(const SupervisorProcess&) = delete;
+  ~SupervisorProcess() {
+    while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+  }
+  void Kill() { kill(pid_, SIGKILL); }
+
+ private:
+  const pid_t pid_;
+};
+
+class SpawnAttributes {
+ public:
+  SpawnAttributes() {
+    posix_spawnattr_init(&attributes_);
+    posix_spawn_file_actions_init(&actions_);
+    sigset_t set;
+    sigfillset(&set);
+    posix_spawnattr_setsigdefault(&attributes_,
+                                  &set);  // SIGPIPE, which the bot ignores, among them
+    sigemptyset(&set);
+    posix_spawnattr_setsigmask(&attributes_, &set);
+    posix_spawnattr_setflags(&attributes_,
+                             POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+  }
+  SpawnAttributes(const SpawnAttributes&) = delete;
+  SpawnAttributes& operator=(const SpawnAttributes&) = delete;
+  ~SpawnAttributes() {
+    posix_spawn_file_actions_destroy(&actions_);
+    posix_spawnattr_destroy(&attributes_);
+  }
+  void Give(const Fd& fd, int as) { posix_spawn_file_actions_adddup2(&actions_, fd.get(), as); }
+  int Spawn(pid_t* pid, const std::string& program, char** argv, char** env) {
+    posix_spawn_file_actions_addclosefrom_np(&actions_, kFirstFreeFd);
+    return posix_spawn(pid, program.c_str(), &actions_, &attributes_, argv, env);
+  }
+
+ private:
+  posix_spawnattr_t attributes_;
+  posix_spawn_file_actions_t actions_;
+};
+
+std::vector<char*> Pointers(std::vector<std::string>& strings) {
+  std::vector<char*> pointers;
+  pointers.reserve(strings.size() + 1);
+  for (std::string& s : strings) pointers.push_back(s.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+// A NUL would cut an argument short without anybody noticing.
+Result<void> CheckSpec(const ProcessSpec& spec) {
+  if (spec.argv.empty() || spec.argv.front().empty()) {
+    return MakeError(ErrorCode::kInvalid, "the command is empty");
+  }
+  const auto has_nul = [](const std::string& s) { return s.find('\0') != std::string::npos; };
+  bool bad = std::any_of(spec.argv.begin(), spec.argv.end(), has_nul);
+  for (const auto& [name, value] : spec.env) {
+    bad = bad || name.empty() || has_nul(name) || has_nul(value) || name.find('=') != name.npos;
+  }
+  if (bad) {
+    return MakeError(ErrorCode::kInvalid,
+                     fmt::format("{}: an argument or variable holds a NUL, or a variable's name is "
+                                 "empty or holds '='",
+                                 spec.argv.front()));
+  }
+  return Ok();
+}
+
+// One run: the pipes, the limits, and what was seen so far.
+class Execution {
+ public:
+  Execution(const ProcessSpec& spec, const ProcessRunner::Sink& sink) : spec_(spec), sink_(sink) {}
+
+  Result<ProcessResult> Run(const std::string& supervisor, const std::stop_token& stop) {
+    wake_ = Fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!wake_.valid()) return SystemFailure("eventfd");
+    started_ = last_output_ = clock_.Monotonic();
+    SWAGE_ASSIGN_OR_RETURN(const pid_t pid, Start(supervisor));
+    SupervisorProcess process(pid);
+    {
+      const std::stop_callback on_stop(stop, [this] {
+        const std::uint64_t one = 1;
+        (void)!write(wake_.get(), &one, sizeof one);
+      });
+      while (!reported_) Step(process);
+    }
+    control_.Close();
+    Drain(output_, &Execution::TakeOutput);
+    Drain(errors_, &Execution::TakeErrors);
+    return Conclude();
+  }
+
+ private:
+  using Take = void (Execution::*)(std::string_view);
+
+  Result<pid_t> Start(const std::string& supervisor) {
+    SWAGE_ASSIGN_OR_RETURN(const Fd input, MakeStdin(spec_.stdin_bytes));
+    SWAGE_ASSIGN_OR_RETURN(Pipe output, MakePipe());
+    SWAGE_ASSIGN_OR_RETURN(Pipe control, MakeControl());
+    SWAGE_ASSIGN_OR_RETURN(Pipe report, MakePipe());
+    Pipe errors;
+    if (!spec_.merge_stderr) {
+      SWAGE_ASSIGN_OR_RETURN(errors, MakePipe());
+      fcntl(errors.read.get(), F_SETFL, O_NONBLOCK);
+    }
+    fcntl(output.read.get(), F_SETFL, O_NONBLOCK);
+    fcntl(output.read.get(), F_SETPIPE_SZ, kPipeBytes);  // refused past the user's quota: no harm
+
+    SpawnAttributes spawn;
+    spawn.Give(input, 0);
+    spawn.Give(output.write, 1);
+    spawn.Give(spec_.merge_stderr ? output.write : errors.write, 2);
+    spawn.Give(control.read, kSupervisorControlFd);
+    spawn.Give(report.write, kSupervisorReportFd);
+
+    std::vector<std::string> words = {supervisor, std::to_string(spec_.kill_grace.count()),
+                                      spec_.cwd};
+    words.insert(words.end(), spec_.argv.begin(), spec_.argv.end());
+    std::vector<std::string> variables;
+    for (const auto& [name, value] : spec_.env) variables.push_back(name + "=" + value);
+    pid_t pid = 0;
+    const int error =
+        spawn.Spawn(&pid, supervisor, Pointers(words).data(), Pointers(variables).data());
+    if (error != 0) {
+      return MakeError(ErrorCode::kInternal, fmt::format("cannot start {} for {}: {}", supervisor,
+                                                         spec_.argv.front(), Reason(error)));
+    }
+    output_ = std::move(output.read);
+    errors_ = std::move(errors.read);
+    control_ = std::move(control.write);
+    report_ = std::move(report.read);
+    return pid;
+  }
+
+  void Step(SupervisorProcess& process) {
+    std::array<pollfd, 4> fds = {pollfd{output_.get(), POLLIN, 0}, pollfd{errors_.get(), POLLIN, 0},
+                                 pollfd{report_.get(), POLLIN, 0}, pollfd{wake_.get(), POLLIN, 0}};
+    if (asked_) fds[3].fd = -1;
+    const int ready = poll(fds.data(), fds.size(), Timeout());
+    if (ready > 0) {
+      if (fds[0].revents != 0) ReadOnce(output_, &Execution::TakeOutput);
+      if (fds[1].revents != 0) ReadOnce(errors_, &Execution::TakeErrors);
+      if (fds[2].revents != 0) ReadReport();
+      if (fds[3].revents != 0) AskToStop(ProcessEnd::kStopped);
+    }
+    CheckLimits(process);
+  }
+
+  MonotonicTime Deadline() const {
+    if (asked_) return asked_at_ + spec_.kill_grace + kSupervisorSlack;
+    MonotonicTime deadline = MonotonicTime::max();
+    if (spec_.time_limit.count() > 0) deadline = started_ + spec_.time_limit;
+    if (spec_.silence_limit.count() > 0) {
+      deadline = std::min(deadline, last_output_ + spec_.silence_limit);
+    }
+    return deadline;
+  }
+
+  int Timeout() const {
+    const MonotonicTime deadline = Deadline();
+    if (deadline == MonotonicTime::max()) return -1;
+    const auto left = std::chrono::ceil<milliseconds>(deadline - clock_.Monotonic()).count();
+    return static_cast<int>(std::clamp<std::int64_t>(left, 0, 1 << 30));
+  }
+
+  void CheckLimits(SupervisorProcess& process) {
+    const MonotonicTime now = clock_.Monotonic();
+    if (reported_ || now < Deadline()) return;
+    if (asked_) {
+      process.Kill();
+      reported_ = true;
+      return;
+    }
+    const bool time_is_up = spec_.time_limit.count() > 0 && now >= started_ + spec_.time_limit;
+    AskToStop(time_is_up ? ProcessEnd::kTimedOut : ProcessEnd::kSilent);
+  }
+
+  void AskToStop(ProcessEnd why) {
+    asked_ = why;
+    asked_at_ = clock_.Monotonic();
+    const char byte = 's';
+    (void)!send(control_.get(), &byte, 1, MSG_NOSIGNAL);  // fails only if the supervisor is gone
+  }
+
+  void ReadReport() {
+    SupervisorReport report;
+    if (read(report_.get(), &report, sizeof report) == sizeof report) outcome_ = report;
+    reported_ = true;
+  }
+
+  // False at the end of the stream and when nothing is there.
+  bool ReadOnce(Fd& fd, Take take) {
+    const ssize_t n = read(fd.get(), buffer_.data(), buffer_.size());
+    if (n < 0) return errno == EINTR;
+    if (n == 0) {
+      fd.Close();
+      return false;
+    }
+    last_output_ = clock_.Monotonic();
+    (this->*take)({buffer_.data(), static_cast<std::size_t>(n)});
+    return true;
+  }
+
+  // A stranger outside the tree may hold a copy of the pipe and write for ever: bounded.
+  void Drain(Fd& fd, Take take) {
+    for (std::size_t reads = 0; fd.valid() && reads < kFinalDrainBytes / kReadBytes; ++reads) {
+      if (!ReadOnce(fd, take)) return;
+    }
+  }
+
+  void TakeOutput(std::string_view bytes) {
+    const std::size_t kept = result_.output_bytes - result_.dropped_bytes;
+    const std::string_view head = bytes.substr(0, std::min(bytes.size(), spec_.output_cap - kept));
+    result_.output_bytes += bytes.size();
+    result_.dropped_bytes += bytes.size() - head.size();
+    if (!head.empty() && sink_) sink_(head);
+  }
+
+  void TakeErrors(std::string_view bytes) { stderr_tail_.Append(bytes); }
+
+  Result<ProcessResult> Conclude() {
+    const std::string& command = spec_.argv.front();
+    if (!outcome_) {
+      return MakeError(
+          ErrorCode::kInternal,
+          fmt::format("the supervisor of {} was killed before it could report", command));
+    }
+    result_.duration = std::chrono::duration_cast<milliseconds>(clock_.Monotonic() - started_);
+    result_.leftover_processes = outcome_->leftover;
+    result_.stderr_tail = stderr_tail_.Take();
+    switch (outcome_->outcome) {
+      case SupervisorOutcome::kNoDirectory:
+        return MakeError(ErrorCode::kInternal, fmt::format("cannot run {} in {}: {}", command,
+                                                           spec_.cwd, Reason(outcome_->value)));
+      case SupervisorOutcome::kNotStarted:
+        if (outcome_->value == ENOENT) {
+          return MakeError(ErrorCode::kNotFound, fmt::format("no such command: {}", command));
+        }
+        return MakeError(ErrorCode::kInternal,
+                         fmt::format("cannot run {}: {}", command, Reason(outcome_->value)));
+      case SupervisorOutcome::kExited:
+        result_.end = ProcessEnd::kExited;
+        result_.exit_code = outcome_->value;
+        break;
+      case SupervisorOutcome::kSignalled:
+        result_.end = ProcessEnd::kSignalled;
+        result_.signal = outcome_->value;
+        break;
+    }
+    if (outcome_->stopped != 0) result_.end = asked_.value_or(ProcessEnd::kStopped);
+    return std::move(result_);
+  }
+
+  const ProcessSpec& spec_;
+  const ProcessRunner::Sink& sink_;
+  const SystemClock clock_;
+  Fd output_, errors_, control_, report_, wake_;
+  MonotonicTime started_{}, last_output_{}, asked_at_{};
+  std::optional<ProcessEnd> asked_;  // why the supervisor was told to stop
+  bool reported_ = false;
+  std::optional<SupervisorReport> outcome_;
+  Tail stderr_tail_;
+  ProcessResult result_;
+  std::array<char, kReadBytes> buffer_;
+};
+
+class PosixProcessRunner final : public ProcessRunner {
+ public:
+  explicit PosixProcessRunner(std::string supervisor) : supervisor_(std::move(supervisor)) {}
+
+  Result<ProcessResult> Run(const ProcessSpec& spec, const Sink& sink,
+                            std::stop_token stop) override {
+    SWAGE_RETURN_IF_ERROR(CheckSpec(spec));
+    if (stop.stop_requested()) {
+      ProcessResult stopped;
+      stopped.end = ProcessEnd::kStopped;
+      return stopped;
+    }
+    return Execution(spec, sink).Run(supervisor_, stop);
+  }
+
+ private:
+  const std::string supervisor_;
+};
+
+}  // namespace
+
+std::unique_ptr<ProcessRunner> MakePosixProcessRunner(std::string supervisor) {
+  return std::make_unique<PosixProcessRunner>(std::move(supervisor));
+}
+
+}  // namespace swage
