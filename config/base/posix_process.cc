@@ -286,6 +286,7 @@ class Execution {
     if (reported_ || now < Deadline()) return;
     if (asked_) {
       process.Kill();
+      if (group_ > 0) killpg(group_, SIGKILL);
       reported_ = true;
       return;
     }
@@ -302,7 +303,13 @@ class Execution {
 
   void ReadReport() {
     SupervisorReport report;
-    if (read(report_.get(), &report, sizeof report) == sizeof report) outcome_ = report;
+    const bool complete = read(report_.get(), &report, sizeof report) == sizeof report;
+    if (complete && report.outcome == SupervisorOutcome::kStarted) {
+      group_ = report.value;
+      return;
+    }
+    if (complete) outcome_ = report;
+    if (!complete && group_ > 0) killpg(group_, SIGKILL);  // nobody else is left to do it
     reported_ = true;
   }
 
@@ -347,6 +354,8 @@ class Execution {
     result_.leftover_processes = outcome_->leftover;
     result_.stderr_tail = stderr_tail_.Take();
     switch (outcome_->outcome) {
+      case SupervisorOutcome::kStarted:
+        break;  // never the last report
       case SupervisorOutcome::kNoDirectory:
         return MakeError(ErrorCode::kInternal, fmt::format("cannot run {} in {}: {}", command,
                                                            spec_.cwd, Reason(outcome_->value)));
@@ -375,6 +384,7 @@ class Execution {
   Fd output_, errors_, control_, report_, wake_;
   MonotonicTime started_{}, last_output_{}, asked_at_{};
   std::optional<ProcessEnd> asked_;  // why the supervisor was told to stop
+  pid_t group_ = 0;                  // of the command, once it runs
   bool reported_ = false;
   std::optional<SupervisorReport> outcome_;
   Tail stderr_tail_;

@@ -8,8 +8,9 @@
 // machinery: it starts in well under a millisecond and the environment of the command (LD_PRELOAD,
 // LD_LIBRARY_PATH) cannot change it.
 //
-// What it cannot do: a command of the same user may kill it with SIGKILL. The direct child then
-// dies too (PR_SET_PDEATHSIG); containing the rest is the work of the sandbox levels.
+// What it cannot do: a command of the same user may kill it with SIGKILL. The command and its
+// process group die then too (PR_SET_PDEATHSIG, and the runner); containing the rest is the work of
+// the sandbox levels.
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -286,6 +287,7 @@ int main(int argc, char** argv) {
   const pid_t child = Start(argv + 3);
   if (child < 0) return Report({SupervisorOutcome::kNotStarted, errno, 0, 0});
   if (start_error != 0) return Report({SupervisorOutcome::kNotStarted, start_error, 0, 0});
+  Report({SupervisorOutcome::kStarted, child, 0, 0});
   // The runner sees the end of the output when the command's own copies are gone.
   for (int fd = 0; fd <= 2; ++fd) close(fd);
   return Report(Supervisor(child, std::atol(argv[1]), signals).Run());

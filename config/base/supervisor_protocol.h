@@ -12,10 +12,12 @@ namespace swage {
 /// Read end, held open by the runner: a byte = stop (TERM, then KILL after the grace); end of file
 /// = the runner is dead, KILL at once.
 inline constexpr int kSupervisorControlFd = 3;
-/// Write end: exactly one SupervisorReport, written when no descendant is left.
+/// Write end: kStarted as soon as the command runs, and one last report when no descendant is left
+/// (or when nothing could be started).
 inline constexpr int kSupervisorReportFd = 4;
 
 enum class SupervisorOutcome : std::int32_t {
+  kStarted,      ///< value: process id of the command, leader of its group; the end follows
   kExited,       ///< value: exit code
   kSignalled,    ///< value: signal
   kNoDirectory,  ///< value: errno of chdir

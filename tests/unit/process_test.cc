@@ -336,14 +336,19 @@ TEST_F(Process, KillZeroInsideTheCommandStaysInside) {
   EXPECT_EQ(result.signal, SIGTERM);
 }
 
-TEST_F(Process, ACommandThatKillsItsSupervisorIsAnErrorAndDies) {
+TEST_F(Process, ACommandThatKillsItsSupervisorIsAnErrorAndItsGroupDies) {
   TempDir dir;
-  ProcessSpec spec = Shell("echo $$ >pid; kill -9 $PPID; sleep 1000");
+  ProcessSpec spec =
+      Shell("sleep 1000 & echo $! >child; echo $$ >pid; kill -9 $PPID; wait; exit 0");
   spec.cwd = dir.path();
   const auto result = runner_->Run(spec, nullptr, {});
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.error().code, ErrorCode::kInternal);
-  EXPECT_TRUE(Ended(PidIn(dir.path() / "pid"), 5000));
+  for (const char* name : {"pid", "child"}) {
+    const pid_t pid = PidIn(dir.path() / name);
+    ASSERT_GT(pid, 0);
+    EXPECT_TRUE(Ended(pid, 5000)) << name;
+  }
 }
 
 TEST_F(Process, InheritsNoDescriptorAndNoIgnoredSignal) {
