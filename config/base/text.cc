@@ -226,10 +226,9 @@ std::string StripControl(std::string_view s) {
   return out;
 }
 
-std::string StripHidden(std::string_view s) {
+std::string StripInvisible(std::string_view s) {
   std::string visible;
   visible.reserve(s.size());
-  // First the invisible characters, so that they cannot hide the start of an HTML comment.
   for (std::size_t i = 0; i < s.size();) {
     const Decoded d = DecodeOne(s.substr(i));
     if (!d.valid) {
@@ -239,6 +238,12 @@ std::string StripHidden(std::string_view s) {
     }
     i += d.length;
   }
+  return visible;
+}
+
+std::string StripHidden(std::string_view s) {
+  // First the invisible characters, so that they cannot hide the start of an HTML comment.
+  const std::string visible = StripInvisible(s);
   std::string out;
   out.reserve(visible.size());
   std::size_t at = 0;

@@ -31,6 +31,8 @@ std::string Truncate(std::string_view s, std::size_t max_bytes, std::string_view
 /// Removes ANSI/OSC escape sequences and control characters other than \n and \t; "\r\n" and "\r"
 /// become "\n". For anything that a person will read (T47).
 std::string StripControl(std::string_view s);
+/// Removes zero-width, bidirectional and tag characters; bad UTF-8 becomes U+FFFD.
+std::string StripInvisible(std::string_view s);
 /// Removes what a reader cannot see and a model can: HTML comments, zero-width, bidirectional and
 /// tag characters (T27).
 std::string StripHidden(std::string_view s);

@@ -1,0 +1,34 @@
+#include "forge/event.h"
+
+#include <string_view>
+
+namespace swage {
+namespace {
+
+struct NameOf {
+  std::string_view operator()(const IssueLabeled&) const { return "IssueLabeled"; }
+  std::string_view operator()(const IssueUnlabeled&) const { return "IssueUnlabeled"; }
+  std::string_view operator()(const IssueGone&) const { return "IssueGone"; }
+  std::string_view operator()(const CommentCreated&) const { return "CommentCreated"; }
+  std::string_view operator()(const PullRequestClosed&) const { return "PullRequestClosed"; }
+  std::string_view operator()(const Ignored&) const { return "Ignored"; }
+};
+
+struct RepoOf {
+  const RepoRef* operator()(const Ignored&) const { return nullptr; }
+  template <class T>
+  const RepoRef* operator()(const T& event) const {
+    return &event.repo;
+  }
+};
+
+}  // namespace
+
+std::string_view EventName(const Event& event) {
+  return std::visit(NameOf{}, event);
+}
+const RepoRef* EventRepo(const Event& event) {
+  return std::visit(RepoOf{}, event);
+}
+
+}  // namespace swage

@@ -1,0 +1,188 @@
+#include "forge/github/webhook.h"
+
+#include <nlohmann/json.hpp>
+
+#include "config/base/crypto.h"
+#include "config/base/json.h"
+#include "config/base/text.h"
+#include "forge/json_peek.h"
+#include "forge/webhook_headers.h"
+
+namespace swage {
+namespace {
+
+using nlohmann::json;
+
+// A hook of content type "form" sends "payload=" and the JSON, percent-encoded; its signature
+// covers the encoded bytes. JSON never starts like that.
+constexpr std::string_view kFormStart = "payload=";
+
+std::optional<std::string> DecodeForm(std::string_view body) {
+  body.remove_prefix(kFormStart.size());
+  std::string field(body.substr(0, body.find('&')));
+  return PercentDecode(ReplaceAll(std::move(field), "+", " "));
+}
+
+Actor ReadActor(const json& user) {
+  Actor actor{JsonId(user, "id"), JsonString(user, "login"), false};
+  actor.is_bot = JsonString(user, "type") == "Bot" || actor.login.ends_with("[bot]");
+  return actor;
+}
+
+Issue ReadIssue(const json& j) {
+  Issue issue;
+  issue.id = JsonId(j, "id");
+  issue.number = JsonInt(j, "number");
+  issue.title = JsonString(j, "title");
+  issue.body = JsonString(j, "body");
+  issue.web_url = JsonString(j, "html_url");
+  issue.updated_at = JsonString(j, "updated_at");
+  issue.author = ReadActor(JsonAt(j, "user"));
+  issue.open = JsonString(j, "state", "open") == "open";
+  const json& labels = JsonAt(j, "labels");
+  for (const json& label : labels.is_array() ? labels : json::array()) {
+    issue.labels.push_back(JsonString(label, "name"));
+  }
+  return issue;
+}
+
+Comment ReadComment(const json& j, std::string id) {
+  return {std::move(id), JsonString(j, "body"), JsonString(j, "html_url"),
+          ReadActor(JsonAt(j, "user"))};
+}
+
+// What every event needs: who, where, and what happened.
+struct Envelope {
+  const json& body;
+  RepoRef repo;
+  Actor actor;
+  std::string action;
+};
+
+Event Ignore(std::string_view event, std::string_view why) {
+  return Ignored{std::string(event) + " " + std::string(why)};
+}
+
+Event ParseIssues(const Envelope& e) {
+  Issue issue = ReadIssue(JsonAt(e.body, "issue"));
+  if (issue.number <= 0) return Ignore("issues", "without an issue");
+  // The list in `issue.labels` may be older or newer than the event: its own label is what counts.
+  const std::string label = JsonString(e.body, "label/name");
+  if (e.action == "labeled" && !label.empty()) return IssueLabeled{e.repo, e.actor, issue, {label}};
+  if (e.action == "unlabeled" && !label.empty()) {
+    return IssueUnlabeled{e.repo, e.actor, issue, {label}};
+  }
+  if (e.action == "closed") return IssueGone{e.repo, e.actor, issue, GoneReason::kClosed};
+  if (e.action == "deleted") return IssueGone{e.repo, e.actor, issue, GoneReason::kDeleted};
+  if (e.action == "transferred") return IssueGone{e.repo, e.actor, issue, GoneReason::kTransferred};
+  return Ignore("issues", e.action);
+}
+
+Event ParseIssueComment(const Envelope& e) {
+  const json& comment = JsonAt(e.body, "comment");
+  const std::string id = JsonId(comment, "id");
+  const Issue issue = ReadIssue(JsonAt(e.body, "issue"));
+  if (e.action != "created" || id.empty() || issue.number <= 0) {
+    return Ignore("issue_comment", e.action);
+  }
+  const bool on_pull_request = JsonAt(e.body, "issue/pull_request").is_object();
+  const Thread thread{on_pull_request ? ThreadKind::kPullRequest : ThreadKind::kIssue,
+                      issue.number};
+  CommentCreated event{e.repo, e.actor, thread, ReadComment(comment, id), issue.open, {}};
+  if (!on_pull_request) event.issue = issue;
+  return event;
+}
+
+// Line comments ("comment") and the text above them ("review") both speak to the pull request.
+Event ParseReviewText(const Envelope& e, std::string_view event, std::string_view wanted,
+                      const json& text, std::string id) {
+  const json& pull = JsonAt(e.body, "pull_request");
+  const Thread thread{ThreadKind::kPullRequest, JsonInt(pull, "number")};
+  if (e.action != wanted || thread.number <= 0) return Ignore(event, e.action);
+  Comment comment = ReadComment(text, std::move(id));
+  if (Trim(comment.body).empty()) return Ignore(event, "without text");
+  return CommentCreated{
+      e.repo, e.actor, thread, std::move(comment), JsonString(pull, "state", "open") == "open", {}};
+}
+
+Event ParsePullRequest(const Envelope& e) {
+  const json& pull = JsonAt(e.body, "pull_request");
+  const std::int64_t number = JsonInt(pull, "number");
+  if (e.action != "closed" || number <= 0) return Ignore("pull_request", e.action);
+  return PullRequestClosed{e.repo, e.actor, number, JsonString(pull, "head/ref"),
+                           JsonBool(pull, "merged")};
+}
+
+Event ParseKnown(std::string_view event, const Envelope& e) {
+  if (event == "issues") return ParseIssues(e);
+  if (event == "issue_comment") return ParseIssueComment(e);
+  if (event == "pull_request") return ParsePullRequest(e);
+  if (event == "pull_request_review_comment") {
+    const json& comment = JsonAt(e.body, "comment");
+    return ParseReviewText(e, event, "created", comment,
+                           std::string(kReviewCommentPrefix) + JsonId(comment, "id"));
+  }
+  if (event == "pull_request_review") {
+    const json& review = JsonAt(e.body, "review");
+    return ParseReviewText(e, event, "submitted", review,
+                           std::string(kReviewPrefix) + JsonString(review, "node_id"));
+  }
+  return Ignore(event, "event");
+}
+
+class GitHubDialect final : public WebhookDialect {
+ public:
+  Result<DeliveryInfo> Verify(const HeaderMap& headers, std::string_view raw_body,
+                              std::string_view secret, WallTime) const override {
+    if (secret.empty()) return MakeError(ErrorCode::kUnauthenticated, "no webhook secret is set");
+    const std::string expected = "sha256=" + HexEncode(HmacSha256(secret, raw_body));
+    const auto signature = SingleHeader(headers, "x-hub-signature-256");
+    if (!signature || !ConstantTimeEqual(*signature, expected)) {
+      return MakeError(ErrorCode::kUnauthenticated, "the signature does not match");
+    }
+    const auto delivery = SingleHeader(headers, "x-github-delivery");
+    const auto event = SingleHeader(headers, "x-github-event");
+    if (!delivery || !event) {
+      return MakeError(ErrorCode::kInvalid, "no usable X-GitHub-Delivery or X-GitHub-Event");
+    }
+    return DeliveryInfo{*delivery, *event};
+  }
+
+  Result<Event> Parse(std::string_view forge_name, std::string_view event,
+                      std::string_view raw_body) const override {
+    std::string decoded;
+    if (raw_body.starts_with(kFormStart)) {
+      const auto form = DecodeForm(raw_body);
+      if (!form) return MakeError(ErrorCode::kInvalid, "the form's payload is badly encoded");
+      decoded = *form;
+      raw_body = decoded;
+    }
+    SWAGE_ASSIGN_OR_RETURN(const json body, ParseJson(raw_body));
+    if (!body.is_object()) return MakeError(ErrorCode::kInvalid, "the body is no JSON object");
+    const json& repo = JsonAt(body, "repository");
+    Envelope envelope{body,
+                      {std::string(forge_name), JsonId(repo, "id"), JsonString(repo, "full_name")},
+                      ReadActor(JsonAt(body, "sender")),
+                      JsonString(body, "action")};
+    if (envelope.repo.id.empty() || envelope.repo.path.empty()) {
+      return Ignore(event, "event without a repository");
+    }
+    return ParseKnown(event, envelope);
+  }
+
+  std::string PeekRepoPath(std::string_view raw_body) const override {
+    if (!raw_body.starts_with(kFormStart)) {
+      return PeekJsonString(raw_body, "repository", "full_name");
+    }
+    const auto form = DecodeForm(raw_body);
+    return form ? PeekJsonString(*form, "repository", "full_name") : std::string();
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<WebhookDialect> MakeGitHubDialect() {
+  return std::make_unique<GitHubDialect>();
+}
+
+}  // namespace swage
