@@ -165,6 +165,13 @@ std::string RandomNasty(std::mt19937& random) {
   return text;
 }
 
+TEST(InertProse, IsJudgedByATestThatSeesRawText) {
+  for (const std::string text : {"@octocat", "&#64;octocat", "Fixes #1", "www.evil.example",
+                                 "[a](x)", "<img src=x>", "![a](x)"}) {
+    EXPECT_TRUE(Acts(ActiveText(text))) << text;
+  }
+}
+
 TEST(InertProse, Threat_T41_BreaksEveryMention) {
   for (const std::string text : {"@octocat hello", "cc @org/team", "@all", "(@a)", "a@b.example",
                                  "&#64;octocat", "&#x40;octocat", "\\@octocat", "*@octocat*"}) {
