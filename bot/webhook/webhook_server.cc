@@ -1,0 +1,226 @@
+#include "bot/webhook/webhook_server.h"
+
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <utility>
+
+#include "bot/http/http_server.h"
+#include "bot/webhook/json_depth.h"
+#include "config/base/json.h"
+#include "config/base/text.h"
+
+namespace swage {
+namespace {
+
+constexpr std::string_view kHookPrefix = "/hooks/";
+// GitHub sends at most 25 MB; GitLab's hooks stay far below.
+constexpr std::size_t kMaxBodyBytes = 25 << 20;
+// Threads wait for the disk together: as many as can be, so that one sync serves many deliveries.
+constexpr int kThreads = 64;
+constexpr std::chrono::seconds kHealthFor{1};
+constexpr std::chrono::seconds kRefusalLineEvery{1};
+constexpr const char* kRetryAfterSeconds = "5";
+
+HttpResponse Unavailable() {
+  HttpResponse response = TextResponse(503, "not stored; send it again");
+  response.headers.emplace_back("Retry-After", kRetryAfterSeconds);
+  return response;
+}
+
+HttpServerOptions ServerOptions() {
+  HttpServerOptions options;
+  options.threads = kThreads;
+  options.limits.body_bytes = kMaxBodyBytes;
+  return options;
+}
+
+/// One configured forge, as deliveries need it.
+struct Door {
+  const ForgeSettings* settings;
+  const WebhookDialect* dialect;
+  std::map<std::string, std::string> repo_secrets;  ///< by path in lower case
+};
+
+}  // namespace
+
+struct WebhookServer::State final : HttpHandler {
+  State(const Settings& s, const std::map<std::string, const WebhookDialect*>& dialects, Store& st,
+        const Clock& c, Log& l, std::function<void()> stored);
+
+  std::optional<HttpResponse> Screen(const HttpRequest& head) override;
+  HttpResponse Handle(HttpRequest& request) override;
+
+ private:
+  const Door* FindDoor(std::string_view path) const;
+  static const std::string& ChooseSecret(const Door& door, std::string_view body);
+  HttpResponse Receive(const Door& door, HttpRequest& request);
+  HttpResponse Keep(NewDelivery delivery);
+  HttpResponse Health();
+  void LogRefusal(std::string_view forge, std::string_view from, std::string_view why);
+
+ public:
+  const Settings& settings;
+  Store& store;
+  const Clock& clock;
+  Log& log;
+  const std::function<void()> on_stored;
+  std::map<std::string, Door, std::less<>> doors;
+
+  std::atomic<std::int64_t> next_refusal_line{0};  // ticks of the monotonic clock
+  std::atomic<std::int64_t> refusals_unsaid{0};
+
+  std::mutex health_mutex;
+  MonotonicTime health_checked{};  // guarded by health_mutex
+  std::atomic<bool> healthy{true};
+
+  HttpServer server;
+};
+
+WebhookServer::State::State(const Settings& s,
+                            const std::map<std::string, const WebhookDialect*>& dialects, Store& st,
+                            const Clock& c, Log& l, std::function<void()> stored)
+    : settings(s),
+      store(st),
+      clock(c),
+      log(l),
+      on_stored(std::move(stored)),
+      server(ServerOptions(), *this, c, l) {
+  for (const ForgeSettings& forge : settings.forges) {
+    const auto dialect = dialects.find(forge.name);
+    if (dialect == dialects.end()) continue;
+    Door door{&forge, dialect->second, {}};
+    for (const auto& [path, secret] : forge.repo_webhook_secrets) {
+      door.repo_secrets[ToLower(path)] = secret.value;
+    }
+    doors.emplace(forge.name, std::move(door));
+  }
+}
+
+const Door* WebhookServer::State::FindDoor(std::string_view path) const {
+  if (!path.starts_with(kHookPrefix)) return nullptr;
+  const auto found = doors.find(path.substr(kHookPrefix.size()));
+  return found == doors.end() ? nullptr : &found->second;
+}
+
+// What can be refused without reading the body is refused here.
+std::optional<HttpResponse> WebhookServer::State::Screen(const HttpRequest& head) {
+  if (head.path == "/healthz") {
+    if (head.method == "GET" || head.method == "HEAD") return std::nullopt;
+    return TextResponse(405, "GET only");
+  }
+  if (FindDoor(head.path) == nullptr) return TextResponse(404, "no such page");
+  if (head.method != "POST") return TextResponse(405, "POST only");
+  // The signature covers the bytes that were sent; nobody here inflates anything.
+  const std::string coding = ToLower(head.Header("content-encoding"));
+  if (!coding.empty() && coding != "identity")
+    return TextResponse(415, "no Content-Encoding, please");
+  if (ToLower(head.Header("content-type")).starts_with("application/x-www-form-urlencoded")) {
+    return TextResponse(415, "set the webhook's content type to application/json");
+  }
+  return std::nullopt;
+}
+
+HttpResponse WebhookServer::State::Handle(HttpRequest& request) {
+  const Door* door = FindDoor(request.path);
+  return door == nullptr ? Health() : Receive(*door, request);
+}
+
+// The most specific secret wins. A repository with a secret of its own never falls back to the
+// forge's, or whoever knows that one could speak for it (T6). Paths compare without case, as forges
+// do.
+const std::string& WebhookServer::State::ChooseSecret(const Door& door, std::string_view body) {
+  if (!door.repo_secrets.empty()) {
+    const auto own = door.repo_secrets.find(ToLower(door.dialect->PeekRepoPath(body)));
+    if (own != door.repo_secrets.end()) return own->second;
+  }
+  return door.settings->webhook_secret.value;
+}
+
+HttpResponse WebhookServer::State::Receive(const Door& door, HttpRequest& request) {
+  const std::string& forge = door.settings->name;
+  const std::string& secret = ChooseSecret(door, request.body);
+  if (secret.empty()) {
+    LogRefusal(forge, request.remote_address, "no webhook secret is configured");
+    return TextResponse(401, "no webhook secret is configured");
+  }
+  Result<DeliveryInfo> info =
+      door.dialect->Verify(request.headers, request.body, secret, clock.Now());
+  if (!info.ok()) {
+    const bool forged = info.error().code == ErrorCode::kUnauthenticated;
+    log.Warn("delivery refused",
+             {{"forge", forge}, {"from", request.remote_address}, {"error", info.error().message}});
+    return TextResponse(forged ? 401 : 400, info.error().message);
+  }
+  if (NestsDeeperThan(request.body, kMaxJsonDepth)) {
+    LogRefusal(forge, request.remote_address, "nested too deep");
+    return TextResponse(400, "the body is nested too deep");
+  }
+  return Keep({forge, std::move(info->key), std::move(info->event), std::move(request.body)});
+}
+
+// A line a second at most: strangers decide how often this is called.
+void WebhookServer::State::LogRefusal(std::string_view forge, std::string_view from,
+                                      std::string_view why) {
+  const MonotonicTime now = clock.Monotonic();
+  std::int64_t due = next_refusal_line;
+  const std::int64_t next = (now + kRefusalLineEvery).time_since_epoch().count();
+  if (now.time_since_epoch().count() < due ||
+      !next_refusal_line.compare_exchange_strong(due, next)) {
+    ++refusals_unsaid;
+    return;
+  }
+  log.Warn("delivery refused", {{"forge", forge},
+                                {"from", from},
+                                {"error", why},
+                                {"unsaid_before", refusals_unsaid.exchange(0)}});
+}
+
+// B1: only a row on disk is answered with 2xx.
+HttpResponse WebhookServer::State::Keep(NewDelivery delivery) {
+  const Result<bool> fresh = store.AddDelivery(delivery);
+  if (!fresh.ok()) {
+    log.Error("delivery not stored",
+              {{"forge", delivery.forge}, {"key", delivery.key}, {"error", fresh.error().message}});
+    return Unavailable();
+  }
+  if (!*fresh) return TextResponse(200, "seen before");
+  if (on_stored) on_stored();
+  return TextResponse(202, "stored");
+}
+
+// One thread a second asks the store; the others say what it found.
+HttpResponse WebhookServer::State::Health() {
+  if (std::unique_lock lock(health_mutex, std::try_to_lock); lock.owns_lock()) {
+    const MonotonicTime now = clock.Monotonic();
+    if (health_checked == MonotonicTime{} || now >= health_checked + kHealthFor) {
+      healthy = store.Counts().ok();
+      health_checked = now;
+    }
+  }
+  return healthy ? TextResponse(200, "ok") : TextResponse(503, "the store does not answer");
+}
+
+WebhookServer::WebhookServer(const Settings& settings,
+                             std::map<std::string, const WebhookDialect*> dialects, Store& store,
+                             const Clock& clock, Log& log, std::function<void()> on_stored)
+    : state_(std::make_unique<State>(settings, dialects, store, clock, log, std::move(on_stored))) {
+}
+
+WebhookServer::~WebhookServer() = default;
+
+Result<void> WebhookServer::Start() {
+  SWAGE_ASSIGN_OR_RETURN(const Endpoint endpoint, ParseEndpoint(state_->settings.listen));
+  SWAGE_ASSIGN_OR_RETURN(Listener listener, Listen(endpoint));
+  return state_->server.Start(std::move(listener));
+}
+
+int WebhookServer::Port() const {
+  return state_->server.Port();
+}
+
+void WebhookServer::Stop() {
+  state_->server.Stop();
+}
+
+}  // namespace swage

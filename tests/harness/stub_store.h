@@ -1,0 +1,89 @@
+// StubStore: a Store of which every operation fails; a test overrides the few that it is about.
+#pragma once
+
+#include <string>
+
+#include "pipeline/store/store.h"
+
+namespace swage {
+
+class StubStore : public Store {
+ public:
+  Result<bool> AddDelivery(const NewDelivery&) override { return Unexpected("AddDelivery"); }
+  Result<std::vector<Delivery>> PendingDeliveries(int) override {
+    return Unexpected("PendingDeliveries");
+  }
+  Result<void> DeferDelivery(DeliveryId, std::string_view, std::chrono::milliseconds) override {
+    return Unexpected("DeferDelivery");
+  }
+  Result<IntakeResult> ApplyIntake(const IntakePlan&) override { return Unexpected("ApplyIntake"); }
+  Result<Task> GetTask(TaskId) override { return Unexpected("GetTask"); }
+  Result<std::optional<Task>> FindTaskByIssue(const RepoRef&, std::int64_t) override {
+    return Unexpected("FindTaskByIssue");
+  }
+  Result<std::optional<Task>> FindTaskByPullRequest(const RepoRef&, std::int64_t) override {
+    return Unexpected("FindTaskByPullRequest");
+  }
+  Result<std::vector<Task>> ListTasks(const TaskFilter&) override {
+    return Unexpected("ListTasks");
+  }
+  Result<std::vector<Step>> ListSteps(TaskId) override { return Unexpected("ListSteps"); }
+  Result<std::vector<LedgerFinding>> ListFindings(TaskId) override {
+    return Unexpected("ListFindings");
+  }
+  Result<std::vector<TimelineEntry>> ListTimeline(TaskId, std::int64_t, int) override {
+    return Unexpected("ListTimeline");
+  }
+  Result<StoreCounts> Counts() override { return Unexpected("Counts"); }
+  Result<std::optional<Claimed>> ClaimTask(std::string_view, std::chrono::milliseconds,
+                                           const ClaimLimits&) override {
+    return Unexpected("ClaimTask");
+  }
+  Result<void> RenewLease(const Lease&, std::chrono::milliseconds) override {
+    return Unexpected("RenewLease");
+  }
+  Result<int> ExpireAllLeases() override { return Unexpected("ExpireAllLeases"); }
+  Result<void> SetBase(const Lease&, std::string_view, const CommitSha&) override {
+    return Unexpected("SetBase");
+  }
+  Result<void> SetStage(const Lease&, Stage, int) override { return Unexpected("SetStage"); }
+  Result<void> SaveCheckpoint(const Lease&, const CommitSha&) override {
+    return Unexpected("SaveCheckpoint");
+  }
+  Result<std::int64_t> StartStep(const Lease&, const Step&) override {
+    return Unexpected("StartStep");
+  }
+  Result<void> FinishStep(const Lease&, std::int64_t, std::string_view, std::string_view,
+                          const CommitSha&) override {
+    return Unexpected("FinishStep");
+  }
+  Result<void> FinishCycle(const Lease&, const CycleRecord&) override {
+    return Unexpected("FinishCycle");
+  }
+  Result<std::vector<std::string>> ListRemarks(const Lease&) override {
+    return Unexpected("ListRemarks");
+  }
+  Result<void> FinishRun(const Lease&, const RunOutcome&) override {
+    return Unexpected("FinishRun");
+  }
+  Result<std::vector<Effect>> DueEffects(int) override { return Unexpected("DueEffects"); }
+  Result<void> AddEffects(const std::vector<NewEffect>&) override {
+    return Unexpected("AddEffects");
+  }
+  Result<void> FinishEffect(const Effect&, std::string_view, const PublishedFacts&) override {
+    return Unexpected("FinishEffect");
+  }
+  Result<void> RetryEffect(const Effect&, std::string_view, std::chrono::milliseconds) override {
+    return Unexpected("RetryEffect");
+  }
+  Result<void> FailEffect(const Effect&, std::string_view, bool) override {
+    return Unexpected("FailEffect");
+  }
+
+ private:
+  static Error Unexpected(const char* operation) {
+    return MakeError(ErrorCode::kInternal, std::string("StubStore: unexpected ") + operation);
+  }
+};
+
+}  // namespace swage
