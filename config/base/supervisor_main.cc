@@ -75,6 +75,10 @@ int Execute(char** argv) {
   return error;
 }
 
+int Report(const SupervisorReport& report) {
+  return write(swage::kSupervisorReportFd, &report, sizeof report) == sizeof report ? 0 : 1;
+}
+
 // A session of its own: `kill 0` inside the command must not reach the supervisor.
 pid_t Start(char** argv) {
   const pid_t child = vfork();
@@ -84,6 +88,8 @@ pid_t Start(char** argv) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
+  // Before the command can do anything, also to its supervisor.
+  Report({SupervisorOutcome::kStarted, getpid(), 0, 0});
   start_error = Execute(argv);
   _exit(127);
 }
@@ -260,10 +266,6 @@ class Supervisor {
   SupervisorReport report_;
 };
 
-int Report(const SupervisorReport& report) {
-  return write(swage::kSupervisorReportFd, &report, sizeof report) == sizeof report ? 0 : 1;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -287,7 +289,6 @@ int main(int argc, char** argv) {
   const pid_t child = Start(argv + 3);
   if (child < 0) return Report({SupervisorOutcome::kNotStarted, errno, 0, 0});
   if (start_error != 0) return Report({SupervisorOutcome::kNotStarted, start_error, 0, 0});
-  Report({SupervisorOutcome::kStarted, child, 0, 0});
   // The runner sees the end of the output when the command's own copies are gone.
   for (int fd = 0; fd <= 2; ++fd) close(fd);
   return Report(Supervisor(child, std::atol(argv[1]), signals).Run());

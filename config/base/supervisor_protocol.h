@@ -12,8 +12,8 @@ namespace swage {
 /// Read end, held open by the runner: a byte = stop (TERM, then KILL after the grace); end of file
 /// = the runner is dead, KILL at once.
 inline constexpr int kSupervisorControlFd = 3;
-/// Write end: kStarted as soon as the command runs, and one last report when no descendant is left
-/// (or when nothing could be started).
+/// Write end: kStarted just before execve, and one last report when no descendant is left (or
+/// nothing could be started).
 inline constexpr int kSupervisorReportFd = 4;
 
 enum class SupervisorOutcome : std::int32_t {
