@@ -78,11 +78,18 @@ struct Settings {
   std::string commit_name = "Swage";
   std::string commit_email = "swage@localhost";
   bool keep_workspaces = false;  ///< leave a finished task's files on disk
+
+  std::vector<std::string> warnings;  ///< what works but is hardly meant; one "FILE:LINE: ..." each
 };
 
 /// Reads and checks the file. Errors: kNotFound, kInvalid; the message may hold several lines, one
 /// per fault, each "FILE:LINE: setting: what is wrong; what would be right".
 Result<Settings> LoadSettings(const std::filesystem::path& file, Redactor& redactor);
+
+/// Wipes the variables that `env:` references were read from out of this process's environment, so
+/// that no child and no reader of /proc/PID/environ finds them (T26). Call before the first thread
+/// starts.
+void ForgetSecretVariables(const Settings& settings);
 
 /// The manual, generated: what config/reference.md holds.
 std::string SettingsReference();

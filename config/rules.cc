@@ -1,0 +1,403 @@
+#include "config/rules.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "config/address.h"
+#include "config/base/files.h"
+#include "config/base/text.h"
+
+namespace swage {
+namespace {
+
+constexpr std::size_t kMaxSecretBytes = 16 << 10;
+constexpr std::size_t kMaxCertificateBytes = 1 << 20;
+
+struct Unit {
+  std::string_view name;
+  std::int64_t factor;
+};
+// Largest first: showing a value takes the first unit that divides it.
+constexpr Unit kTimeUnits[] = {{"h", 3'600'000}, {"m", 60'000}, {"s", 1'000}, {"ms", 1}};
+constexpr Unit kSizeUnits[] = {{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}};
+
+bool IsLetter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+bool IsDigit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+std::string ShowUnits(std::int64_t value, const auto& units) {
+  for (const Unit& unit : units) {
+    if (value != 0 && value % unit.factor == 0) {
+      return fmt::format("{}{}", value / unit.factor, unit.name);
+    }
+  }
+  return "0";
+}
+
+// A number and one of the units, with nothing lost to overflow.
+std::optional<std::int64_t> ParseUnits(std::string_view text, const auto& units) {
+  const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  const auto number = ParseInt(text.substr(0, digits));
+  const std::string_view name = Trim(text.substr(digits));
+  for (const Unit& unit : units) {
+    if (!number || !EqualsIgnoreCase(name, unit.name)) continue;
+    std::int64_t value = 0;
+    if (__builtin_mul_overflow(*number, unit.factor, &value)) return std::nullopt;
+    return value;
+  }
+  return std::nullopt;
+}
+
+bool HasControl(std::string_view s, bool multiline) {
+  return std::ranges::any_of(s, [&](char c) {
+    const unsigned char byte = static_cast<unsigned char>(c);
+    return byte == 0x7F || (byte < 0x20 && !(multiline && (c == '\n' || c == '\t')));
+  });
+}
+
+bool IsPathOf(std::string_view s, std::string_view extra, std::size_t min_parts) {
+  const auto parts = Split(s, '/');
+  if (parts.size() < min_parts) return false;
+  return std::ranges::all_of(parts, [&](std::string_view part) {
+    if (part.empty() || part == "." || part == "..") return false;
+    return std::ranges::all_of(part, [&](char c) {
+      return IsLetter(c) || IsDigit(c) || c == '-' || c == '_' || c == '.' ||
+             extra.find(c) != std::string_view::npos;
+    });
+  });
+}
+
+// What stands in a secret's place when somebody wrote the secret itself.
+constexpr std::string_view kSecretHelp =
+    "a secret is named, never written out: put it into a file or a variable";
+
+Result<std::string> FetchSecret(std::string_view reference, const Reading& reading) {
+  const std::string name(reference.substr(reference.find(':') + 1));
+  if (reference.starts_with("env:")) {
+    if (!IsEnvName(name)) return MakeError(ErrorCode::kInvalid, "env: needs a variable's name");
+    const char* value = std::getenv(name.c_str());
+    if (value == nullptr) {
+      return MakeError(ErrorCode::kNotFound,
+                       fmt::format("the environment variable {} is not set", name));
+    }
+    return std::string(value);
+  }
+  const std::filesystem::path file = reading.folder / name;
+  Result<std::string> bytes = ReadFile(file, kMaxSecretBytes);
+  if (!bytes.ok())
+    return bytes.error().With(fmt::format("cannot read the secret's file {}", file.string()));
+  while (!bytes->empty() && (bytes->back() == '\n' || bytes->back() == '\r')) bytes->pop_back();
+  return bytes;
+}
+
+}  // namespace
+
+int Reading::LineOf(std::string_view setting, int fallback) const {
+  const auto at = lines.find(setting);
+  return at == lines.end() ? fallback : at->second;
+}
+
+void Spot::Fault(std::string_view what) const {
+  reading.faults.Add(line, setting, fmt::format("{}; write for example {}", what, example));
+}
+
+void Spot::Say(std::string_view what) const {
+  reading.faults.Add(line, setting, what);
+}
+
+const std::string* ScalarText(const YamlNode& node, std::string_view kind, const Spot& spot) {
+  if (node.kind == YamlNode::Kind::kScalar) return &node.text;
+  if (node.kind == YamlNode::Kind::kNull) {
+    spot.Fault(fmt::format("has no value; expected {}", kind));
+  } else {
+    spot.Fault(fmt::format("is {}; expected {}", KindName(node.kind), kind));
+  }
+  return nullptr;
+}
+
+bool IsMapOrNull(const YamlNode& node, std::size_t max_items, const Spot& spot) {
+  if (node.kind == YamlNode::Kind::kNull) return true;
+  if (node.kind != YamlNode::Kind::kMap) {
+    spot.Fault(fmt::format("is {}; expected a map", KindName(node.kind)));
+    return false;
+  }
+  if (node.entries.size() <= max_items) return true;
+  spot.Say(fmt::format("has {} entries; at most {} are allowed", node.entries.size(), max_items));
+  return false;
+}
+
+bool IsListOrNull(const YamlNode& node, std::size_t max_items, const Spot& spot) {
+  if (node.kind == YamlNode::Kind::kNull) return true;
+  if (node.kind != YamlNode::Kind::kList) {
+    spot.Fault(fmt::format("is {}; expected a list", KindName(node.kind)));
+    return false;
+  }
+  if (node.items.size() <= max_items) return true;
+  spot.Say(fmt::format("has {} items; at most {} are allowed", node.items.size(), max_items));
+  return false;
+}
+
+bool IsGoodKey(const YamlEntry& entry, const TextRule& rule, const Spot& spot) {
+  YamlNode key;
+  key.kind = YamlNode::Kind::kScalar;
+  key.text = entry.key;
+  key.line = entry.line;
+  const Spot at{spot.setting, entry.line, spot.example, spot.reading};
+  return rule.Read(key, at).has_value();
+}
+
+std::optional<bool> BoolRule::Read(const YamlNode& node, const Spot& spot) const {
+  const std::string* text = ScalarText(node, "true or false", spot);
+  if (text == nullptr) return std::nullopt;
+  if (*text == "true") return true;
+  if (*text == "false") return false;
+  spot.Say(fmt::format("{} is not true or false; write one of the two", Quoted(*text)));
+  return std::nullopt;
+}
+
+std::string IntRule::Describe() const {
+  return fmt::format("number, {} to {}", min, max);
+}
+
+std::optional<int> IntRule::Read(const YamlNode& node, const Spot& spot) const {
+  const std::string* text = ScalarText(node, "a number", spot);
+  if (text == nullptr) return std::nullopt;
+  const auto value = ParseInt(*text);
+  if (!value) {
+    spot.Fault(fmt::format("{} is not a whole number", Quoted(*text)));
+    return std::nullopt;
+  }
+  if (*value >= min && *value <= max) return static_cast<int>(*value);
+  spot.Fault(fmt::format("{} is out of bounds; {} to {} is allowed", Quoted(*text), min, max));
+  return std::nullopt;
+}
+
+std::string DurationRule::Describe() const {
+  return fmt::format("duration, {} to {}", Show(min), Show(max));
+}
+
+std::string DurationRule::Show(Value value) const {
+  return ShowUnits(value.count(), kTimeUnits);
+}
+
+std::optional<std::chrono::milliseconds> DurationRule::Read(const YamlNode& node,
+                                                            const Spot& spot) const {
+  const std::string* text = ScalarText(node, "a duration", spot);
+  if (text == nullptr) return std::nullopt;
+  const auto value = ParseDuration(*text);
+  if (!value.ok()) {
+    spot.Fault(fmt::format("{} is not a duration", Quoted(*text)));
+    return std::nullopt;
+  }
+  if (*value >= min && *value <= max) return *value;
+  spot.Fault(
+      fmt::format("{} is out of bounds; {} to {} is allowed", Quoted(*text), Show(min), Show(max)));
+  return std::nullopt;
+}
+
+std::string SizeRule::Describe() const {
+  return fmt::format("size, {} to {}", Show(min), Show(max));
+}
+
+std::string SizeRule::Show(std::size_t value) const {
+  return ShowUnits(static_cast<std::int64_t>(value), kSizeUnits);
+}
+
+std::optional<std::size_t> SizeRule::Read(const YamlNode& node, const Spot& spot) const {
+  const std::string* text = ScalarText(node, "a size", spot);
+  if (text == nullptr) return std::nullopt;
+  const auto value = ParseSize(*text);
+  if (!value.ok()) {
+    spot.Fault(fmt::format("{} is not a size", Quoted(*text)));
+    return std::nullopt;
+  }
+  if (*value >= min && *value <= max) return *value;
+  spot.Fault(
+      fmt::format("{} is out of bounds; {} to {} is allowed", Quoted(*text), Show(min), Show(max)));
+  return std::nullopt;
+}
+
+std::optional<std::string> TextRule::Read(const YamlNode& node, const Spot& spot) const {
+  const std::string* text = ScalarText(node, kind, spot);
+  if (text == nullptr) return std::nullopt;
+  if (text->empty() && !may_be_empty) {
+    spot.Fault(fmt::format("is empty; expected {}", kind));
+  } else if (text->size() > max_bytes) {
+    spot.Say(fmt::format("is {} bytes long; at most {} are allowed", text->size(), max_bytes));
+  } else if (HasControl(*text, multiline)) {
+    spot.Say("holds a line break or a control character; write it on one line");
+  } else if (valid != nullptr && !valid(*text)) {
+    spot.Fault(fmt::format("{} is not {}", Quoted(*text), kind));
+  } else {
+    return *text;
+  }
+  return std::nullopt;
+}
+
+std::string ChoiceRule::Describe() const {
+  return Join(choices, " or ");
+}
+
+std::optional<std::string> ChoiceRule::Read(const YamlNode& node, const Spot& spot) const {
+  const std::string* text = ScalarText(node, Describe(), spot);
+  if (text == nullptr) return std::nullopt;
+  if (std::ranges::find(choices, *text) != choices.end()) return *text;
+  const std::string near = NearestWord(*text, choices);
+  spot.Say(fmt::format("{} is not one of {}{}", Quoted(*text), Join(choices, ", "),
+                       near.empty() ? "" : fmt::format("; did you mean {}?", near)));
+  return std::nullopt;
+}
+
+std::optional<std::filesystem::path> PathRule::Read(const YamlNode& node, const Spot& spot) const {
+  const auto text = TextRule{.kind = "a path", .max_bytes = 1'000}.Read(node, spot);
+  if (!text) return std::nullopt;
+  if (text->starts_with("~") || text->starts_with("$")) {
+    spot.Fault(fmt::format("{} is taken literally; ~ and $ mean nothing here", Quoted(*text)));
+    return std::nullopt;
+  }
+  return (spot.reading.folder / *text).lexically_normal();
+}
+
+std::optional<std::string> CertificateRule::Read(const YamlNode& node, const Spot& spot) const {
+  const auto path = PathRule{}.Read(node, spot);
+  if (!path) return std::nullopt;
+  const Result<std::string> bytes = ReadFile(*path, kMaxCertificateBytes);
+  if (!bytes.ok()) {
+    spot.Say(bytes.error().With("cannot read the certificate").message);
+    return std::nullopt;
+  }
+  if (bytes->find("-----BEGIN CERTIFICATE-----") == std::string::npos) {
+    spot.Say(
+        fmt::format("{} holds no PEM certificate (-----BEGIN CERTIFICATE-----)", path->string()));
+    return std::nullopt;
+  }
+  return path->string();
+}
+
+std::optional<std::string> UrlRule::Read(const YamlNode& node, const Spot& spot) const {
+  const auto text = TextRule{.kind = "a URL", .max_bytes = 1'000}.Read(node, spot);
+  if (!text) return std::nullopt;
+  const Result<Url> url = ParseUrl(*text);
+  if (!url.ok()) {
+    spot.Fault(url.error().message);
+    return std::nullopt;
+  }
+  if (carries_token && url->scheme != "https" && !IsLoopback(url->host)) {
+    spot.Say(fmt::format("http would send the token in the clear to {}; write https", url->host));
+    return std::nullopt;
+  }
+  return url->Str();
+}
+
+std::optional<std::string> AddressRule::Read(const YamlNode& node, const Spot& spot) const {
+  const std::string* text = ScalarText(node, "HOST:PORT", spot);
+  if (text == nullptr) return std::nullopt;
+  const Result<HostPort> address = ParseHostPort(*text);
+  if (!address.ok()) {
+    spot.Fault(fmt::format("{} is not HOST:PORT", Quoted(*text)));
+    return std::nullopt;
+  }
+  if (loopback_only && !IsLoopback(address->host)) {
+    spot.Fault(
+        fmt::format("{} can be reached from other machines and there is no login; put a "
+                    "reverse proxy with one before a loopback address",
+                    Quoted(*text)));
+    return std::nullopt;
+  }
+  return *text;
+}
+
+std::optional<SecretValue> SecretRule::Read(const YamlNode& node, const Spot& spot) const {
+  const std::string* text = ScalarText(node, "a reference to a secret", spot);
+  if (text == nullptr) return std::nullopt;
+  if (!text->starts_with("env:") && !text->starts_with("file:")) {
+    spot.Fault(kSecretHelp);
+    return std::nullopt;
+  }
+  Result<std::string> value = FetchSecret(*text, spot.reading);
+  if (!value.ok()) {
+    spot.Say(value.error().message);
+    return std::nullopt;
+  }
+  if (value->empty()) {
+    spot.Say(fmt::format("the secret at {} is empty", Quoted(*text)));
+  } else if (HasControl(*value, false)) {
+    spot.Say(
+        fmt::format("the secret at {} holds a line break or a control character", Quoted(*text)));
+  } else if (spot.reading.redactor != nullptr && !spot.reading.redactor->Add(*value)) {
+    spot.Say(fmt::format("the secret at {} is too short to be one", Quoted(*text)));
+  } else {
+    return SecretValue{*text, *std::move(value)};
+  }
+  return std::nullopt;
+}
+
+std::string ListRule::Describe() const {
+  return "list of " + item.Describe();
+}
+
+std::string ListRule::Show(const Value& value) const {
+  return "[" + Join(value, ", ") + "]";
+}
+
+std::optional<std::vector<std::string>> ListRule::Read(const YamlNode& node,
+                                                       const Spot& spot) const {
+  if (!IsListOrNull(node, max_items, spot)) return std::nullopt;
+  Value out;
+  for (std::size_t i = 0; i < node.items.size(); ++i) {
+    const Spot at{fmt::format("{}[{}]", spot.setting, i), node.items[i].line, spot.example,
+                  spot.reading};
+    if (auto text = item.Read(node.items[i], at)) out.push_back(*std::move(text));
+  }
+  return out;
+}
+
+bool IsEnvName(std::string_view s) {
+  if (s.empty() || s.size() > 200 || IsDigit(s.front())) return false;
+  return std::ranges::all_of(s, [](char c) { return IsLetter(c) || IsDigit(c) || c == '_'; });
+}
+
+bool IsGateName(std::string_view s) {
+  return !s.empty() && std::ranges::all_of(s, [](char c) {
+    return (c >= 'a' && c <= 'z') || IsDigit(c) || c == '-' || c == '_';
+  });
+}
+
+bool IsForgeName(std::string_view s) {
+  return IsGateName(s) && s.find('_') == std::string_view::npos && s.front() != '-' &&
+         s.back() != '-';
+}
+
+bool IsRepoPath(std::string_view s) {
+  return IsPathOf(s, "", 2);
+}
+
+bool IsRepoGlob(std::string_view s) {
+  if (s.starts_with('!')) s.remove_prefix(1);
+  return s == "**" || IsPathOf(s, "*?", 2);
+}
+
+bool IsRelativePath(std::string_view s) {
+  const auto parts = Split(s, '/');
+  return std::ranges::none_of(
+      parts, [](std::string_view part) { return part.empty() || part == "." || part == ".."; });
+}
+
+Result<std::size_t> ParseSize(std::string_view text) {
+  const auto value = ParseInt(text) ? ParseInt(text) : ParseUnits(text, kSizeUnits);
+  if (!value) return MakeError(ErrorCode::kInvalid, "not a size");
+  return static_cast<std::size_t>(*value);
+}
+
+Result<std::chrono::milliseconds> ParseDuration(std::string_view text) {
+  const auto value = ParseUnits(text, kTimeUnits);
+  if (!value) return MakeError(ErrorCode::kInvalid, "not a duration");
+  return std::chrono::milliseconds(*value);
+}
+
+}  // namespace swage

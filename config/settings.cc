@@ -1,0 +1,178 @@
+#include "config/settings.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <set>
+
+#include "config/address.h"
+#include "config/base/files.h"
+#include "config/base/text.h"
+#include "config/settings_table.h"
+
+namespace swage {
+namespace {
+
+constexpr std::string_view kEnv = "env:";
+
+// The variables that hold what only the bot may know.
+std::set<std::string> BotVariables(const Settings& settings) {
+  std::set<std::string> names;
+  const auto add = [&](const SecretValue& secret) {
+    if (secret.reference.starts_with(kEnv)) names.insert(secret.reference.substr(kEnv.size()));
+  };
+  for (const ForgeSettings& forge : settings.forges) {
+    add(forge.token);
+    add(forge.webhook_secret);
+    for (const auto& [repo, secret] : forge.repo_webhook_secrets) add(secret);
+  }
+  return names;
+}
+
+class Checker {
+ public:
+  Checker(Settings& settings, Reading& reading) : settings_(settings), reading_(reading) {}
+
+  void Check() {
+    CheckAddresses();
+    CheckAgent();
+    CheckSecrets();
+    CheckForges();
+    if (settings_.concurrent_tasks_per_repo > settings_.concurrent_tasks &&
+        reading_.lines.contains("limits.tasks_per_repo")) {
+      Warn("limits.tasks_per_repo", "is more than limits.tasks, which decides");
+    }
+  }
+
+ private:
+  void Fault(std::string_view setting, std::string_view what) {
+    reading_.faults.Add(reading_.LineOf(setting, 1), setting, what);
+  }
+  void Warn(std::string_view setting, std::string_view what) {
+    settings_.warnings.push_back(fmt::format("{}:{}: {}: {}", settings_.source.string(),
+                                             reading_.LineOf(setting, 1), setting, what));
+  }
+
+  void CheckAddresses() {
+    const auto listen = ParseHostPort(settings_.listen);
+    const auto dashboard = ParseHostPort(settings_.dashboard);
+    if (listen.ok() && dashboard.ok() && listen->port != 0 && listen->port == dashboard->port) {
+      Fault("dashboard", "has the port of listen; give it another, for example 127.0.0.1:8421");
+    }
+  }
+
+  void CheckAgent() {
+    AgentSettings& agent = settings_.agent;
+    const bool named = reading_.lines.contains("agent.preset");
+    if (!named && agent.command.empty()) {
+      if (!reading_.lines.contains("agent.command")) {
+        Fault("agent.preset", "is missing; name a preset, or command and your own agent.command");
+      }
+      return;
+    }
+    if (!named) agent.preset = "command";
+    if (agent.preset == "command" && agent.command.empty()) {
+      Fault("agent.preset",
+            "is command, but agent.command is empty; write for example [my-agent, "
+            "\"{prompt_file}\"]");
+    }
+    if (agent.preset != "command" && !agent.command.empty()) {
+      Fault("agent.command", fmt::format("has no effect with the preset {}; remove one of the two",
+                                         Quoted(agent.preset)));
+    }
+    if (!agent.command.empty() && agent.command.front().empty()) {
+      Fault("agent.command", "begins with an empty word; the first one is the program");
+    }
+    const std::string all = Join(agent.command, " ");
+    const bool told = all.find("{prompt") != all.npos || all.find("{task_file}") != all.npos;
+    if (!agent.command.empty() && !told) {
+      Warn("agent.command",
+           "has no {prompt}, {prompt_file} or {task_file}: the agent is told nothing");
+    }
+    if (agent.silence_limit > agent.time_limit && reading_.lines.contains("agent.silence_limit")) {
+      Warn("agent.silence_limit", "is longer than agent.time_limit, which comes first");
+    }
+  }
+
+  // The agent must never hold what signs for the bot, also not by another name (T25).
+  void CheckSecrets() {
+    const std::set<std::string> own = BotVariables(settings_);
+    std::set<std::string> values;
+    for (const ForgeSettings& forge : settings_.forges) {
+      values.insert(forge.token.value);
+      values.insert(forge.webhook_secret.value);
+      for (const auto& [repo, secret] : forge.repo_webhook_secrets) values.insert(secret.value);
+    }
+    values.erase("");
+    for (const std::string& name : settings_.agent.pass_env) {
+      const char* value = std::getenv(name.c_str());
+      if (own.contains(name) || (value != nullptr && values.contains(value))) {
+        Fault("agent.pass_env",
+              fmt::format("{} holds a secret of the bot; the agent must not get it", name));
+      }
+    }
+    for (const auto& [name, secret] : settings_.agent.secrets) {
+      if (values.contains(secret.value)) {
+        Fault("agent.secrets." + name, "is a secret of the bot; the agent must not get it");
+      }
+    }
+  }
+
+  void CheckForges() {
+    for (std::size_t i = 0; i < settings_.forges.size(); ++i) {
+      const ForgeSettings& forge = settings_.forges[i];
+      const std::string at = fmt::format("forges[{}]", i);
+      if (forge.repos.empty()) {
+        const std::string setting = at + ".repos";
+        settings_.warnings.push_back(
+            fmt::format("{}:{}: {}: is empty, so no repository may be worked on; write for example "
+                        "[\"acme/*\"]",
+                        settings_.source.string(),
+                        reading_.LineOf(setting, reading_.LineOf("forges", 1)), setting));
+      }
+      if (!forge.token.value.empty() && forge.token.value == forge.webhook_secret.value) {
+        Fault(at + ".webhook_secret", "is the token; everybody who signs webhooks would hold it");
+      }
+    }
+  }
+
+  Settings& settings_;
+  Reading& reading_;
+};
+
+}  // namespace
+
+Result<Settings> LoadSettings(const std::filesystem::path& file, Redactor& redactor) {
+  Result<std::string> text = ReadFile(file, kMaxYamlBytes);
+  if (!text.ok()) return text.error().With("cannot read the settings");
+  Faults faults(file.string());
+  Settings settings;
+  settings.source = file;
+  std::error_code ignored;
+  Reading reading{.faults = faults,
+                  .folder = std::filesystem::absolute(file, ignored).parent_path(),
+                  .redactor = &redactor,
+                  .lines = {}};
+  const std::optional<YamlNode> root = ParseYaml(*text, faults);
+  if (root) {
+    ReadSettings(*root, ServerTable(), "", settings, reading);
+    Checker(settings, reading).Check();
+  }
+  if (!faults.empty()) return faults.ToError();
+  return settings;
+}
+
+void ForgetSecretVariables(const Settings& settings) {
+  std::set<std::string> names = BotVariables(settings);
+  for (const auto& [name, secret] : settings.agent.secrets) {
+    if (secret.reference.starts_with(kEnv)) names.insert(secret.reference.substr(kEnv.size()));
+  }
+  for (const std::string& name : names) {
+    // unsetenv alone leaves the bytes where the kernel shows them.
+    if (char* value = std::getenv(name.c_str())) explicit_bzero(value, std::strlen(value));
+    unsetenv(name.c_str());
+  }
+}
+
+}  // namespace swage

@@ -1,0 +1,422 @@
+#include "config/settings_table.h"
+
+#include <fmt/format.h>
+
+#include <set>
+
+#include "config/gate_spec.h"
+
+namespace swage {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+
+bool IsLabel(std::string_view s) {
+  return s.find(',') == std::string_view::npos && s.front() != ' ';
+}
+
+bool IsCommandPrefix(std::string_view s) {
+  return s.size() > 1 && s.front() == '/' && IsGateName(s.substr(1));
+}
+
+bool IsDigits(std::string_view s) {
+  return s.find_first_not_of("0123456789") == s.npos;
+}
+
+bool IsEmail(std::string_view s) {
+  const std::size_t at = s.find('@');
+  return at != s.npos && at > 0 && at + 1 < s.size() && s.find_first_of("<> ") == s.npos;
+}
+
+bool IsPersonName(std::string_view s) {
+  return s.find_first_of("<>") == s.npos && s.front() != ' ';
+}
+
+bool IsBranchPrefix(std::string_view s) {
+  return s.back() == '/' && s.size() > 1 && IsForgeName(s.substr(0, s.size() - 1));
+}
+
+bool IsRepoKey(std::string_view s) {
+  return IsRepoGlob(s) && !s.starts_with('!');
+}
+bool IsAbsolutePath(std::string_view s) {
+  return s.front() == '/' && s.find(':') == s.npos;
+}
+
+// What a public forge of that kind has, and how its self-managed ones end their API's address.
+struct KindDefaults {
+  std::string_view kind;
+  std::string_view api_url;
+  std::string_view git_url;
+  std::string_view api_path;
+};
+constexpr KindDefaults kKinds[] = {
+    {"github", "https://api.github.com", "https://github.com", "/api/v3"},
+    {"gitlab", "https://gitlab.com/api/v4", "https://gitlab.com", "/api/v4"},
+};
+
+// Fills the addresses that were left out. Half of a pair must not point at the public forge while
+// the other half points at a private one.
+void SettleAddresses(ForgeSettings& forge, const Spot& spot) {
+  for (const KindDefaults& kind : kKinds) {
+    if (kind.kind != forge.kind) continue;
+    if (forge.api_url.empty() && forge.git_url.empty()) {
+      forge.api_url = kind.api_url;
+      forge.git_url = kind.git_url;
+    } else if (forge.api_url == kind.api_url && forge.git_url.empty()) {
+      forge.git_url = kind.git_url;
+    } else if (forge.api_url.empty()) {
+      spot.reading.faults.Add(spot.line, spot.setting + ".api_url",
+                              "is missing, though git_url is given; write both");
+    } else if (forge.git_url.empty() && forge.api_url.ends_with(kind.api_path)) {
+      forge.git_url = forge.api_url.substr(0, forge.api_url.size() - kind.api_path.size());
+    } else if (forge.git_url.empty()) {
+      spot.reading.faults.Add(spot.line, spot.setting + ".git_url",
+                              "is missing and cannot be told from api_url; write both");
+    }
+  }
+}
+
+const ChoiceRule& WhenRed() {
+  static const ChoiceRule kRule{{"draft", "comment"}};
+  return kRule;
+}
+
+}  // namespace
+
+const std::vector<Setting<ForgeSettings>>& ForgeTable() {
+  static const std::vector<Setting<ForgeSettings>> kTable = {
+      Declare<ForgeSettings>(
+          {.path = "kind", .manual = "What it speaks.", .example = "github", .required = true},
+          ChoiceRule{{"github", "gitlab"}}, [](auto& f) -> auto& { return f.kind; }),
+      Declare<ForgeSettings>(
+          {.path = "name",
+           .manual =
+               "Part of task keys and of the webhook's address, `/hooks/NAME`. Do not change it "
+               "once tasks exist.",
+           .example = "github",
+           .fallback = "the kind"},
+          TextRule{.kind = "a name of a-z, 0-9 and -", .max_bytes = 32, .valid = IsForgeName},
+          [](auto& f) -> auto& { return f.name; }),
+      Declare<ForgeSettings>(
+          {.path = "api_url",
+           .manual = "Where its REST interface is. `http` only to this machine.",
+           .example = "https://gitlab.example.com/api/v4",
+           .fallback = "`https://api.github.com` or `https://gitlab.com/api/v4`"},
+          UrlRule{}, [](auto& f) -> auto& { return f.api_url; }),
+      Declare<ForgeSettings>(
+          {.path = "git_url",
+           .manual = "Where git clones from and pushes to: `git_url/OWNER/NAME.git`.",
+           .example = "https://gitlab.example.com",
+           .fallback = "`https://github.com`, `https://gitlab.com`, or `api_url` without its "
+                       "`/api/v3` or `/api/v4`"},
+          UrlRule{}, [](auto& f) -> auto& { return f.git_url; }),
+      Declare<ForgeSettings>(
+          {.path = "token",
+           .manual = "What the bot signs in with. It never comes near an agent or a gate.",
+           .example = "file:/etc/swage/token",
+           .required = true},
+          SecretRule{}, [](auto& f) -> auto& { return f.token; }),
+      Declare<ForgeSettings>(
+          {.path = "webhook_secret",
+           .manual =
+               "Signs the webhooks. Without one nobody could tell a forged delivery, so there is "
+               "no start without it.",
+           .example = "file:/etc/swage/webhook-secret",
+           .required = true},
+          SecretRule{}, [](auto& f) -> auto& { return f.webhook_secret; }),
+      Declare<ForgeSettings>(
+          {.path = "repo_webhook_secrets",
+           .manual =
+               "Secrets of single repositories or owners. The narrowest entry that matches is the "
+               "only one that is accepted for a repository.",
+           .example = "{acme/lib: file:/etc/swage/acme-lib, \"acme/*\": env:ACME_SECRET}"},
+          MapRule<SecretRule>{.key = {.kind = "OWNER/NAME or a glob", .valid = IsRepoKey},
+                              .inner = {},
+                              .value_example = "file:/etc/swage/acme-lib",
+                              .max_items = 1'000},
+          [](auto& f) -> auto& { return f.repo_webhook_secrets; }),
+      Declare<ForgeSettings>(
+          {.path = "repos",
+           .manual =
+               "Which repositories may be worked on. Globs; `!` in front excludes; the last match "
+               "decides. Without an entry: none.",
+           .example = "[\"acme/*\", \"!acme/secret\"]"},
+          ListRule{{.kind = "OWNER/NAME or a glob such as \"acme/*\"",
+                    .max_bytes = 500,
+                    .valid = IsRepoGlob},
+                   1'000},
+          [](auto& f) -> auto& { return f.repos; }),
+      Declare<ForgeSettings>(
+          {.path = "allowed_bots",
+           .manual = "Account ids (numbers) of bots that may ask for work as people do. Others are "
+                     "ignored.",
+           .example = "[\"49699333\"]"},
+          ListRule{{.kind = "an account id (a number)", .max_bytes = 20, .valid = IsDigits}, 100},
+          [](auto& f) -> auto& { return f.allowed_bots; }),
+      Declare<ForgeSettings>(
+          {.path = "ca_file",
+           .manual =
+               "An authority to trust beside the system's, for a forge with a private certificate.",
+           .example = "/etc/swage/ca.pem"},
+          CertificateRule{}, [](auto& f) -> auto& { return f.ca_file; }),
+  };
+  return kTable;
+}
+
+std::optional<std::vector<ForgeSettings>> ForgesRule::Read(const YamlNode& node,
+                                                           const Spot& spot) const {
+  if (!IsListOrNull(node, kMaxForges, spot)) return std::nullopt;
+  if (node.items.empty()) spot.Fault("names no forge");
+  Value forges;
+  std::set<std::string> names;
+  for (std::size_t i = 0; i < node.items.size(); ++i) {
+    const Spot at{fmt::format("{}[{}]", spot.setting, i), node.items[i].line, spot.example,
+                  spot.reading};
+    ForgeSettings forge;
+    ReadSettings(node.items[i], ForgeTable(), at.setting + ".", forge, spot.reading);
+    SettleAddresses(forge, at);
+    if (forge.name.empty()) forge.name = forge.kind;
+    if (!forge.name.empty() && !names.insert(forge.name).second) {
+      spot.reading.faults.Add(
+          spot.reading.LineOf(at.setting + ".name", at.line), at.setting + ".name",
+          fmt::format("{} is taken by another forge; give each its own", Quoted(forge.name)));
+    }
+    forges.push_back(std::move(forge));
+  }
+  return forges;
+}
+
+const std::vector<Setting<Settings>>& ServerTable() {
+  static const std::vector<Setting<Settings>> kTable = {
+      Declare<Settings>(
+          {.path = "data_dir",
+           .manual = "Database, mirrors, workspaces and logs. Created if absent; for the bot's "
+                     "user alone.",
+           .example = "/var/lib/swage",
+           .required = true},
+          PathRule{}, [](auto& s) -> auto& { return s.data_dir; }),
+      Declare<Settings>(
+          {.path = "store",
+           .manual = "The database. `sqlite` is one file in `data_dir`.",
+           .example = "sqlite"},
+          ChoiceRule{{"sqlite"}}, [](auto& s) -> auto& { return s.store; }),
+      Declare<Settings>(
+          {.path = "listen",
+           .manual = "Where webhooks (`/hooks/NAME`) and `/healthz` are served. Put a TLS proxy "
+                     "before it.",
+           .example = "127.0.0.1:8420"},
+          AddressRule{}, [](auto& s) -> auto& { return s.listen; }),
+      Declare<Settings>(
+          {.path = "dashboard",
+           .manual = "Where the pages are served. They have no login, so only this machine may "
+                     "reach them.",
+           .example = "127.0.0.1:8421"},
+          AddressRule{.loopback_only = true}, [](auto& s) -> auto& { return s.dashboard; }),
+      Declare<Settings>(
+          {.path = "public_url",
+           .manual =
+               "The dashboard's address as people reach it, for links in comments. Without it "
+               "comments carry no such links.",
+           .example = "https://swage.example.com"},
+          UrlRule{.carries_token = false}, [](auto& s) -> auto& { return s.public_url; }),
+      Declare<Settings>(
+          {.path = "log.level", .manual = "The least that is logged.", .example = "info"},
+          ChoiceRule{{"debug", "info", "warn", "error"}},
+          [](auto& s) -> auto& { return s.log_level; }),
+      Declare<Settings>(
+          {.path = "log.format",
+           .manual = "For people or for machines. Lines go to stderr.",
+           .example = "text"},
+          ChoiceRule{{"text", "json"}}, [](auto& s) -> auto& { return s.log_format; }),
+      Declare<Settings>(
+          {.path = "forges",
+           .manual = "Where issues come from and pull requests go to; see Forges below.",
+           .example = "[{kind: github, token: env:TOKEN, webhook_secret: env:SECRET}]",
+           .required = true},
+          ForgesRule{}, [](auto& s) -> auto& { return s.forges; }),
+      Declare<Settings>(
+          {.path = "trigger.label",
+           .manual =
+               "The label that hands an issue to the bot. `LABEL:PROFILE` picks a profile of the "
+               "repository's policy.",
+           .example = "swage"},
+          TextRule{.kind = "a label without a comma", .max_bytes = 50, .valid = IsLabel},
+          [](auto& s) -> auto& { return s.trigger_label; }),
+      Declare<Settings>(
+          {.path = "trigger.min_role",
+           .manual = "What somebody must be in a repository to label issues for the bot or to "
+                     "command it.",
+           .example = "write"},
+          ChoiceRule{{"triage", "write", "maintain", "admin"}},
+          [](auto& s) -> auto& { return s.min_role; }),
+      Declare<Settings>(
+          {.path = "commands.prefix",
+           .manual = "How a command in a comment begins.",
+           .example = "/swage"},
+          TextRule{.kind = "a slash and a word of a-z, 0-9, - and _",
+                   .max_bytes = 30,
+                   .valid = IsCommandPrefix},
+          [](auto& s) -> auto& { return s.command_prefix; }),
+      Declare<Settings>(
+          {.path = "agent.preset",
+           .manual = "The coding agent: a built-in preset, or `command` for your own. `swage "
+                     "config check` "
+                     "lists the presets and says whether the command is there.",
+           .example = "codex",
+           .fallback = "`command` if there is one"},
+          TextRule{.kind = "a name of a-z, 0-9, - and _", .max_bytes = 40, .valid = IsGateName},
+          [](auto& s) -> auto& { return s.agent.preset; }),
+      Declare<Settings>(
+          {.path = "agent.command",
+           .manual = "Your own agent, as a list of words. `{prompt}` (the text), `{prompt_file}`, "
+                     "`{task_file}` and `{workspace}` are filled in; no shell sees them.",
+           .example = "[my-agent, --prompt-file, \"{prompt_file}\"]"},
+          ListRule{{.kind = "a word of a command", .max_bytes = 8'000, .may_be_empty = true}, 100},
+          [](auto& s) -> auto& { return s.agent.command; }),
+      Declare<Settings>(
+          {.path = "agent.time_limit",
+           .manual =
+               "One run of the agent is stopped after this time; what it has done so far counts.",
+           .example = "30m"},
+          DurationRule{milliseconds(100), hours(24)},
+          [](auto& s) -> auto& { return s.agent.time_limit; }),
+      Declare<Settings>(
+          {.path = "agent.silence_limit",
+           .manual = "It is also stopped after this time without a word of output.",
+           .example = "10m"},
+          DurationRule{milliseconds(100), hours(24)},
+          [](auto& s) -> auto& { return s.agent.silence_limit; }),
+      Declare<Settings>(
+          {.path = "agent.output_cap",
+           .manual = "The most that is kept of one run's output.",
+           .example = "64MiB"},
+          SizeRule{64 << 10, std::size_t{1} << 30},
+          [](auto& s) -> auto& { return s.agent.output_cap; }),
+      Declare<Settings>(
+          {.path = "agent.pass_env",
+           .manual =
+               "Variables copied from the bot's environment to the agent's. Everything else of it "
+               "stays behind.",
+           .example = "[HTTPS_PROXY]"},
+          ListRule{{.kind = "a variable's name", .valid = IsEnvName}, 100},
+          [](auto& s) -> auto& { return s.agent.pass_env; }),
+      Declare<Settings>(
+          {.path = "agent.secrets",
+           .manual =
+               "Secrets that the agent gets as variables: the key of its model. Redacted in all "
+               "that leaves.",
+           .example = "{OPENAI_API_KEY: file:/etc/swage/model-key}"},
+          MapRule<SecretRule>{.key = {.kind = "a variable's name", .valid = IsEnvName},
+                              .inner = {},
+                              .value_example = "file:/etc/swage/model-key"},
+          [](auto& s) -> auto& { return s.agent.secrets; }),
+      Declare<Settings>(
+          {.path = "agent.extra_path",
+           .manual = "Folders before the usual PATH, for agents and gates.",
+           .example = "[/opt/agent/bin]"},
+          ListRule{{.kind = "an absolute path", .max_bytes = 1'000, .valid = IsAbsolutePath}, 20},
+          [](auto& s) -> auto& { return s.agent.extra_path; }),
+      Declare<Settings>(
+          {.path = "gates",
+           .manual =
+               "The checks a change must pass in repositories whose own policy names none; see "
+               "Gates below.",
+           .example = "[{name: tests, run: [make, test]}]"},
+          GatesRule{}, [](auto& s) -> auto& { return s.gates; }),
+      Declare<Settings>(
+          {.path = "limits.cycles",
+           .manual = "Rounds of agent and gates before the bot gives up on passing.",
+           .example = "3"},
+          IntRule{1, 20}, [](auto& s) -> auto& { return s.max_cycles; }),
+      Declare<Settings>(
+          {.path = "limits.attempts",
+           .manual =
+               "How often work is taken up again after a crash or an outage before it is parked.",
+           .example = "3"},
+          IntRule{1, 20}, [](auto& s) -> auto& { return s.max_attempts; }),
+      Declare<Settings>(
+          {.path = "limits.tasks", .manual = "Tasks that run at once.", .example = "4"},
+          IntRule{1, 64}, [](auto& s) -> auto& { return s.concurrent_tasks; }),
+      Declare<Settings>(
+          {.path = "limits.tasks_per_repo",
+           .manual = "Tasks of one repository that run at once.",
+           .example = "4"},
+          IntRule{1, 64}, [](auto& s) -> auto& { return s.concurrent_tasks_per_repo; }),
+      Declare<Settings>(
+          {.path = "publish.branch_prefix",
+           .manual = "Task branches begin with it; nothing else is ever pushed to.",
+           .example = "swage/"},
+          TextRule{.kind = "a word of a-z, 0-9 and - with a slash behind it",
+                   .max_bytes = 32,
+                   .valid = IsBranchPrefix},
+          [](auto& s) -> auto& { return s.branch_prefix; }),
+      Declare<Settings>(
+          {.path = "publish.when_red",
+           .manual =
+               "What happens when the gates still fail after the last cycle: a draft pull request, "
+               "or only a comment on the issue.",
+           .example = "draft"},
+          WhenRed(), [](auto& s) -> auto& { return s.when_red; }),
+      Declare<Settings>(
+          {.path = "publish.commit_name",
+           .manual = "Author of the commits; the person who asked is named as co-author.",
+           .example = "Swage"},
+          TextRule{.kind = "a name without < and >", .max_bytes = 100, .valid = IsPersonName},
+          [](auto& s) -> auto& { return s.commit_name; }),
+      Declare<Settings>(
+          {.path = "publish.commit_email",
+           .manual = "Its e-mail address.",
+           .example = "swage@example.com"},
+          TextRule{.kind = "an e-mail address", .max_bytes = 200, .valid = IsEmail},
+          [](auto& s) -> auto& { return s.commit_email; }),
+      Declare<Settings>(
+          {.path = "workspaces.keep",
+           .manual = "Leave the files of a finished task on disk, to look into.",
+           .example = "false"},
+          BoolRule{}, [](auto& s) -> auto& { return s.keep_workspaces; }),
+  };
+  return kTable;
+}
+
+const std::vector<Setting<RepoPolicy>>& PolicyTable() {
+  static const std::vector<Setting<RepoPolicy>> kTable = {
+      Declare<RepoPolicy>(
+          {.path = "gates",
+           .manual = "The checks of this repository; they replace the server's.",
+           .example = "[{name: tests, run: [make, test]}]",
+           .fallback = "the server's"},
+          GatesRule{}, [](auto& p) -> auto& { return p.gates; }),
+      Declare<RepoPolicy>(
+          {.path = "cycles",
+           .manual = "Rounds of agent and gates before the bot gives up on passing.",
+           .example = "5",
+           .fallback = "the server's `limits.cycles`"},
+          IntRule{1, 20}, [](auto& p) -> auto& { return p.max_cycles; }),
+      Declare<RepoPolicy>(
+          {.path = "when_red",
+           .manual = "What happens when the gates still fail after the last cycle.",
+           .example = "comment",
+           .fallback = "the server's `publish.when_red`"},
+          WhenRed(), [](auto& p) -> auto& { return p.when_red; }),
+      Declare<RepoPolicy>(
+          {.path = "instructions",
+           .manual = "Added to every prompt: how to build and test, house rules.",
+           .example = "Build with make. Every fix needs a test."},
+          TextRule{.kind = "text", .max_bytes = 16'000, .multiline = true, .may_be_empty = true},
+          [](auto& p) -> auto& { return p.instructions; }),
+      Declare<RepoPolicy>(
+          {.path = "profiles",
+           .manual = "Further instructions for issues with the label `LABEL:PROFILE`.",
+           .example = "{docs: Change documentation only.}"},
+          MapRule<TextRule>{
+              .key = {.kind = "a name of a-z, 0-9, - and _", .max_bytes = 40, .valid = IsGateName},
+              .inner = {.kind = "text", .max_bytes = 16'000, .multiline = true},
+              .value_example = "Change documentation only."},
+          [](auto& p) -> auto& { return p.profiles; }),
+  };
+  return kTable;
+}
+
+}  // namespace swage
