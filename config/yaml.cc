@@ -20,6 +20,13 @@ int LineOf(const YAML::Mark& mark) {
   return mark.is_null() ? 1 : mark.line + 1;
 }
 
+YamlNode NodeAt(const YAML::Mark& mark, YamlNode::Kind kind) {
+  YamlNode node;
+  node.kind = kind;
+  node.line = LineOf(mark);
+  return node;
+}
+
 // Builds the tree. After a bound is passed the rest of the events is ignored; yaml-cpp itself stops
 // at 500 levels, so nothing here recurses deeply.
 class TreeBuilder final : public YAML::EventHandler {
@@ -36,22 +43,21 @@ class TreeBuilder final : public YAML::EventHandler {
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     CheckAnchor(mark, anchor);
-    Place({.line = LineOf(mark)});
+    Place(NodeAt(mark, YamlNode::Kind::kNull));
   }
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
     if (!stopped_) faults_.Add(LineOf(mark), Path(), kQuoteHint);
-    Place({.line = LineOf(mark)});
+    Place(NodeAt(mark, YamlNode::Kind::kNull));
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
     CheckAnchor(mark, anchor);
     CheckTag(mark, tag);
-    Place({.kind = YamlNode::Kind::kScalar,
-           .line = LineOf(mark),
-           .text = value,
-           .quoted = tag == "!"});
+    YamlNode node = NodeAt(mark, YamlNode::Kind::kScalar);
+    node.text = value;
+    Place(std::move(node));
   }
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -114,7 +120,7 @@ class TreeBuilder final : public YAML::EventHandler {
       Stop(LineOf(mark), fmt::format("nested deeper than {} levels", kMaxYamlDepth));
       return;
     }
-    stack_.push_back({.node = {.kind = kind, .line = LineOf(mark)}});
+    stack_.emplace_back().node = NodeAt(mark, kind);
   }
 
   void Close() {

@@ -27,7 +27,6 @@ struct YamlNode {
   Kind kind = Kind::kNull;
   int line = 1;
   std::string text;                ///< with kScalar
-  bool quoted = false;             ///< with kScalar: a string whatever it looks like
   std::vector<YamlNode> items;     ///< with kList
   std::vector<YamlEntry> entries;  ///< with kMap: each key once, in the order of the file
 };
