@@ -40,8 +40,10 @@ std::string Squashed(std::string_view word) {
 }  // namespace
 
 void Faults::Add(int line, std::string_view setting, std::string_view what) {
-  faults_.push_back({line, fmt::format("{}:{}: {}{}{}", source_, line, setting,
-                                       setting.empty() ? "" : ": ", what)});
+  // Keys are somebody's text too: nothing in them may start a line of its own.
+  const std::string text =
+      fmt::format("{}:{}: {}{}{}", source_, line, setting, setting.empty() ? "" : ": ", what);
+  faults_.push_back({line, ReplaceAll(StripControl(text), "\n", " ")});
 }
 
 Error Faults::ToError() const {

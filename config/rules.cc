@@ -240,11 +240,11 @@ std::optional<std::string> TextRule::Read(const YamlNode& node, const Spot& spot
 }
 
 std::string ChoiceRule::Describe() const {
-  return Join(choices, " or ");
+  return Join(choices, ", ");
 }
 
 std::optional<std::string> ChoiceRule::Read(const YamlNode& node, const Spot& spot) const {
-  const std::string* text = ScalarText(node, Describe(), spot);
+  const std::string* text = ScalarText(node, "one of " + Describe(), spot);
   if (text == nullptr) return std::nullopt;
   if (std::ranges::find(choices, *text) != choices.end()) return *text;
   const std::string near = NearestWord(*text, choices);
@@ -338,7 +338,7 @@ std::optional<SecretValue> SecretRule::Read(const YamlNode& node, const Spot& sp
 }
 
 std::string ListRule::Describe() const {
-  return "list of " + item.Describe();
+  return "list; each item " + item.Describe();
 }
 
 std::string ListRule::Show(const Value& value) const {

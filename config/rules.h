@@ -159,7 +159,9 @@ struct MapRule {
   Inner inner;
   std::string_view value_example;
   std::size_t max_items = 100;
-  std::string Describe() const { return "map from " + key.Describe() + " to " + inner.Describe(); }
+  std::string Describe() const {
+    return "map; each key " + key.Describe() + ", each value " + inner.Describe();
+  }
   std::string Show(const Value&) const { return "{}"; }
   std::optional<Value> Read(const YamlNode& node, const Spot& spot) const;
 };

@@ -176,8 +176,8 @@ forges:
     token: env:SWAGE_TEST_ABSENT
     repos: acme/lib
 )"),
-            R"(swage.yml:1: data_dir: is missing; write for example /var/lib/swage
-swage.yml:1: listen: "8420" is not HOST:PORT; write for example 127.0.0.1:8420
+            R"(swage.yml:1: listen: "8420" is not HOST:PORT; write for example 127.0.0.1:8420
+swage.yml:1: data_dir: is missing; write for example /var/lib/swage
 swage.yml:2: dashboard: "0.0.0.0:8421" can be reached from other machines and there is no login; put a reverse proxy with one before a loopback address; write for example 127.0.0.1:8421
 swage.yml:3: agnet: no such setting; did you mean agent?
 swage.yml:4: label: no such setting; did you mean trigger.label?
@@ -191,8 +191,8 @@ swage.yml:15: publish.when_red: "drafts" is not one of draft, comment; did you m
 swage.yml:16: publish.branch_prefix: "../x/" is not a word of a-z, 0-9 and - with a slash behind it; write for example swage/
 swage.yml:17: log: is text; expected a map; write for example level: ...
 swage.yml:18: limits: given twice, first on line 11; keep one
-swage.yml:20: forges[0].webhook_secret: is missing; write for example file:/etc/swage/webhook-secret
 swage.yml:20: forges[0].kind: "githib" is not one of github, gitlab; did you mean github?
+swage.yml:20: forges[0].webhook_secret: is missing; write for example file:/etc/swage/webhook-secret
 swage.yml:21: forges[0].token: the environment variable SWAGE_TEST_ABSENT is not set
 swage.yml:22: forges[0].repos: is text; expected a list; write for example ["acme/*", "!acme/secret"])");
 }
