@@ -1,0 +1,161 @@
+#include "pipeline/command.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "config/base/text.h"
+
+namespace swage {
+namespace {
+
+bool IsWordChar(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+         c == '_';
+}
+
+// The rest of `line` after an address of ours ("/swage", "@swage"), or nothing. The address must
+// end at a word boundary: "@swage" is not "@swage-dev".
+std::optional<std::string_view> AfterAddress(std::string_view line, std::string_view address) {
+  if (address.empty() || line.size() < address.size() ||
+      !EqualsIgnoreCase(line.substr(0, address.size()), address)) {
+    return std::nullopt;
+  }
+  const std::string_view rest = line.substr(address.size());
+  if (!rest.empty() && rest.front() != ' ' && rest.front() != '\t' && rest.front() != ':' &&
+      rest.front() != ',') {
+    return std::nullopt;
+  }
+  return rest;
+}
+
+std::size_t EditDistance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i);
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t substitute = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substitute});
+    }
+  }
+  return row[b.size()];
+}
+
+std::string NearestVerb(std::string_view word) {
+  constexpr std::size_t kClose = 2;
+  constexpr std::size_t kLongestWord = 32;  // bounds the work on a stranger's text
+  if (word.empty() || word.size() > kLongestWord) return {};
+  std::string_view best;
+  std::size_t best_distance = kClose + 1;
+  for (const VerbInfo& info : Verbs()) {
+    const std::size_t distance = EditDistance(word, info.name);
+    if (distance < best_distance) {
+      best = info.name;
+      best_distance = distance;
+    }
+  }
+  return std::string(best);
+}
+
+// A shown word is quoted back to the user: letters, digits and dashes only.
+std::string ShownWord(std::string_view word) {
+  std::string shown;
+  for (const char c : word.substr(0, 32)) shown += IsWordChar(c) ? c : '?';
+  return shown;
+}
+
+BadCommand Bad(std::string what, std::string suggestion = {}) {
+  return {std::move(what), std::move(suggestion)};
+}
+
+ParsedComment ParseVerb(std::string_view first_line_rest, std::string_view later_lines) {
+  while (!first_line_rest.empty() &&
+         (first_line_rest.front() == ':' || first_line_rest.front() == ',')) {
+    first_line_rest.remove_prefix(1);
+  }
+  const std::string_view line = Trim(first_line_rest);
+  if (line.empty()) return {Command{Verb::kHelp, {}}, {}};
+
+  std::size_t word_end = 0;
+  while (word_end < line.size() && IsWordChar(line[word_end])) ++word_end;
+  const std::string word = ToLower(line.substr(0, word_end));
+  const auto& verbs = Verbs();
+  const auto info =
+      std::find_if(verbs.begin(), verbs.end(), [&](const VerbInfo& v) { return v.name == word; });
+  const bool ends_cleanly =
+      word_end == line.size() || line[word_end] == ' ' || line[word_end] == '\t';
+  if (info == verbs.end() || !ends_cleanly) {
+    const std::string shown =
+        ShownWord(line.substr(0, std::min(line.find_first_of(" \t"), line.size())));
+    return {{}, Bad(fmt::format("unknown command `{}`", shown), NearestVerb(word))};
+  }
+
+  const bool takes_text = !info->argument.empty();
+  const std::string_view same_line = Trim(line.substr(word_end));
+  if (!takes_text) {
+    if (!same_line.empty()) return {{}, Bad(fmt::format("`{}` takes no argument", info->name))};
+    return {Command{info->verb, {}}, {}};
+  }
+  std::string text(same_line);
+  if (!Trim(later_lines).empty())
+    text += (text.empty() ? "" : "\n") + std::string(Trim(later_lines));
+  text = std::string(Trim(StripHidden(StripControl(text))));
+  if (text.empty()) {
+    return {{}, Bad(fmt::format("`{}` needs {} after it", info->name, info->argument))};
+  }
+  if (text.size() > kMaxCommandText) {
+    return {{},
+            Bad(fmt::format("the text after `{}` is longer than {} bytes", info->name,
+                            kMaxCommandText))};
+  }
+  return {Command{info->verb, std::move(text)}, {}};
+}
+
+}  // namespace
+
+const std::vector<VerbInfo>& Verbs() {
+  static const std::vector<VerbInfo> kVerbs = {
+      {Verb::kHelp, "help", "", "Lists the commands."},
+      {Verb::kRun, "run", "", "Works on this issue, as the label does."},
+      {Verb::kFix, "fix", "<what to change>",
+       "Continues on the same branch with your remark and updates the same pull request."},
+      {Verb::kGates, "gates", "",
+       "Runs the gates again on the current head and posts the results."},
+      {Verb::kRetry, "retry", "",
+       "Starts again after a failure or a stop, from the last checkpoint."},
+      {Verb::kStop, "stop", "", "Stops the work now; what was done stays on the branch."},
+      {Verb::kStatus, "status", "", "Says what the task is doing."},
+  };
+  return kVerbs;
+}
+
+ParsedComment ParseComment(std::string_view body, std::string_view prefix,
+                           std::string_view self_login) {
+  // NUL ends text for some programs and not for others; a comment with one is not for us.
+  if (body.find('\0') != std::string_view::npos) return {};
+  const std::string mention = self_login.empty() ? std::string() : "@" + std::string(self_login);
+  while (!body.empty()) {
+    const std::size_t end = body.find('\n');
+    std::string_view line = body.substr(0, end);
+    const std::string_view later = end == std::string_view::npos ? "" : body.substr(end + 1);
+    if (Trim(line).empty()) {
+      body = later;
+      continue;
+    }
+    if (line.back() == '\r') line.remove_suffix(1);
+    // Four blanks or a tab make a code block; '>' a quote, '`' and '~' code: all fail to match
+    // below.
+    const std::size_t indent = line.find_first_not_of(' ');
+    if (indent > 3) return {};
+    line.remove_prefix(indent);
+    if (const auto rest = AfterAddress(line, prefix)) return ParseVerb(*rest, later);
+    if (const auto rest = AfterAddress(line, mention)) return ParseVerb(*rest, later);
+    return {};
+  }
+  return {};
+}
+
+}  // namespace swage
