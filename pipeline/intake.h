@@ -1,0 +1,70 @@
+// Intake: from a verified delivery to rows. Facts are gathered first, the decision is pure.
+//
+// One gate function, Admit, stands before every trigger: label and command alike (T15 to T17).
+// Decide never touches a network or a store, so every rule is a unit test. Intake never runs work.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/base/result.h"
+#include "config/settings.h"
+#include "forge/event.h"
+#include "forge/model.h"
+#include "pipeline/store/store.h"
+
+namespace swage {
+
+/// What the operator allows; the same for every event of one forge.
+struct IntakeRules {
+  std::vector<std::string> repos;         ///< allow-list (A10)
+  std::vector<std::string> allowed_bots;  ///< account ids (T16)
+  std::string trigger_label;
+  std::string command_prefix;
+  Role min_role = Role::kWrite;
+  std::string branch_prefix;
+  std::string public_url;  ///< of the dashboard; may be empty
+};
+
+IntakeRules RulesFor(const Settings& settings, const ForgeSettings& forge);
+
+/// What was true when the delivery was decided. Gathered only as far as NeedsFacts says.
+struct IntakeFacts {
+  Actor self;                       ///< the bot's own account
+  Role role = Role::kNone;          ///< of the event's actor, asked now
+  std::optional<Issue> issue;       ///< asked now; empty when it cannot be seen any more
+  std::optional<PullRequest> pull;  ///< for commands on a pull request that is not ours
+  std::optional<Task> task;         ///< newest generation of the issue or of the pull request
+  std::string body_digest;          ///< SHA-256 of the delivery; tells replays apart (T4)
+};
+
+/// Whether an event can lead to anything at all, judged without asking the forge. A refusal here
+/// costs one row and no request, however many strangers knock (T7, T9).
+struct Screening {
+  bool interesting = false;
+  std::string why;  ///< when not interesting
+};
+Screening Screen(const Event& event, const IntakeRules& rules, const Actor& self);
+
+/// The one gate: may this actor make Swage do something in this repository?
+struct Admission {
+  bool admitted = false;
+  bool tell =
+      false;  ///< refuse with a comment (a person without rights), or in silence (bots, strangers)
+  std::string why;
+};
+Admission Admit(const RepoRef& repo, const Actor& actor, Role role, const Actor& self,
+                const IntakeRules& rules);
+
+/// Pure. The plan's `delivery` is left to the caller.
+IntakePlan Decide(const Event& event, const IntakeFacts& facts, const IntakeRules& rules);
+
+/// The text as it will be worked on: hidden characters and HTML comments stripped, hashed.
+FrozenText Freeze(const Issue& issue);
+
+/// "write" -> Role::kWrite.
+std::optional<Role> ParseRole(std::string_view name);
+
+}  // namespace swage

@@ -1,0 +1,183 @@
+#include "pipeline/intake_runner.h"
+
+#include <algorithm>
+
+#include "config/base/crypto.h"
+
+namespace swage {
+namespace {
+
+constexpr int kDeliveriesPerRound = 100;
+constexpr int kMaxDefers = 20;  // with the delays below: about three hours of a forge that is down
+
+std::chrono::milliseconds DeferDelay(int attempts) {
+  return std::min(std::chrono::milliseconds(1'000) * (1 << std::min(attempts, 10)),
+                  std::chrono::milliseconds(15 * 60'000));
+}
+
+bool IsTransient(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::kUnavailable:
+    case ErrorCode::kTimeout:
+    case ErrorCode::kRateLimited:
+    case ErrorCode::kUnauthenticated:
+    case ErrorCode::kInternal:
+      return true;
+    case ErrorCode::kInvalid:
+    case ErrorCode::kNotFound:
+    case ErrorCode::kConflict:
+    case ErrorCode::kDenied:
+    case ErrorCode::kLeaseLost:
+    case ErrorCode::kTooLarge:
+    case ErrorCode::kCancelled:
+      return false;
+  }
+  return false;
+}
+
+std::int64_t IssueNumber(const Event& event) {
+  if (const auto* e = std::get_if<IssueLabeled>(&event)) return e->issue.number;
+  if (const auto* e = std::get_if<IssueUnlabeled>(&event)) return e->issue.number;
+  if (const auto* e = std::get_if<IssueGone>(&event)) return e->issue.number;
+  if (const auto* e = std::get_if<CommentCreated>(&event)) {
+    return e->thread.kind == ThreadKind::kIssue ? e->thread.number : 0;
+  }
+  return 0;
+}
+
+std::int64_t PullNumber(const Event& event) {
+  if (const auto* e = std::get_if<PullRequestClosed>(&event)) return e->number;
+  if (const auto* e = std::get_if<CommentCreated>(&event)) {
+    return e->thread.kind == ThreadKind::kPullRequest ? e->thread.number : 0;
+  }
+  return 0;
+}
+
+const Actor* AskingActor(const Event& event) {
+  if (const auto* e = std::get_if<IssueLabeled>(&event)) return &e->actor;
+  if (const auto* e = std::get_if<CommentCreated>(&event)) return &e->actor;
+  return nullptr;  // the others only ever stop work; the forge itself checked who may do them
+}
+
+}  // namespace
+
+IntakeRunner::IntakeRunner(Store& store, std::map<std::string, const WebhookDialect*> dialects,
+                           ForgeLookup forges, const Settings& settings, Log& log, Hooks hooks)
+    : store_(store),
+      dialects_(std::move(dialects)),
+      forges_(std::move(forges)),
+      log_(log),
+      hooks_(std::move(hooks)) {
+  for (const ForgeSettings& forge : settings.forges) rules_[forge.name] = RulesFor(settings, forge);
+}
+
+int IntakeRunner::RunOnce(std::stop_token stop) {
+  const auto pending = store_.PendingDeliveries(kDeliveriesPerRound);
+  if (!pending.ok()) {
+    log_.Warn("cannot read the inbox", {{"error", pending.error().message}});
+    return 0;
+  }
+  int looked_at = 0;
+  for (const Delivery& delivery : *pending) {
+    if (stop.stop_requested()) break;
+    ++looked_at;
+    Result<IntakePlan> plan = DecideOne(delivery);
+    if (plan.ok()) {
+      Apply(delivery, std::move(plan).value());
+      continue;
+    }
+    const Error& error = plan.error();
+    if (IsTransient(error) && delivery.attempts < kMaxDefers) {
+      const auto delay = std::max(DeferDelay(delivery.attempts), error.retry_after);
+      const auto deferred = store_.DeferDelivery(delivery.id, error.message, delay);
+      log_.Warn("delivery deferred", {{"delivery", delivery.id},
+                                      {"error", error.message},
+                                      {"noted", deferred.ok() ? "yes" : "no"}});
+      continue;
+    }
+    IntakePlan undecidable;
+    undecidable.ignored = true;
+    undecidable.outcome = "cannot be decided: " + error.message;
+    log_.Error("delivery given up", {{"delivery", delivery.id}, {"error", error.message}});
+    Apply(delivery, std::move(undecidable));
+  }
+  return looked_at;
+}
+
+Result<IntakePlan> IntakeRunner::DecideOne(const Delivery& delivery) {
+  const std::string& name = delivery.what.forge;
+  const auto dialect = dialects_.find(name);
+  Forge* forge = forges_(name);
+  if (dialect == dialects_.end() || forge == nullptr) {
+    return MakeError(ErrorCode::kInvalid, "the forge " + name + " is not configured any more");
+  }
+  SWAGE_ASSIGN_OR_RETURN(const Event event,
+                         dialect->second->Parse(name, delivery.what.event, delivery.what.body));
+  SWAGE_ASSIGN_OR_RETURN(const Actor self, Self(*forge));
+  const Screening screening = Screen(event, rules_.at(name), self);
+  if (!screening.interesting) {
+    IntakePlan plan;
+    plan.ignored = true;
+    plan.outcome = screening.why;
+    return plan;
+  }
+  SWAGE_ASSIGN_OR_RETURN(const IntakeFacts facts, Gather(event, delivery, *forge, self));
+  return Decide(event, facts, rules_.at(name));
+}
+
+Result<IntakeFacts> IntakeRunner::Gather(const Event& event, const Delivery& delivery, Forge& forge,
+                                         const Actor& self) {
+  const RepoRef& repo = *EventRepo(event);
+  IntakeFacts facts;
+  facts.self = self;
+  facts.body_digest = Sha256Hex(delivery.what.body);
+  if (const Actor* actor = AskingActor(event)) {
+    SWAGE_ASSIGN_OR_RETURN(facts.role, forge.GetRole(repo, *actor));
+  }
+  if (const std::int64_t number = IssueNumber(event); number != 0) {
+    SWAGE_ASSIGN_OR_RETURN(facts.task, store_.FindTaskByIssue(repo, number));
+    Result<Issue> issue = forge.GetIssue(repo, number);
+    if (issue.ok()) {
+      facts.issue = std::move(issue).value();
+    } else if (issue.error().code != ErrorCode::kNotFound) {
+      return issue.error();
+    }
+  }
+  if (const std::int64_t number = PullNumber(event); number != 0) {
+    SWAGE_ASSIGN_OR_RETURN(facts.task, store_.FindTaskByPullRequest(repo, number));
+    if (!facts.task && std::holds_alternative<CommentCreated>(event)) {
+      Result<PullRequest> pull = forge.GetPullRequest(repo, number);
+      if (pull.ok()) facts.pull = std::move(pull).value();
+    }
+  }
+  return facts;
+}
+
+Result<Actor> IntakeRunner::Self(Forge& forge) {
+  const auto known = selves_.find(forge.Name());
+  if (known != selves_.end()) return known->second;
+  SWAGE_ASSIGN_OR_RETURN(Actor self, forge.GetSelf());
+  selves_[forge.Name()] = self;
+  return self;
+}
+
+void IntakeRunner::Apply(const Delivery& delivery, IntakePlan plan) {
+  plan.delivery = delivery.id;
+  const std::string outcome = plan.outcome;
+  const auto applied = store_.ApplyIntake(plan);
+  if (!applied.ok()) {
+    // The row is still pending: the next round decides again on fresh facts.
+    log_.Warn("a decision was not recorded",
+              {{"delivery", delivery.id}, {"error", applied.error().message}});
+    return;
+  }
+  log_.Info("delivery decided", {{"delivery", delivery.id},
+                                 {"forge", delivery.what.forge},
+                                 {"event", delivery.what.event},
+                                 {"outcome", outcome},
+                                 {"task_id", applied->task}});
+  for (const TaskId task : applied->cancelled) hooks_.on_cancelled(task);
+  hooks_.on_applied();
+}
+
+}  // namespace swage

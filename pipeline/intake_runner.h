@@ -1,0 +1,52 @@
+// IntakeRunner: takes deliveries from the inbox, gathers facts, decides, applies; one thread.
+//
+// A delivery that cannot be decided because the forge is down stays in the inbox and is tried
+// again; one that can never be decided (no JSON) is marked so and kept.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "config/base/log.h"
+#include "config/settings.h"
+#include "forge/forge.h"
+#include "pipeline/intake.h"
+#include "pipeline/publisher.h"
+#include "pipeline/store/store.h"
+
+namespace swage {
+
+class IntakeRunner {
+ public:
+  /// What the rest of the service does with a decision.
+  struct Hooks {
+    std::function<void()> on_applied;          ///< new rows for scheduler and publisher
+    std::function<void(TaskId)> on_cancelled;  ///< stop this worker now
+  };
+
+  IntakeRunner(Store& store, std::map<std::string, const WebhookDialect*> dialects,
+               ForgeLookup forges, const Settings& settings, Log& log, Hooks hooks);
+
+  /// Decides what is pending; returns how many deliveries were looked at.
+  int RunOnce(std::stop_token stop);
+
+ private:
+  Result<IntakePlan> DecideOne(const Delivery& delivery);
+  Result<IntakeFacts> Gather(const Event& event, const Delivery& delivery, Forge& forge,
+                             const Actor& self);
+  Result<Actor> Self(Forge& forge);
+  void Apply(const Delivery& delivery, IntakePlan plan);
+
+  Store& store_;
+  std::map<std::string, const WebhookDialect*> dialects_;
+  ForgeLookup forges_;
+  std::map<std::string, IntakeRules> rules_;
+  Log& log_;
+  Hooks hooks_;
+  std::map<std::string, Actor> selves_;
+};
+
+}  // namespace swage

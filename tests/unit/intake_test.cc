@@ -1,0 +1,338 @@
+// The pure decision: what each event leads to, given the facts. One test per rule, so that taking a
+// rule away fails a test (T17).
+#include "pipeline/intake.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "pipeline/effects.h"
+
+namespace swage {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+const RepoRef kRepo{"forge", "77", "acme/lib"};
+const Actor kAda{"5", "ada", false};
+const Actor kSelf{"9", "swage-bot", true};
+
+IntakeRules Rules() {
+  IntakeRules rules;
+  rules.repos = {"acme/*"};
+  rules.trigger_label = "swage";
+  rules.command_prefix = "/swage";
+  rules.min_role = Role::kWrite;
+  rules.branch_prefix = "swage/";
+  return rules;
+}
+
+Issue OpenIssue() {
+  Issue issue;
+  issue.id = "1001";
+  issue.number = 12;
+  issue.title = "Parser drops the last line";
+  issue.body = "Steps...";
+  issue.author = kAda;
+  issue.labels = {"bug", "swage"};
+  issue.updated_at = "2026-03-01T12:00:00Z";
+  return issue;
+}
+
+IntakeFacts Facts() {
+  IntakeFacts facts;
+  facts.self = kSelf;
+  facts.role = Role::kWrite;
+  facts.issue = OpenIssue();
+  facts.body_digest = "digest";
+  return facts;
+}
+
+Task TaskIn(TaskState state) {
+  Task task;
+  task.id = {4};
+  task.repo = kRepo;
+  task.issue_number = 12;
+  task.state = state;
+  if (state == TaskState::kInReview || state == TaskState::kClosed || state == TaskState::kMerged) {
+    task.pr_number = 20;
+    task.pr_url = "https://forge/acme/lib/pull/20";
+  }
+  return task;
+}
+
+IntakeFacts FactsWith(TaskState state) {
+  IntakeFacts facts = Facts();
+  facts.task = TaskIn(state);
+  return facts;
+}
+
+IssueLabeled Labeled() {
+  return {kRepo, kAda, OpenIssue(), {"swage"}};
+}
+
+CommentCreated Said(std::string body, ThreadKind kind = ThreadKind::kIssue) {
+  CommentCreated e;
+  e.repo = kRepo;
+  e.actor = kAda;
+  e.thread = {kind, kind == ThreadKind::kIssue ? 12 : 20};
+  e.comment = {"501", std::move(body), "", kAda};
+  return e;
+}
+
+std::vector<EffectKind> Kinds(const std::vector<NewEffect>& effects) {
+  std::vector<EffectKind> kinds;
+  for (const NewEffect& e : effects) kinds.push_back(e.kind);
+  return kinds;
+}
+
+std::string ReplyText(const IntakePlan& plan) {
+  for (const NewEffect& e : plan.effects) {
+    if (e.kind == EffectKind::kComment) return DecodeComment(e.payload)->body;
+  }
+  return "";
+}
+
+void ExpectNoWork(const IntakePlan& plan) {
+  EXPECT_FALSE(plan.task.has_value());
+  EXPECT_THAT(plan.changes, IsEmpty());
+}
+
+// --- the label
+// ---------------------------------------------------------------------------------------------
+
+TEST(Intake, LabelMakesATaskWithFrozenText) {
+  const IntakePlan plan = Decide(Labeled(), Facts(), Rules());
+  ASSERT_TRUE(plan.task.has_value());
+  EXPECT_EQ(plan.task->issue_number, 12);
+  EXPECT_EQ(plan.task->text.title, "Parser drops the last line");
+  EXPECT_EQ(plan.task->requester.login, "ada");
+  EXPECT_FALSE(plan.task->new_generation);
+  EXPECT_THAT(Kinds(plan.effects), testing::ElementsAre(EffectKind::kReaction));
+  EXPECT_THAT(Kinds(plan.effects_for_new_task), testing::ElementsAre(EffectKind::kSticky));
+}
+
+TEST(Intake, LabelSuffixNamesTheProfile) {
+  IssueLabeled e = Labeled();
+  e.added = {"swage:docs"};
+  IntakeFacts facts = Facts();
+  facts.issue->labels = {"swage:docs"};
+  EXPECT_EQ(Decide(e, facts, Rules()).task->profile, "docs");
+}
+
+TEST(Intake, OtherLabelsAreIgnored) {
+  IssueLabeled e = Labeled();
+  e.added = {"swagger", "bug"};
+  const IntakePlan plan = Decide(e, Facts(), Rules());
+  ExpectNoWork(plan);
+  EXPECT_TRUE(plan.ignored);
+}
+
+TEST(Intake, Threat_T7_UnlistedRepositoryIsRefusedInSilence) {
+  IssueLabeled e = Labeled();
+  e.repo.path = "evil/lib";
+  const IntakePlan plan = Decide(e, Facts(), Rules());
+  ExpectNoWork(plan);
+  EXPECT_THAT(plan.effects, IsEmpty());
+  EXPECT_THAT(plan.outcome, HasSubstr("allow-list"));
+}
+
+TEST(Intake, Threat_T15_OutsidersAreToldNo) {
+  for (const Role role : {Role::kNone, Role::kRead, Role::kTriage}) {
+    IntakeFacts facts = Facts();
+    facts.role = role;
+    for (const Event& event : {Event(Labeled()), Event(Said("/swage run"))}) {
+      const IntakePlan plan = Decide(event, facts, Rules());
+      ExpectNoWork(plan);
+      EXPECT_THAT(ReplyText(plan), HasSubstr("needs the role write"));
+    }
+  }
+}
+
+TEST(Intake, Threat_T16_BotsAreIgnoredUnlessListedById) {
+  IssueLabeled e = Labeled();
+  e.actor = {"66", "evil[bot]", true};
+  EXPECT_TRUE(Decide(e, Facts(), Rules()).ignored);
+  EXPECT_THAT(Decide(e, Facts(), Rules()).effects, IsEmpty());
+  IntakeRules rules = Rules();
+  rules.allowed_bots = {"66"};
+  EXPECT_TRUE(Decide(e, Facts(), rules).task.has_value());
+}
+
+TEST(Intake, Threat_T20_OwnActsAreIgnored) {
+  CommentCreated e = Said("/swage retry");
+  e.actor = kSelf;
+  const IntakePlan plan = Decide(e, FactsWith(TaskState::kFailed), Rules());
+  ExpectNoWork(plan);
+  EXPECT_THAT(plan.effects, IsEmpty());
+}
+
+TEST(Intake, Threat_T18_TextIsTheOneOfTheLabelNotALaterOne) {
+  IntakeFacts facts = Facts();
+  facts.issue->body = "swapped in the gap";
+  EXPECT_EQ(Decide(Labeled(), facts, Rules()).task->text.body, "Steps...");
+}
+
+TEST(Intake, Threat_T27_HiddenTextIsStripped) {
+  IssueLabeled e = Labeled();
+  e.issue.title = "T\xE2\x80\xAEitle";
+  e.issue.body = "a<!-- secret -->b\xE2\x80\x8B\xF3\xA0\x81\x81";
+  const IntakePlan plan = Decide(e, Facts(), Rules());
+  EXPECT_EQ(plan.task->text.title, "Title");
+  EXPECT_EQ(plan.task->text.body, "ab");
+}
+
+TEST(Intake, Threat_T4_OneLabelHasOneKeyWhateverTheDelivery) {
+  const IntakePlan a = Decide(Labeled(), Facts(), Rules());
+  const IntakePlan b = Decide(Labeled(), Facts(), Rules());
+  EXPECT_FALSE(a.command_key.empty());
+  EXPECT_EQ(a.command_key, b.command_key);
+  IssueLabeled later = Labeled();
+  later.issue.updated_at = "2026-03-02T12:00:00Z";
+  EXPECT_NE(Decide(later, Facts(), Rules()).command_key, a.command_key);
+}
+
+TEST(Intake, LateLabelEventsDoNotStartWhatNobodyWantsAnyMore) {
+  IntakeFacts facts = Facts();
+  facts.issue->labels = {"bug"};
+  ExpectNoWork(Decide(Labeled(), facts, Rules()));
+  facts = Facts();
+  facts.issue->open = false;
+  ExpectNoWork(Decide(Labeled(), facts, Rules()));
+  facts.issue.reset();
+  ExpectNoWork(Decide(Labeled(), facts, Rules()));
+}
+
+TEST(Intake, LabelOnAKnownIssueDependsOnItsTask) {
+  for (const TaskState s :
+       {TaskState::kQueued, TaskState::kRunning, TaskState::kWaiting, TaskState::kInReview}) {
+    ExpectNoWork(Decide(Labeled(), FactsWith(s), Rules()));
+  }
+  for (const TaskState s : {TaskState::kFailed, TaskState::kCancelled}) {
+    const IntakePlan plan = Decide(Labeled(), FactsWith(s), Rules());
+    ASSERT_EQ(plan.changes.size(), 1u);
+    EXPECT_EQ(plan.changes[0].kind, TaskChangeKind::kRequeue);
+  }
+  for (const TaskState s : {TaskState::kMerged, TaskState::kClosed}) {
+    const IntakePlan plan = Decide(Labeled(), FactsWith(s), Rules());
+    ASSERT_TRUE(plan.task.has_value());
+    EXPECT_TRUE(plan.task->new_generation);
+  }
+}
+
+TEST(Intake, UnlabelAndCloseStopActiveWorkOnly) {
+  IntakeFacts facts = FactsWith(TaskState::kRunning);
+  facts.issue->labels = {"bug"};
+  const IssueUnlabeled unlabeled{kRepo, kAda, OpenIssue(), {"swage"}};
+  ASSERT_EQ(Decide(unlabeled, facts, Rules()).changes.size(), 1u);
+  EXPECT_EQ(Decide(unlabeled, facts, Rules()).changes[0].kind, TaskChangeKind::kCancel);
+  facts.issue->open = false;
+  const IssueGone gone{kRepo, kAda, OpenIssue(), GoneReason::kClosed};
+  EXPECT_EQ(Decide(gone, facts, Rules()).changes.size(), 1u);
+  facts.task = TaskIn(TaskState::kInReview);
+  ExpectNoWork(Decide(gone, facts, Rules()));
+  ExpectNoWork(Decide(unlabeled, facts, Rules()));
+}
+
+TEST(Intake, ClosedPullRequestEndsTheTask) {
+  const IntakeFacts facts = FactsWith(TaskState::kInReview);
+  PullRequestClosed e{kRepo, kAda, 20, "swage/12", true};
+  EXPECT_EQ(Decide(e, facts, Rules()).changes.at(0).kind, TaskChangeKind::kMerge);
+  e.merged = false;
+  EXPECT_EQ(Decide(e, facts, Rules()).changes.at(0).kind, TaskChangeKind::kClose);
+  e.number = 21;
+  ExpectNoWork(Decide(e, facts, Rules()));
+}
+
+// --- commands
+// ----------------------------------------------------------------------------------------------
+
+TEST(Intake, RunStartsWhatTheLabelStarts) {
+  CommentCreated e = Said("/swage run");
+  e.issue = OpenIssue();
+  e.issue->body = "text at the time of the comment";
+  const IntakePlan plan = Decide(e, Facts(), Rules());
+  ASSERT_TRUE(plan.task.has_value());
+  EXPECT_EQ(plan.task->text.body, "text at the time of the comment");
+  EXPECT_EQ(plan.command_key, "comment:forge:77:501");
+}
+
+TEST(Intake, RunIsRefusedOnPullRequestsAndClosedIssues) {
+  EXPECT_THAT(ReplyText(Decide(Said("/swage run", ThreadKind::kPullRequest), Facts(), Rules())),
+              HasSubstr("belongs on an issue"));
+  IntakeFacts facts = Facts();
+  facts.issue->open = false;
+  EXPECT_THAT(ReplyText(Decide(Said("/swage run"), facts, Rules())), HasSubstr("is closed"));
+}
+
+TEST(Intake, FixContinuesOrSteers) {
+  const auto decide = [](TaskState s) {
+    return Decide(Said("/swage fix use a map", ThreadKind::kPullRequest), FactsWith(s), Rules());
+  };
+  for (const TaskState s : {TaskState::kInReview, TaskState::kFailed, TaskState::kCancelled}) {
+    const IntakePlan plan = decide(s);
+    ASSERT_EQ(plan.changes.size(), 1u);
+    EXPECT_EQ(plan.changes[0].kind, TaskChangeKind::kRequeue);
+    EXPECT_EQ(plan.changes[0].remark, "use a map");
+  }
+  EXPECT_EQ(decide(TaskState::kInReview).changes[0].run_kind, RunKind::kFix);
+  EXPECT_EQ(decide(TaskState::kFailed).changes[0].run_kind, RunKind::kImplement);
+  EXPECT_EQ(decide(TaskState::kRunning).changes.at(0).kind, TaskChangeKind::kRemark);
+  for (const TaskState s : {TaskState::kMerged, TaskState::kClosed}) {
+    ExpectNoWork(decide(s));
+    EXPECT_THAT(ReplyText(decide(s)), HasSubstr("that is final"));
+  }
+}
+
+TEST(Intake, GatesNeedAPullRequestAndNoWork) {
+  EXPECT_EQ(
+      Decide(Said("/swage gates"), FactsWith(TaskState::kInReview), Rules()).changes.at(0).run_kind,
+      RunKind::kGates);
+  ExpectNoWork(Decide(Said("/swage gates"), FactsWith(TaskState::kRunning), Rules()));
+  ExpectNoWork(Decide(Said("/swage gates"), FactsWith(TaskState::kFailed), Rules()));
+}
+
+TEST(Intake, StopAndRetryFitTheState) {
+  EXPECT_EQ(Decide(Said("/swage stop"), FactsWith(TaskState::kRunning), Rules()).changes.at(0).kind,
+            TaskChangeKind::kCancel);
+  ExpectNoWork(Decide(Said("/swage stop"), FactsWith(TaskState::kInReview), Rules()));
+  EXPECT_EQ(
+      Decide(Said("/swage retry"), FactsWith(TaskState::kCancelled), Rules()).changes.at(0).kind,
+      TaskChangeKind::kRequeue);
+  ExpectNoWork(Decide(Said("/swage retry"), FactsWith(TaskState::kRunning), Rules()));
+}
+
+TEST(Intake, HelpAndStatusOnlyAnswer) {
+  const IntakePlan help = Decide(Said("/swage help"), Facts(), Rules());
+  ExpectNoWork(help);
+  EXPECT_THAT(ReplyText(help), HasSubstr("/swage fix <what to change>"));
+  EXPECT_THAT(ReplyText(Decide(Said("/swage status"), FactsWith(TaskState::kQueued), Rules())),
+              HasSubstr("queued"));
+}
+
+TEST(Intake, UnknownCommandsSuggestAndStrangersGetNoHint) {
+  EXPECT_THAT(ReplyText(Decide(Said("/swage rnu"), Facts(), Rules())),
+              HasSubstr("Did you mean `/swage run`?"));
+  IntakeFacts outsider = Facts();
+  outsider.role = Role::kRead;
+  EXPECT_THAT(ReplyText(Decide(Said("/swage rnu"), outsider, Rules())),
+              HasSubstr("needs the role"));
+}
+
+TEST(Intake, Threat_T22_ForeignAndForkPullRequestsAreRefused) {
+  IntakeFacts facts = Facts();
+  facts.pull = PullRequest{};
+  const auto reply = [&] {
+    return ReplyText(Decide(Said("/swage fix x", ThreadKind::kPullRequest), facts, Rules()));
+  };
+  EXPECT_THAT(reply(), HasSubstr("only work on pull requests that I opened"));
+  facts.pull->from_fork = true;
+  EXPECT_THAT(reply(), HasSubstr("comes from a fork"));
+}
+
+TEST(Intake, ConversationIsIgnored) {
+  EXPECT_TRUE(Decide(Said("Looks good to me"), Facts(), Rules()).ignored);
+}
+
+}  // namespace
+}  // namespace swage
