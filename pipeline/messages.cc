@@ -1,0 +1,496 @@
+#include "pipeline/messages.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "config/base/text.h"
+#include "forge/markdown.h"
+
+namespace swage::messages {
+namespace {
+
+constexpr std::size_t kTitleBytes = 200;
+constexpr std::size_t kSummaryBytes = 4'000;
+constexpr std::size_t kMessageBytes = 1'500;
+constexpr std::size_t kLogBytes = 3'000;
+constexpr std::size_t kListedFindings = 50;
+constexpr std::size_t kStatusBytes = 140;
+
+std::string Short(const CommitSha& sha) {
+  return sha.value.substr(0, 10);
+}
+
+std::string TaskUrl(TaskId id, std::string_view public_url) {
+  if (public_url.empty()) return {};
+  std::string_view base = public_url;
+  while (base.ends_with('/')) base.remove_suffix(1);
+  return fmt::format("{}/tasks/{}", base, id.value);
+}
+
+std::string TaskMarkerKey(const Task& task) {
+  return fmt::format("{}/{}#{}/g{}", task.repo.forge, task.repo.id, task.issue_number,
+                     task.generation);
+}
+
+std::string_view Badge(GateOutcome outcome, bool required) {
+  switch (outcome) {
+    case GateOutcome::kPassed:
+      return "✅ passed";
+    case GateOutcome::kFailed:
+      return required ? "❌ failed" : "⚠️ failed (advisory)";
+    case GateOutcome::kTimedOut:
+      return required ? "❌ timed out" : "⚠️ timed out (advisory)";
+    case GateOutcome::kError:
+      return required ? "❌ could not run" : "⚠️ could not run (advisory)";
+    case GateOutcome::kSkipped:
+      return "➖ skipped";
+  }
+  return "";
+}
+
+std::string StepBadge(const Step& step) {
+  if (const auto outcome = ParseGateOutcome(step.outcome)) {
+    return std::string(Badge(*outcome, step.required));
+  }
+  if (step.outcome == "running") return "⏳ running";
+  if (step.outcome == "ok") return "✅ done";
+  if (step.outcome == "interrupted") return "↩️ interrupted, run again";
+  return "❌ " + step.outcome;
+}
+
+std::string RoleName(Role role) {
+  switch (role) {
+    case Role::kNone:
+      return "no role";
+    case Role::kRead:
+      return "read";
+    case Role::kTriage:
+      return "triage";
+    case Role::kWrite:
+      return "write";
+    case Role::kMaintain:
+      return "maintain";
+    case Role::kAdmin:
+      return "admin";
+  }
+  return "no role";
+}
+
+std::string GateTable(const std::vector<GateVerdict>& verdicts) {
+  if (verdicts.empty()) return "No gates are configured for this repository.\n";
+  std::string table = "| Gate | Result | Details | Time |\n|---|---|---|---|\n";
+  for (const GateVerdict& v : verdicts) {
+    table +=
+        fmt::format("| {} | {} | {} | {} |\n", CodeSpan(v.gate, 60), Badge(v.outcome, v.required),
+                    InertLine(v.summary, 200), FormatDuration(v.duration));
+  }
+  return table;
+}
+
+// "1 finding", "2 findings".
+std::string Count(std::size_t n, std::string_view noun) {
+  return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
+}
+
+std::string CycleLine(const CycleHistory& cycle) {
+  return fmt::format("- Cycle {}: {}{}\n", cycle.cycle,
+                     cycle.passed ? "all gates passed" : "gates failed",
+                     cycle.commit.value.empty() ? "" : fmt::format(" at {}", Short(cycle.commit)));
+}
+
+// Folded, so that a long log does not bury the table above it.
+std::string Details(std::string_view summary, std::string_view body) {
+  return fmt::format("<details><summary>{}</summary>\n\n{}\n\n</details>\n", summary, body);
+}
+
+std::string FailedLogs(const std::vector<GateVerdict>& verdicts) {
+  std::string out;
+  for (const GateVerdict& v : verdicts) {
+    const bool fine = v.outcome == GateOutcome::kPassed || v.outcome == GateOutcome::kSkipped;
+    if (fine || v.log_tail.empty()) continue;
+    const std::string_view tail(v.log_tail);
+    const std::string_view last = tail.substr(tail.size() - std::min(tail.size(), kLogBytes));
+    out += "\n" + Details(fmt::format("Last output of <code>{}</code>", v.gate),
+                          Fence(last, "text", kLogBytes + 200));
+  }
+  return out;
+}
+
+std::string FindingLine(const Finding& f) {
+  const std::string place =
+      f.path.empty()
+          ? ""
+          : CodeSpan(f.line > 0 ? fmt::format("{}:{}", f.path, f.line) : f.path, 200) + " ";
+  const std::string rule = f.rule.empty() ? "" : " (" + CodeSpan(f.rule, 100) + ")";
+  return fmt::format("- **{}** {}{}{}\n", InertLine(f.gate, 60), place, InertLine(f.message, 300),
+                     rule);
+}
+
+std::string RunLine(const RunReport& r) {
+  std::string line = fmt::format("Commit {} · {} · agent {} · isolation level {}",
+                                 CodeSpan(r.head.value, 64), Count(r.cycles.size(), "cycle"),
+                                 CodeSpan(r.agent, 40), CodeSpan(r.isolation, 20));
+  if (r.usage.input_tokens + r.usage.output_tokens > 0) {
+    line += fmt::format(" · {} tokens in, {} out", r.usage.input_tokens, r.usage.output_tokens);
+  }
+  if (r.usage.cost_usd > 0) line += fmt::format(" · ${:.2f}", r.usage.cost_usd);
+  return line;
+}
+
+std::string WorkSections(const RunReport& r) {
+  std::string body = fmt::format("### Gates\n\n{}", GateTable(r.verdicts));
+  if (!r.stopped_because.empty()) body += fmt::format("\n**{}**\n", r.stopped_because);
+  body += "\n### Cycles\n\n";
+  for (const CycleHistory& cycle : r.cycles) body += CycleLine(cycle);
+  if (!r.warnings.empty()) {
+    body += "\n### Noticed\n\n";
+    for (const std::string& warning : r.warnings) body += "- " + InertLine(warning, 300) + "\n";
+  }
+  return body;
+}
+
+std::string Footer(const RunReport& r) {
+  std::string footer = "\n---\n" + RunLine(r);
+  const std::string url = TaskUrl(r.task.id, r.public_url);
+  if (!url.empty()) footer += fmt::format(" · [logs and hand-off]({})", url);
+  return footer + "\n";
+}
+
+std::string Headline(const Task& task) {
+  switch (task.state) {
+    case TaskState::kQueued:
+      return "queued; work starts as soon as a worker is free";
+    case TaskState::kRunning:
+      switch (task.stage) {
+        case Stage::kNone:
+        case Stage::kProvision:
+          return "preparing a workspace";
+        case Stage::kAgent:
+          return fmt::format("cycle {}: the agent is at work", task.cycle);
+        case Stage::kGates:
+          return fmt::format("cycle {}: gates are running", task.cycle);
+        case Stage::kPublish:
+          return "publishing the result";
+      }
+      return "at work";
+    case TaskState::kInReview:
+      return fmt::format("in review: {}", task.pr_url);
+    case TaskState::kWaiting:
+      return "waiting: " + task.reason;
+    case TaskState::kMerged:
+      return fmt::format("merged: {}", task.pr_url);
+    case TaskState::kClosed:
+      return fmt::format("closed: {}", task.pr_url);
+    case TaskState::kFailed:
+      return "failed: " + InertLine(task.reason, 500);
+    case TaskState::kCancelled:
+      return "stopped: " + InertLine(task.reason, 300);
+  }
+  return "";
+}
+
+std::string NextStep(const Task& task, std::string_view prefix) {
+  switch (task.state) {
+    case TaskState::kQueued:
+    case TaskState::kRunning:
+      return fmt::format("`{0} stop` stops it; `{0} fix <text>` steers the next cycle.", prefix);
+    case TaskState::kInReview:
+      return fmt::format("Review the pull request; `{} fix <text>` under it asks for changes.",
+                         prefix);
+    case TaskState::kWaiting:
+      return "It goes on by itself when the reason is gone.";
+    case TaskState::kFailed:
+    case TaskState::kCancelled:
+      return fmt::format("`{} retry` starts again from the last checkpoint.", prefix);
+    case TaskState::kMerged:
+      return "";
+    case TaskState::kClosed:
+      return fmt::format("`{} run` on the issue asks for a new pull request.", prefix);
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string StickyMarker(const Task& task) {
+  return Marker("sticky", TaskMarkerKey(task));
+}
+
+std::string Sticky(const Task& task, const std::vector<Step>& steps, std::string_view public_url,
+                   std::string_view prefix) {
+  std::string body = fmt::format("{}\n**Swage** · {}\n", StickyMarker(task), Headline(task));
+  std::string rows;
+  for (const Step& step : steps) {
+    if (step.run != task.run || (step.kind != StepKind::kGate && step.kind != StepKind::kAgent))
+      continue;
+    const std::string name = step.kind == StepKind::kAgent ? "agent " + CodeSpan(step.name, 40)
+                                                           : "gate " + CodeSpan(step.name, 60);
+    rows += fmt::format("| {} | {} | {} | {} |\n", step.cycle, name, StepBadge(step),
+                        InertLine(step.summary, 160));
+  }
+  if (!rows.empty()) body += "\n| Cycle | Step | Result | Details |\n|---|---|---|---|\n" + rows;
+  const std::string url = TaskUrl(task.id, public_url);
+  std::string foot = NextStep(task, prefix);
+  if (!url.empty()) foot += fmt::format("{}[Live log]({})", foot.empty() ? "" : " ", url);
+  if (!foot.empty()) body += "\n" + foot + "\n";
+  return body;
+}
+
+std::string ReplyMarker(std::string_view comment_id) {
+  return Marker("reply", comment_id);
+}
+
+std::string Help(std::string_view marker, std::string_view prefix) {
+  std::string body =
+      fmt::format("{}\nComment one of these as the first line of a new comment:\n\n", marker);
+  body += "| Command | What it does |\n|---|---|\n";
+  for (const VerbInfo& verb : Verbs()) {
+    const std::string usage = verb.argument.empty()
+                                  ? fmt::format("{} {}", prefix, verb.name)
+                                  : fmt::format("{} {} {}", prefix, verb.name, verb.argument);
+    body += fmt::format("| {} | {} |\n", CodeSpan(usage, 100), verb.help);
+  }
+  return body;
+}
+
+std::string Status(std::string_view marker, const Task& task, std::string_view public_url) {
+  std::string body = fmt::format("{}\n**Swage** · {}\n\n", marker, Headline(task));
+  body += fmt::format("Branch {} · run {} · cycle {}", CodeSpan(task.branch, 200), task.run,
+                      task.cycle);
+  if (!task.checkpoint.value.empty()) {
+    body += fmt::format(" · last checkpoint {}", Short(task.checkpoint));
+  }
+  const std::string url = TaskUrl(task.id, public_url);
+  if (!url.empty()) body += fmt::format(" · [live log]({})", url);
+  return body + "\n";
+}
+
+std::string Answer(std::string_view marker, std::string_view login, std::string_view sentence) {
+  // The name is shown as code: the author is notified as a participant anyway.
+  return fmt::format("{}\n{}: {}\n", marker, CodeSpan(login, 60), sentence);
+}
+
+std::string UnknownCommand(const BadCommand& bad, std::string_view prefix) {
+  const std::string hint = bad.suggestion.empty()
+                               ? fmt::format("`{} help` lists the commands.", prefix)
+                               : fmt::format("Did you mean `{} {}`?", prefix, bad.suggestion);
+  return fmt::format("nothing was done: {}. {}", bad.what, hint);
+}
+
+std::string MayNot(Role has, Role needs) {
+  return fmt::format(
+      "nothing was done: this needs the role {} in this repository and you have {}. "
+      "Ask somebody with that role to do it.",
+      RoleName(needs), RoleName(has));
+}
+
+std::string NoTaskHere(std::string_view prefix) {
+  return fmt::format("nothing was done: there is no task for this issue yet. `{} run` starts one.",
+                     prefix);
+}
+
+std::string NotMyPullRequest(bool from_fork) {
+  if (from_fork) {
+    return "nothing was done: this pull request comes from a fork, and code of a fork is never run "
+           "here.";
+  }
+  return "nothing was done: I only work on pull requests that I opened.";
+}
+
+std::string RunNeedsAnIssue(std::string_view prefix) {
+  return fmt::format(
+      "nothing was done: `run` belongs on an issue. On a pull request use `{} fix <text>` "
+      "or `{} gates`.",
+      prefix, prefix);
+}
+
+std::string ThreadClosed() {
+  return "nothing was done: the issue is closed. Reopen it and ask again.";
+}
+
+std::string AlreadyWorking(const Task& task) {
+  return fmt::format("nothing was done: this task is already {}.", Name(task.state));
+}
+
+std::string AlreadyInReview(const Task& task, std::string_view prefix) {
+  return fmt::format(
+      "nothing was done: {} is open for review. `{} fix <text>` under it asks for changes.",
+      task.pr_url, prefix);
+}
+
+std::string NothingToStop(const Task& task) {
+  return fmt::format("nothing was done: no work is running; the task is {}.", Name(task.state));
+}
+
+std::string NothingToRetry(const Task& task, std::string_view prefix) {
+  return fmt::format(
+      "nothing was done: only failed and stopped tasks can be retried; this one is {}. "
+      "`{} status` says more.",
+      Name(task.state), prefix);
+}
+
+std::string NoPullRequestYet(const Task& task) {
+  return fmt::format("nothing was done: there is no pull request yet; the task is {}.",
+                     Name(task.state));
+}
+
+std::string ClosedIsFinal(const Task& task, std::string_view prefix) {
+  return fmt::format(
+      "nothing was done: {} was {} and that is final. `{} run` on the issue asks for a new "
+      "pull request.",
+      task.pr_url, Name(task.state), prefix);
+}
+
+std::string PullRequestTitle(const Task& task) {
+  return InertLine(task.text.title, kTitleBytes);
+}
+
+std::string PullRequestBody(const RunReport& r) {
+  std::string body = fmt::format("{}\n", Marker("pr", TaskMarkerKey(r.task)));
+  if (!r.green) {
+    body +=
+        "> **Not ready:** required gates are red. This is a draft so that you can see how far it "
+        "got.\n\n";
+  }
+  body += fmt::format("Closes #{}\n\n", r.task.issue_number);
+  body += "### What\n\n";
+  body += r.summary.empty() ? "The agent left no summary; the diff says what changed.\n"
+                            : InertProse(r.summary, kSummaryBytes) + "\n";
+  body +=
+      fmt::format("\n### Why\n\nIssue #{}: {}\n\nAsked for by {}.\n\n", r.task.issue_number,
+                  InertLine(r.task.text.title, kTitleBytes), CodeSpan(r.task.requester.login, 60));
+  body += WorkSections(r);
+  body += Footer(r);
+  return body;
+}
+
+std::string RedReport(std::string_view marker, const RunReport& r) {
+  return fmt::format("{}\nNo pull request was opened: required gates are red.\n\n{}{}{}", marker,
+                     WorkSections(r), FailedLogs(r.verdicts), Footer(r));
+}
+
+std::string ReviewMarker(const Task& task, const CommitSha& head) {
+  // One review per head and run: a person who asks for the gates again wants to see them again.
+  return Marker("review", fmt::format("{}/{}/r{}", TaskMarkerKey(task), head.value, task.run));
+}
+
+std::string ReviewBody(const RunReport& r, const std::vector<Finding>& unplaced) {
+  std::string body = fmt::format(
+      "{}\n**Gate results for {}**: {}\n\n{}", ReviewMarker(r.task, r.head), Short(r.head),
+      r.green ? "all required gates passed" : "required gates are red", GateTable(r.verdicts));
+  if (!unplaced.empty()) {
+    body += fmt::format("\n{} without a line in this diff:\n\n", Count(unplaced.size(), "finding"));
+    for (std::size_t i = 0; i < std::min(unplaced.size(), kListedFindings); ++i) {
+      body += FindingLine(unplaced[i]);
+    }
+    if (unplaced.size() > kListedFindings) {
+      body += fmt::format("- and {} more; see the logs\n", unplaced.size() - kListedFindings);
+    }
+  }
+  body += FailedLogs(r.verdicts);
+  return body + Footer(r);
+}
+
+std::string LineCommentBody(const Finding& f) {
+  const std::string rule = f.rule.empty() ? "" : " · " + CodeSpan(f.rule, 100);
+  return fmt::format("**{}** from gate {}{}\n\n{}\n", Name(f.severity), CodeSpan(f.gate, 60), rule,
+                     InertProse(f.message, kMessageBytes));
+}
+
+std::string ResolvedNote(const CommitSha& head) {
+  return fmt::format("No longer reported at {}.", Short(head));
+}
+
+std::string StatusContext(std::string_view gate) {
+  return fmt::format("swage/{}", gate);
+}
+
+std::string StatusDescription(const GateVerdict& v) {
+  const std::string text = v.required ? v.summary : v.summary + " (advisory)";
+  return Truncate(StripControl(ReplaceAll(text, "\n", " ")), kStatusBytes);
+}
+
+std::string CommitMessage(const Task& task, int cycle) {
+  constexpr std::size_t kSubjectBytes = 72;
+  const std::string title = ReplaceAll(InertPlain(task.text.title, kTitleBytes), "\n", " ");
+  std::string message = Truncate(title.empty() ? "Work on the issue" : title, kSubjectBytes);
+  message += fmt::format("\n\nFor issue #{}, cycle {}.\n", task.issue_number, cycle);
+  const std::string login = InertPlain(task.requester.login, 60);
+  message += fmt::format("\nCo-authored-by: {} <{}+{}@users.noreply.{}>\nSwage-Task: {}\n", login,
+                         task.requester.id, login, task.repo.forge, TaskKey(task));
+  return message;
+}
+
+std::string StoppedBy(std::string_view login) {
+  return fmt::format("{} asked to stop", InertPlain(login, 60));
+}
+
+std::string LabelRemovedBy(std::string_view login) {
+  return fmt::format("the label was removed by {}", InertPlain(login, 60));
+}
+
+std::string IssueGoneReason(GoneReason reason, std::string_view login) {
+  const std::string who = InertPlain(login, 60);
+  switch (reason) {
+    case GoneReason::kClosed:
+      return fmt::format("the issue was closed by {}", who);
+    case GoneReason::kDeleted:
+      return fmt::format("the issue was deleted by {}", who);
+    case GoneReason::kTransferred:
+      return fmt::format("the issue was transferred by {}", who);
+  }
+  return {};
+}
+
+std::string PullRequestClosedBy(std::string_view login, bool merged) {
+  return fmt::format("the pull request was {} by {}", merged ? "merged" : "closed",
+                     InertPlain(login, 60));
+}
+
+std::string NoChange(std::string_view agent) {
+  return fmt::format(
+      "the agent ({}) changed nothing, so there is nothing to review; say more in the issue, "
+      "then retry",
+      agent);
+}
+
+std::string AgentFailed(std::string_view agent, std::string_view how) {
+  return fmt::format("the agent ({}) failed without changing anything: {}; see its log, then retry",
+                     agent, how);
+}
+
+std::string NothingNewForRemark() {
+  return "The agent changed nothing for this request; the gates ran again on the same commit.";
+}
+
+std::string SecretInChange(std::string_view path) {
+  return fmt::format(
+      "blocked before anything was pushed: {} holds a secret that this server knows; rotate it if "
+      "it is "
+      "real, then retry",
+      path.empty() ? "the change" : path);
+}
+
+std::string BrokenPolicy(std::string_view faults) {
+  return fmt::format(
+      "the repository's .swage.yml cannot be used: {}; fix it on the default branch, then "
+      "retry",
+      faults);
+}
+
+std::string SameTreeTwice() {
+  return "Stopped early: the agent left the files as they were although gates failed.";
+}
+
+std::string SameFailureTwice() {
+  return "Stopped early: the same gates failed in the same way twice.";
+}
+
+std::string CyclesUsedUp(int cycles) {
+  return fmt::format("Stopped: gates are still red after {}.",
+                     Count(static_cast<std::size_t>(cycles), "cycle"));
+}
+
+}  // namespace swage::messages

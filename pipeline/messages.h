@@ -1,0 +1,105 @@
+// Messages: every sentence a person reads on a forge, in one place. Pure.
+//
+// Form: outcome, cause, next step, link. Text of strangers (issue titles, agent output, findings)
+// passes through forge/markdown.h here and nowhere else. Each function has a golden file
+// (tests/unit/golden).
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "forge/event.h"
+#include "forge/model.h"
+#include "pipeline/agent.h"
+#include "pipeline/command.h"
+#include "pipeline/findings/finding.h"
+#include "pipeline/gate.h"
+#include "pipeline/store/store.h"
+#include "pipeline/task.h"
+
+namespace swage::messages {
+
+// --- comments on the issue or pull request
+// -----------------------------------------------------------------
+
+/// The task's one status comment, edited in place (A12). `public_url` may be empty.
+std::string StickyMarker(const Task& task);
+std::string Sticky(const Task& task, const std::vector<Step>& steps, std::string_view public_url,
+                   std::string_view prefix);
+
+/// An answer to one comment; `key` makes the marker unique.
+std::string ReplyMarker(std::string_view comment_id);
+std::string Help(std::string_view marker, std::string_view prefix);
+std::string Status(std::string_view marker, const Task& task, std::string_view public_url);
+std::string Answer(std::string_view marker, std::string_view login, std::string_view sentence);
+
+/// Sentences for Answer. `prefix` is "/swage".
+std::string UnknownCommand(const BadCommand& bad, std::string_view prefix);
+std::string MayNot(Role has, Role needs);
+std::string NoTaskHere(std::string_view prefix);
+std::string NotMyPullRequest(bool from_fork);
+std::string RunNeedsAnIssue(std::string_view prefix);
+std::string ThreadClosed();
+std::string AlreadyWorking(const Task& task);
+std::string AlreadyInReview(const Task& task, std::string_view prefix);
+std::string NothingToStop(const Task& task);
+std::string NothingToRetry(const Task& task, std::string_view prefix);
+std::string NoPullRequestYet(const Task& task);
+std::string ClosedIsFinal(const Task& task, std::string_view prefix);
+
+// --- the pull request
+// ----------------------------------------------------------------------------------------
+
+/// What a finished run did; the source of the pull request's body and of the review.
+struct RunReport {
+  Task task;
+  CommitSha head;
+  std::string agent;                  ///< preset name
+  std::string summary;                ///< the agent's own words; not trusted
+  std::vector<GateVerdict> verdicts;  ///< of the last cycle
+  std::vector<CycleHistory> cycles;   ///< of this run
+  int max_cycles = 0;
+  std::string isolation;              ///< "worktree"
+  AgentUsage usage;                   ///< summed; zeros = unknown
+  std::vector<std::string> warnings;  ///< of snapshots: nested repositories moved out, ...
+  std::string stopped_because;        ///< why gates stayed red; empty when green
+  std::string public_url;
+  bool green = false;
+};
+
+std::string PullRequestTitle(const Task& task);
+std::string PullRequestBody(const RunReport& report);
+/// With when_red = comment: what is posted on the issue instead of a pull request.
+std::string RedReport(std::string_view marker, const RunReport& report);
+
+std::string ReviewMarker(const Task& task, const CommitSha& head);
+/// Findings without a line of their own are listed in the body.
+std::string ReviewBody(const RunReport& report, const std::vector<Finding>& unplaced);
+std::string LineCommentBody(const Finding& finding);
+std::string ResolvedNote(const CommitSha& head);
+
+/// "swage/tests" and one line for the commit status.
+std::string StatusContext(std::string_view gate);
+std::string StatusDescription(const GateVerdict& verdict);
+
+/// The checkpoint commit: subject, why, co-author and provenance trailers (F11).
+std::string CommitMessage(const Task& task, int cycle);
+
+// --- reasons shown in the sticky comment, the CLI and the dashboard
+// ------------------------------------------
+
+std::string StoppedBy(std::string_view login);
+std::string LabelRemovedBy(std::string_view login);
+std::string IssueGoneReason(GoneReason reason, std::string_view login);
+std::string PullRequestClosedBy(std::string_view login, bool merged);
+std::string NoChange(std::string_view agent);
+std::string AgentFailed(std::string_view agent, std::string_view how);
+std::string NothingNewForRemark();
+std::string SecretInChange(std::string_view path);
+std::string BrokenPolicy(std::string_view faults);
+std::string SameTreeTwice();
+std::string SameFailureTwice();
+std::string CyclesUsedUp(int cycles);
+
+}  // namespace swage::messages
