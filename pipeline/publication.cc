@@ -1,0 +1,152 @@
+#include "pipeline/publication.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "pipeline/effects.h"
+
+namespace swage {
+namespace {
+
+using messages::RunReport;
+
+std::vector<Finding> AllFindings(const std::vector<GateVerdict>& verdicts) {
+  std::vector<Finding> all;
+  for (const GateVerdict& verdict : verdicts) {
+    all.insert(all.end(), verdict.findings.begin(), verdict.findings.end());
+  }
+  return all;
+}
+
+StatusState ToStatus(const GateVerdict& verdict) {
+  switch (verdict.outcome) {
+    case GateOutcome::kPassed:
+      return StatusState::kSuccess;
+    case GateOutcome::kSkipped:
+      return StatusState::kNeutral;
+    case GateOutcome::kFailed:
+    case GateOutcome::kTimedOut:
+    case GateOutcome::kError:
+      return verdict.required ? StatusState::kFailure : StatusState::kNeutral;
+  }
+  return StatusState::kFailure;
+}
+
+class Builder {
+ public:
+  explicit Builder(const PublicationInput& input) : in_(input), task_(input.report.task) {}
+
+  RunOutcome Build() {
+    const bool red_without_pr = !in_.report.green && task_.pr_number == 0;
+    outcome_.findings = AllFindings(in_.report.verdicts);
+    if (red_without_pr && in_.when_red == "comment") return OnlyComment();
+    outcome_.state = TaskState::kInReview;
+    AddPush();
+    AddPullRequest();
+    AddStatuses();
+    AddReview();
+    AddResolved();
+    AddSticky();
+    return std::move(outcome_);
+  }
+
+ private:
+  void Add(EffectKind kind, std::string_view what, std::string payload) {
+    outcome_.effects.push_back(
+        {kind, fmt::format("{}:{}:r{}:{}", Name(kind), task_.id.value, task_.run, what), task_.repo,
+         task_.id, std::move(payload)});
+  }
+
+  RunOutcome OnlyComment() {
+    outcome_.state = TaskState::kFailed;
+    outcome_.reason = in_.report.stopped_because;
+    const std::string marker =
+        messages::ReplyMarker(fmt::format("red-{}-r{}", task_.id.value, task_.run));
+    Add(EffectKind::kComment, "red",
+        Encode(CommentEffect{{ThreadKind::kIssue, task_.issue_number},
+                             marker,
+                             messages::RedReport(marker, in_.report)}));
+    AddSticky();
+    return std::move(outcome_);
+  }
+
+  void AddPush() {
+    if (task_.pushed == in_.report.head) return;
+    Add(EffectKind::kPush, "head", Encode(PushEffect{task_.branch, in_.report.head}));
+  }
+
+  void AddPullRequest() {
+    PullRequestDraft draft;
+    draft.head_branch = task_.branch;
+    draft.base_branch = task_.base_branch;
+    draft.title = messages::PullRequestTitle(task_);
+    draft.body = messages::PullRequestBody(in_.report);
+    draft.draft = !in_.report.green;
+    Add(EffectKind::kPullRequest, "pr", Encode(PullRequestEffect{std::move(draft)}));
+  }
+
+  void AddStatuses() {
+    for (const GateVerdict& verdict : in_.report.verdicts) {
+      CommitStatus status;
+      status.sha = in_.report.head;
+      status.context = messages::StatusContext(verdict.gate);
+      status.state = ToStatus(verdict);
+      status.description = messages::StatusDescription(verdict);
+      if (!in_.report.public_url.empty()) {
+        status.target_url = fmt::format("{}/tasks/{}", in_.report.public_url, task_.id.value);
+      }
+      Add(EffectKind::kStatus, verdict.gate, Encode(StatusEffect{std::move(status)}));
+    }
+  }
+
+  void AddReview() {
+    std::set<std::string> touched;
+    for (const FileDiff& file : in_.diff.files) {
+      if (file.change != 'D') touched.insert(file.path);
+    }
+    ReviewDraft review;
+    review.head_sha = in_.report.head;
+    review.marker = messages::ReviewMarker(task_, in_.report.head);
+    std::vector<Finding> unplaced;
+    for (const Finding& finding : outcome_.findings) {
+      if (touched.contains(finding.path) && review.comments.size() < kMaxLineComments) {
+        review.comments.push_back(
+            {finding.fingerprint, finding.path, finding.line, messages::LineCommentBody(finding)});
+      } else {
+        unplaced.push_back(finding);
+      }
+    }
+    review.body = messages::ReviewBody(in_.report, unplaced);
+    Add(EffectKind::kReview, in_.report.head.value, Encode(ReviewEffect{std::move(review)}));
+  }
+
+  void AddResolved() {
+    std::set<std::string> still;
+    for (const Finding& finding : outcome_.findings) still.insert(finding.fingerprint);
+    ResolveEffect gone;
+    gone.head = in_.report.head;
+    for (const LedgerFinding& known : in_.ledger) {
+      const bool open_thread = known.posted && !known.resolved && !known.thread_id.empty();
+      if (open_thread && !still.contains(known.finding.fingerprint)) {
+        gone.threads.push_back({known.finding.fingerprint, known.thread_id, CommentPlace::kLine});
+      }
+    }
+    if (!gone.threads.empty()) Add(EffectKind::kResolve, "gone", Encode(gone));
+  }
+
+  void AddSticky() { Add(EffectKind::kSticky, "", "{}"); }
+
+  const PublicationInput& in_;
+  const Task& task_;
+  RunOutcome outcome_;
+};
+
+}  // namespace
+
+RunOutcome Publication(const PublicationInput& input) {
+  return Builder(input).Build();
+}
+
+}  // namespace swage

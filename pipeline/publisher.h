@@ -1,0 +1,77 @@
+// Publisher: the only part that writes to a forge. Carries out outbox effects, in order, once each.
+//
+// An effect's row was committed before; here the forge is asked to make it so (Ensure* adopts what
+// an earlier, unanswered attempt made), and the result is committed after. Between the two the
+// process may die at any point: the next start repeats the effect and finds its work. Everything
+// that leaves passes the Redactor, and a change that holds a known secret is never pushed (T39).
+//
+// RunOnce blocks on the network; call it from one thread at a time.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <random>
+#include <stop_token>
+#include <string_view>
+
+#include "config/base/log.h"
+#include "config/base/redact.h"
+#include "forge/forge.h"
+#include "pipeline/store/store.h"
+#include "pipeline/workspace/workspace.h"
+
+namespace swage {
+
+/// Finds a forge by its name in the settings; nullptr when it is no longer configured.
+using ForgeLookup = std::function<Forge*(std::string_view name)>;
+
+struct PublisherOptions {
+  std::string public_url;
+  std::string command_prefix;
+};
+
+class Publisher {
+ public:
+  static constexpr int kMaxAttempts = 12;
+  static constexpr std::chrono::milliseconds kFirstDelay{1'000};
+  static constexpr std::chrono::milliseconds kLongestDelay{10 * 60'000};
+
+  Publisher(Store& store, Workspaces& workspaces, ForgeLookup forges, const Redactor& redactor,
+            Log& log, PublisherOptions options);
+
+  /// Carries out what is due; returns how many effects were tried.
+  int RunOnce(std::stop_token stop);
+
+ private:
+  struct Done {
+    std::string result;  ///< JSON for the effect's row
+    PublishedFacts facts;
+  };
+
+  void Carry(const Effect& effect, std::stop_token stop);
+  Result<Done> Perform(const Effect& effect, Forge& forge, std::stop_token stop);
+  Result<Done> PerformReaction(const Effect& effect, Forge& forge);
+  Result<Done> PerformComment(const Effect& effect, Forge& forge);
+  Result<Done> PerformSticky(const Effect& effect, Forge& forge);
+  Result<Done> PerformPush(const Effect& effect, Forge& forge, std::stop_token stop);
+  Result<Done> PerformPullRequest(const Effect& effect, Forge& forge);
+  Result<Done> PerformStatus(const Effect& effect, Forge& forge);
+  Result<Done> PerformReview(const Effect& effect, Forge& forge);
+  Result<Done> PerformResolve(const Effect& effect, Forge& forge);
+  void Settle(const Effect& effect, const Error& error);
+
+  Store& store_;
+  Workspaces& workspaces_;
+  ForgeLookup forges_;
+  const Redactor& redactor_;
+  Log& log_;
+  PublisherOptions options_;
+  std::minstd_rand jitter_{std::random_device{}()};
+};
+
+/// How long to wait before attempt `attempts` + 1: exponential, at least what the forge asked for.
+/// Pure; `jitter` in [0, 1) spreads it over [half, whole].
+std::chrono::milliseconds RetryDelay(int attempts, std::chrono::milliseconds retry_after,
+                                     double jitter);
+
+}  // namespace swage
