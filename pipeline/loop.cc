@@ -1,0 +1,234 @@
+#include "pipeline/loop.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "config/base/files.h"
+#include "pipeline/effects.h"
+#include "pipeline/messages.h"
+#include "pipeline/step_log.h"
+
+namespace swage {
+namespace {
+
+constexpr std::size_t kDigestBytes = 24 << 10;
+
+std::string LogName(const Task& task, int cycle, std::string_view what) {
+  return fmt::format("run{}-cycle{}-{}", task.run, cycle, what);
+}
+
+std::string FailedGates(const std::vector<GateVerdict>& verdicts) {
+  std::vector<std::string> names;
+  for (const GateVerdict& v : verdicts) {
+    if (v.Blocks()) names.push_back(v.gate);
+  }
+  std::string joined;
+  for (const std::string& name : names) joined += (joined.empty() ? "" : ", ") + name;
+  return joined;
+}
+
+}  // namespace
+
+Loop::Loop(LoopContext context, LoopPlan plan) : context_(context), plan_(std::move(plan)) {
+  checkpoint_ = task().checkpoint;
+  for (const CycleHistory& cycle : plan_.claimed.history) result_.cycles.push_back(cycle);
+}
+
+int Loop::FirstCycle() const {
+  return std::max(task().cycle, task().run_first_cycle + 1);
+}
+
+Result<LoopResult> Loop::Run(std::stop_token stop) {
+  const bool gates_only = task().run_kind == RunKind::kGates;
+  for (int cycle = FirstCycle(); cycle <= LastCycle(); ++cycle) {
+    const bool first_of_run = cycle == task().run_first_cycle + 1;
+    bool tree_changed = true;
+    bool have_snapshot = gates_only;
+    if (!have_snapshot) {
+      SWAGE_ASSIGN_OR_RETURN(have_snapshot, AgentDoneBefore(cycle));
+    }
+    if (!have_snapshot) {
+      SWAGE_ASSIGN_OR_RETURN(const AgentOutcome outcome, RunAgent(cycle, stop));
+      tree_changed = outcome.snapshot.changed;
+      checkpoint_ = outcome.snapshot.commit;
+      const bool nothing_yet = checkpoint_.value.empty() || checkpoint_ == task().base_sha;
+      if (!tree_changed && (nothing_yet || (first_of_run && !outcome.ran_well))) {
+        const std::string& agent = context_.settings.agent.preset;
+        result_.failed_because = outcome.ran_well ? messages::NoChange(agent)
+                                                  : messages::AgentFailed(agent, outcome.how);
+        return std::move(result_);
+      }
+    }
+    // A round that changed nothing after a red one would only repeat the verdicts it was told.
+    if (!tree_changed && !first_of_run && !result_.verdicts.empty()) {
+      result_.stopped_because = messages::SameTreeTwice();
+      return std::move(result_);
+    }
+    if (!tree_changed) result_.warnings.push_back(messages::NothingNewForRemark());
+    SWAGE_RETURN_IF_ERROR(RunGates(cycle, checkpoint_, stop));
+    if (Decide(cycle) || gates_only) return std::move(result_);
+    // Gates may have written files; what the agent sees next is its own work and nothing else.
+    SWAGE_RETURN_IF_ERROR(context_.workspace.Reset(checkpoint_));
+  }
+  return std::move(result_);
+}
+
+bool Loop::Decide(int cycle) {
+  result_.green = std::none_of(result_.verdicts.begin(), result_.verdicts.end(),
+                               [](const GateVerdict& v) { return v.Blocks(); });
+  if (result_.green) return true;
+  const std::string signature = FailureSignature(result_.verdicts);
+  if (signature == last_signature_) {
+    result_.stopped_because = messages::SameFailureTwice();
+    return true;
+  }
+  last_signature_ = signature;
+  if (cycle >= LastCycle()) {
+    result_.stopped_because = messages::CyclesUsedUp(cycle - task().run_first_cycle);
+    return true;
+  }
+  return false;
+}
+
+Result<void> Loop::EnterStage(Stage stage, int cycle) {
+  SWAGE_RETURN_IF_ERROR(context_.store.SetStage(lease(), stage, cycle));
+  return context_.store.AddEffects({{EffectKind::kSticky, "", task().repo, task().id, "{}"}});
+}
+
+Result<bool> Loop::AgentDoneBefore(int cycle) {
+  if (cycle != task().cycle || checkpoint_.value.empty()) return false;
+  SWAGE_ASSIGN_OR_RETURN(const std::vector<Step> steps, context_.store.ListSteps(task().id));
+  for (const Step& step : steps) {
+    if (step.kind == StepKind::kAgent && step.run == task().run && step.cycle == cycle &&
+        step.outcome == "ok" && step.commit == checkpoint_) {
+      result_.summary = step.summary;
+      return true;
+    }
+  }
+  return false;
+}
+
+Result<void> Loop::WriteHandOff(int cycle) {
+  HandOff handoff;
+  handoff.task = task();
+  handoff.cycle = cycle;
+  handoff.gates = plan_.gates;
+  handoff.history = result_.cycles;
+  handoff.repo_instructions = plan_.repo_instructions;
+  SWAGE_ASSIGN_OR_RETURN(handoff.remarks, context_.store.ListRemarks(lease()));
+  const std::string task_json = RenderTaskJson(handoff);
+  const std::string prompt = RenderPrompt(handoff);
+  const auto& dir = context_.workspace.HandOffDir();
+  SWAGE_RETURN_IF_ERROR(WriteFileAtomic(dir / "task.json", task_json, 0644));
+  SWAGE_RETURN_IF_ERROR(WriteFileAtomic(dir / "prompt.md", prompt, 0644));
+  // The copy that people can read after the workspace is gone (T27: the final prompt is shown).
+  SWAGE_ASSIGN_OR_RETURN(StepLog copy,
+                         StepLog::Open(context_.settings.data_dir, task().id,
+                                       LogName(task(), cycle, "prompt"), context_.redactor));
+  copy.Append(prompt);
+  return Ok();
+}
+
+Result<Loop::AgentOutcome> Loop::RunAgent(int cycle, std::stop_token stop) {
+  const Settings& settings = context_.settings;
+  SWAGE_RETURN_IF_ERROR(EnterStage(Stage::kAgent, cycle));
+  SWAGE_RETURN_IF_ERROR(WriteHandOff(cycle));
+  SWAGE_ASSIGN_OR_RETURN(
+      StepLog log, StepLog::Open(settings.data_dir, task().id, LogName(task(), cycle, "agent"),
+                                 context_.redactor));
+  Step step;
+  step.task = task().id;
+  step.run = task().run;
+  step.cycle = cycle;
+  step.kind = StepKind::kAgent;
+  step.name = settings.agent.preset;
+  step.log_path = log.RelativePath();
+  SWAGE_ASSIGN_OR_RETURN(const std::int64_t step_id, context_.store.StartStep(lease(), step));
+
+  const auto sink = [&](std::string_view bytes) { log.Append(bytes); };
+  SWAGE_ASSIGN_OR_RETURN(AgentResult agent,
+                         context_.agent.Run(context_.workspace.Commands(),
+                                            context_.workspace.HandOffDir(), sink, stop));
+  log.Flush();
+  if (stop.stop_requested())
+    return MakeError(ErrorCode::kCancelled, "stopped during the agent's run");
+  if (agent.usage) {
+    result_.usage.input_tokens += agent.usage->input_tokens;
+    result_.usage.output_tokens += agent.usage->output_tokens;
+    result_.usage.cost_usd += agent.usage->cost_usd;
+  }
+  if (!agent.summary.empty()) result_.summary = context_.redactor.Apply(agent.summary);
+
+  AgentOutcome outcome;
+  outcome.ran_well = agent.process.Succeeded();
+  outcome.how = agent.process.Describe();
+  SWAGE_ASSIGN_OR_RETURN(outcome.snapshot,
+                         context_.workspace.TakeSnapshot(
+                             context_.redactor.Apply(messages::CommitMessage(task(), cycle)),
+                             {settings.commit_name, settings.commit_email}, result_.warnings));
+  if (outcome.snapshot.changed) {
+    SWAGE_RETURN_IF_ERROR(context_.store.SaveCheckpoint(lease(), outcome.snapshot.commit));
+  }
+  if (!outcome.ran_well) {
+    result_.warnings.push_back(
+        fmt::format("The agent ended with {} in cycle {}.", outcome.how, cycle));
+  }
+  const std::string shown = result_.summary.empty() ? outcome.how : result_.summary;
+  SWAGE_RETURN_IF_ERROR(context_.store.FinishStep(
+      lease(), step_id, outcome.ran_well ? "ok" : "failed", shown, outcome.snapshot.commit));
+  return outcome;
+}
+
+Result<void> Loop::RunGates(int cycle, const CommitSha& commit, std::stop_token stop) {
+  SWAGE_RETURN_IF_ERROR(EnterStage(Stage::kGates, cycle));
+  SWAGE_ASSIGN_OR_RETURN(result_.diff, context_.workspace.DiffFromBase(commit));
+  std::vector<std::string> changed;
+  for (const FileDiff& file : result_.diff.files) changed.push_back(file.path);
+  result_.head = commit;
+  result_.verdicts.clear();
+  for (const GateSpec& gate : plan_.gates) {
+    SWAGE_ASSIGN_OR_RETURN(GateVerdict verdict, RunGate(gate, cycle, commit, changed, stop));
+    result_.verdicts.push_back(std::move(verdict));
+  }
+  CycleRecord record;
+  record.cycle = cycle;
+  record.commit = commit;
+  const std::string failed = FailedGates(result_.verdicts);
+  record.passed = failed.empty();
+  record.signature = record.passed ? "" : FailureSignature(result_.verdicts);
+  record.digest =
+      record.passed ? "" : context_.redactor.Apply(FailureDigest(result_.verdicts, kDigestBytes));
+  SWAGE_RETURN_IF_ERROR(context_.store.FinishCycle(lease(), record));
+  std::erase_if(result_.cycles, [&](const CycleHistory& c) { return c.cycle == cycle; });
+  result_.cycles.push_back({cycle, commit, record.passed, record.digest});
+  return Ok();
+}
+
+Result<GateVerdict> Loop::RunGate(const GateSpec& gate, int cycle, const CommitSha& commit,
+                                  const std::vector<std::string>& changed, std::stop_token stop) {
+  SWAGE_ASSIGN_OR_RETURN(
+      StepLog log, StepLog::Open(context_.settings.data_dir, task().id,
+                                 LogName(task(), cycle, "gate-" + gate.name), context_.redactor));
+  Step step;
+  step.task = task().id;
+  step.run = task().run;
+  step.cycle = cycle;
+  step.kind = StepKind::kGate;
+  step.name = gate.name;
+  step.required = gate.required;
+  step.commit = commit;
+  step.log_path = log.RelativePath();
+  SWAGE_ASSIGN_OR_RETURN(const std::int64_t step_id, context_.store.StartStep(lease(), step));
+  const auto sink = [&](std::string_view bytes) { log.Append(bytes); };
+  SWAGE_ASSIGN_OR_RETURN(
+      GateVerdict verdict,
+      context_.gate_runner.Run(gate, context_.workspace.Commands(), changed, commit, sink, stop));
+  log.Flush();
+  verdict.log_tail = context_.redactor.Apply(verdict.log_tail);
+  SWAGE_RETURN_IF_ERROR(
+      context_.store.FinishStep(lease(), step_id, Name(verdict.outcome), verdict.summary, commit));
+  return verdict;
+}
+
+}  // namespace swage

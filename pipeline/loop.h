@@ -1,0 +1,90 @@
+// Loop: agent, snapshot, gates; again with the failures, until the required gates pass or it is no
+// use.
+//
+// One Loop serves one claimed run of one task, in the thread that claimed it. Every step is a row
+// before it starts and after it ends, fenced by the lease, so that a restart resumes with the last
+// checkpoint: a crash loses at most one agent run (D5). The diff decides what an agent achieved,
+// never its exit code (D4).
+#pragma once
+
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "config/base/redact.h"
+#include "config/settings.h"
+#include "pipeline/agent.h"
+#include "pipeline/gate.h"
+#include "pipeline/store/store.h"
+#include "pipeline/workspace/workspace.h"
+
+namespace swage {
+
+struct LoopContext {
+  Store& store;
+  Workspace& workspace;
+  Agent& agent;
+  GateRunner& gate_runner;
+  const Settings& settings;
+  const Redactor& redactor;
+};
+
+struct LoopPlan {
+  Claimed claimed;
+  std::vector<GateSpec> gates;
+  int max_cycles = 3;
+  std::string repo_instructions;  ///< house rules and the profile's instructions
+};
+
+struct LoopResult {
+  CommitSha head;  ///< the commit that the verdicts speak of
+  std::vector<GateVerdict> verdicts;
+  std::vector<CycleHistory> cycles;
+  std::string summary;  ///< the agent's last words; not trusted
+  AgentUsage usage;
+  bool green = false;
+  std::string stopped_because;  ///< why gates stayed red
+  std::vector<std::string> warnings;
+  DiffSummary diff;  ///< base to head
+  /// Set when there is nothing to publish: the reason for kFailed.
+  std::string failed_because;
+};
+
+class Loop {
+ public:
+  Loop(LoopContext context, LoopPlan plan);
+
+  /// Blocks until the run is decided. Errors: kLeaseLost (touch nothing), kCancelled, others when a
+  /// step could not be carried out at all.
+  Result<LoopResult> Run(std::stop_token stop);
+
+ private:
+  struct AgentOutcome {
+    Snapshot snapshot;
+    bool ran_well = false;
+    std::string how;  ///< "exit code 1"
+  };
+
+  const Task& task() const { return plan_.claimed.task; }
+  const Lease& lease() const { return plan_.claimed.lease; }
+  int FirstCycle() const;
+  int LastCycle() const { return task().run_first_cycle + plan_.max_cycles; }
+  /// The step of an agent run of `cycle` whose result is the checkpoint, if a crash left one.
+  Result<bool> AgentDoneBefore(int cycle);
+  Result<void> WriteHandOff(int cycle);
+  Result<AgentOutcome> RunAgent(int cycle, std::stop_token stop);
+  Result<void> RunGates(int cycle, const CommitSha& commit, std::stop_token stop);
+  Result<GateVerdict> RunGate(const GateSpec& gate, int cycle, const CommitSha& commit,
+                              const std::vector<std::string>& changed, std::stop_token stop);
+  Result<void> EnterStage(Stage stage, int cycle);
+  /// True when the run ends with this cycle; fills result_.
+  bool Decide(int cycle);
+
+  LoopContext context_;
+  LoopPlan plan_;
+  LoopResult result_;
+  CommitSha checkpoint_;
+  std::string last_signature_;
+};
+
+}  // namespace swage

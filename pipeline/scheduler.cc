@@ -1,0 +1,136 @@
+#include "pipeline/scheduler.h"
+
+namespace swage {
+namespace {
+
+constexpr std::chrono::milliseconds kPoll{1'000};
+
+}  // namespace
+
+Scheduler::Scheduler(WorkerContext context, const Clock& clock, std::string node,
+                     std::function<void()> on_progress)
+    : context_(std::move(context)),
+      clock_(clock),
+      node_(std::move(node)),
+      on_progress_(std::move(on_progress)) {}
+
+Scheduler::~Scheduler() {
+  Shutdown();
+}
+
+void Scheduler::Start() {
+  loop_ = std::jthread([this](std::stop_token stop) { Loop(stop); });
+}
+
+void Scheduler::Shutdown() {
+  shutting_down_.request_stop();
+  if (loop_.joinable()) {
+    loop_.request_stop();
+    loop_.join();
+  }
+  std::map<TaskId, std::unique_ptr<Running>> last;
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto& [id, running] : running_) running->stop.request_stop();
+    last.swap(running_);
+  }
+  // The map's destructor joins the workers, outside the lock.
+}
+
+void Scheduler::StopTask(TaskId task) {
+  const std::lock_guard lock(mutex_);
+  const auto it = running_.find(task);
+  if (it != running_.end()) it->second->stop.request_stop();
+}
+
+void Scheduler::Loop(std::stop_token stop) {
+  MonotonicTime last_renewal = clock_.Monotonic();
+  while (!stop.stop_requested()) {
+    Reap();
+    ClaimAll();
+    if (clock_.Monotonic() - last_renewal >= kHeartbeat) {
+      RenewAll();
+      last_renewal = clock_.Monotonic();
+    }
+    wakeup_.Wait(stop, kPoll);
+  }
+}
+
+void Scheduler::ClaimAll() {
+  const Settings& settings = context_.settings;
+  const ClaimLimits limits{settings.concurrent_tasks, settings.concurrent_tasks_per_repo,
+                           settings.max_attempts};
+  while (!shutting_down_.stop_requested()) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (running_.size() >= static_cast<std::size_t>(settings.concurrent_tasks)) return;
+    }
+    auto claimed = context_.store.ClaimTask(node_, kLease, limits);
+    if (!claimed.ok()) {
+      context_.log.Warn("cannot claim", {{"error", claimed.error().message}});
+      return;
+    }
+    if (!*claimed) return;
+    StartWorker(std::move(**claimed));
+  }
+}
+
+void Scheduler::StartWorker(Claimed claimed) {
+  context_.log.Info("task claimed", {{"task_id", claimed.task.id},
+                                     {"repo", claimed.task.repo.path},
+                                     {"issue", claimed.task.issue_number},
+                                     {"epoch", claimed.lease.epoch.value},
+                                     {"attempt", claimed.task.attempt}});
+  auto running = std::make_unique<Running>();
+  Running* self = running.get();
+  self->lease = claimed.lease;
+  self->renewed = clock_.Monotonic();
+  const std::lock_guard lock(mutex_);
+  self->thread = std::jthread([this, self, claimed = std::move(claimed)] {
+    Worker(context_).Run(claimed, self->stop.get_token());
+    self->done = true;
+    wakeup_.Signal();
+    on_progress_();
+  });
+  // A task that was cancelled and queued again may still have its old worker winding down here.
+  std::swap(running_[self->lease.task], running);
+  if (running) {
+    running->stop.request_stop();
+    retired_.push_back(std::move(running));
+  }
+}
+
+void Scheduler::Reap() {
+  std::vector<std::unique_ptr<Running>> done;
+  const std::lock_guard lock(mutex_);
+  for (auto it = running_.begin(); it != running_.end();) {
+    if (it->second->done) {
+      done.push_back(std::move(it->second));
+      it = running_.erase(it);
+    } else {
+      ++it;
+    }
+  }
+  std::erase_if(retired_, [](const auto& running) { return running->done.load(); });
+}
+
+void Scheduler::RenewAll() {
+  const std::lock_guard lock(mutex_);
+  for (auto& [id, running] : running_) {
+    if (running->done || running->stop.stop_requested()) continue;
+    const auto renewed = context_.store.RenewLease(running->lease, kLease);
+    if (renewed.ok()) {
+      running->renewed = clock_.Monotonic();
+      continue;
+    }
+    const bool lost = renewed.error().code == ErrorCode::kLeaseLost;
+    const bool too_old = clock_.Monotonic() - running->renewed >= kSelfFence;
+    if (lost || too_old) {
+      context_.log.Warn("stopping a worker that cannot hold its lease",
+                        {{"task_id", id}, {"error", renewed.error().message}});
+      running->stop.request_stop();
+    }
+  }
+}
+
+}  // namespace swage

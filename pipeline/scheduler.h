@@ -1,0 +1,72 @@
+// Scheduler: claims tasks, gives each a worker thread, keeps its lease alive, stops it when told.
+//
+// Bounded: at most settings.concurrent_tasks workers. A lease is renewed every kHeartbeat for
+// kLease; when a renewal says the lease is lost, or cannot be made for most of the lease, the
+// worker is stopped and its agent killed before anybody else may run the task.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "config/base/clock.h"
+#include "config/base/log.h"
+#include "config/base/wakeup.h"
+#include "pipeline/store/store.h"
+#include "pipeline/worker.h"
+
+namespace swage {
+
+class Scheduler {
+ public:
+  static constexpr std::chrono::seconds kLease{60};
+  static constexpr std::chrono::seconds kHeartbeat{10};
+  /// Without a renewal for this long, a worker must not trust its lease any more.
+  static constexpr std::chrono::seconds kSelfFence{45};
+
+  /// `on_progress` is called from worker threads whenever rows may be waiting for the publisher.
+  Scheduler(WorkerContext context, const Clock& clock, std::string node,
+            std::function<void()> on_progress);
+  ~Scheduler();
+
+  void Start();
+  /// There may be something to claim.
+  void Wake() { wakeup_.Signal(); }
+  /// Stops the worker of a cancelled task at once; no-op when it has none here.
+  void StopTask(TaskId task);
+  /// Claims nothing more, stops the workers (their tasks go back to the queue), joins them.
+  void Shutdown();
+
+ private:
+  struct Running {
+    Lease lease;
+    std::stop_source stop;
+    std::atomic<bool> done{false};
+    MonotonicTime renewed;
+    std::jthread thread;
+  };
+
+  void Loop(std::stop_token stop);
+  void ClaimAll();
+  void StartWorker(Claimed claimed);
+  void Reap();
+  void RenewAll();
+
+  WorkerContext context_;
+  const Clock& clock_;
+  const std::string node_;
+  std::function<void()> on_progress_;
+  Wakeup wakeup_;
+  std::stop_source shutting_down_;
+  std::mutex mutex_;
+  std::map<TaskId, std::unique_ptr<Running>> running_;
+  std::vector<std::unique_ptr<Running>> retired_;  ///< stopped, not yet ended; replaced in running_
+  std::jthread loop_;
+};
+
+}  // namespace swage

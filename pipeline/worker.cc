@@ -1,0 +1,218 @@
+#include "pipeline/worker.h"
+
+#include <fmt/format.h>
+
+#include <condition_variable>
+#include <mutex>
+
+#include "config/base/text.h"
+#include "pipeline/effects.h"
+#include "pipeline/messages.h"
+#include "pipeline/publication.h"
+
+namespace swage {
+namespace {
+
+constexpr int kFetchAttempts = 5;
+constexpr std::chrono::milliseconds kFetchDelay{500};
+constexpr std::string_view kPolicyFile = ".swage.yml";
+constexpr std::string_view kIsolation = "worktree";
+
+NewEffect Sticky(const Task& task) {
+  return {EffectKind::kSticky, "", task.repo, task.id, "{}"};
+}
+
+RunOutcome Failed(const Task& task, std::string reason) {
+  RunOutcome outcome;
+  outcome.state = TaskState::kFailed;
+  outcome.reason = std::move(reason);
+  outcome.effects.push_back(Sticky(task));
+  return outcome;
+}
+
+bool IsTransient(ErrorCode code) {
+  return code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout ||
+         code == ErrorCode::kRateLimited;
+}
+
+void Pause(std::chrono::milliseconds delay, std::stop_token stop) {
+  std::mutex mutex;
+  std::condition_variable_any never;
+  std::unique_lock lock(mutex);
+  never.wait_for(lock, stop, delay, [] { return false; });
+}
+
+// Repeats a call to a forge that may be down for a moment; the task's lease is renewed meanwhile.
+template <class F>
+auto WithPatience(std::stop_token stop, F&& call) -> decltype(call()) {
+  auto delay = kFetchDelay;
+  for (int attempt = 1;; ++attempt) {
+    auto result = call();
+    if (result.ok() || !IsTransient(result.error().code) || attempt == kFetchAttempts ||
+        stop.stop_requested()) {
+      return result;
+    }
+    Pause(std::max(delay, result.error().retry_after), stop);
+    delay *= 2;
+  }
+}
+
+}  // namespace
+
+void Worker::Run(const Claimed& claimed, std::stop_token stop) {
+  const Task& task = claimed.task;
+  Result<RunOutcome> outcome = Attempt(claimed, stop);
+  if (!outcome.ok() && outcome.error().code == ErrorCode::kLeaseLost) {
+    context_.log.Info("lease lost; the task belongs to somebody else now", {{"task_id", task.id}});
+    return;
+  }
+  if (stop.stop_requested()) {
+    // After a cancel this write is refused (the epoch moved on); otherwise the work goes on later.
+    RunOutcome give_back;
+    give_back.state = TaskState::kQueued;
+    give_back.reason = "interrupted; the work goes on from its last checkpoint";
+    outcome = std::move(give_back);
+  } else if (!outcome.ok()) {
+    outcome = Failed(task, context_.redactor.Apply(outcome.error().message));
+  }
+  const auto finished = context_.store.FinishRun(claimed.lease, *outcome);
+  if (!finished.ok()) {
+    context_.log.Info("the run's result was not taken",
+                      {{"task_id", task.id}, {"error", finished.error().message}});
+    return;
+  }
+  context_.log.Info(
+      "run finished",
+      {{"task_id", task.id}, {"state", Name(outcome->state)}, {"reason", outcome->reason}});
+}
+
+Result<RunOutcome> Worker::Attempt(const Claimed& claimed, std::stop_token stop) {
+  Forge* forge = context_.forges(claimed.task.repo.forge);
+  if (forge == nullptr) {
+    return Failed(claimed.task,
+                  fmt::format("the forge {} is not configured any more; add it and retry",
+                              claimed.task.repo.forge));
+  }
+  SWAGE_ASSIGN_OR_RETURN(const Ground ground, Prepare(claimed, *forge, stop));
+  Claimed grounded = claimed;
+  grounded.task.base_branch = ground.base_branch;
+  if (grounded.task.base_sha.value.empty()) grounded.task.base_sha = ground.base;
+  SWAGE_RETURN_IF_ERROR(
+      context_.store.SetBase(claimed.lease, ground.base_branch, grounded.task.base_sha));
+  SWAGE_ASSIGN_OR_RETURN(const std::unique_ptr<Workspace> workspace, Provision(grounded, stop));
+  Result<LoopResult> looped = RunLoop(grounded, ground, *workspace, stop);
+  if (!context_.settings.keep_workspaces) {
+    if (auto released = workspace->Release(); !released.ok()) {
+      context_.log.Warn("a workspace was not removed; the next start will",
+                        {{"task_id", claimed.task.id}, {"error", released.error().message}});
+    }
+  }
+  if (!looped.ok()) return looped.error();
+  return Conclude(grounded, ground.policy, std::move(looped).value());
+}
+
+Result<Worker::Ground> Worker::Prepare(const Claimed& claimed, Forge& forge, std::stop_token stop) {
+  const Task& task = claimed.task;
+  Ground ground;
+  SWAGE_ASSIGN_OR_RETURN(const Repo repo,
+                         WithPatience(stop, [&] { return forge.GetRepo(task.repo.path); }));
+  if (repo.ref.id != task.repo.id) {
+    return MakeError(
+        ErrorCode::kDenied,
+        fmt::format("{} is another repository now than the one that was labelled; nothing "
+                    "was done",
+                    task.repo.path));
+  }
+  ground.base_branch = task.base_branch.empty() ? repo.default_branch : task.base_branch;
+  SWAGE_ASSIGN_OR_RETURN(ground.base, WithPatience(stop, [&] {
+                           return context_.workspaces.Fetch(task.repo, forge.Remote(task.repo),
+                                                            ground.base_branch, stop);
+                         }));
+  const auto policy = context_.workspaces.ReadCommitted(task.repo, ground.base, kPolicyFile);
+  if (policy.ok()) {
+    const std::string name =
+        fmt::format("{}@{}:{}", task.repo.path, ground.base_branch, kPolicyFile);
+    auto parsed = ParseRepoPolicy(*policy, name);
+    if (!parsed.ok()) {
+      return MakeError(ErrorCode::kInvalid, messages::BrokenPolicy(parsed.error().message));
+    }
+    ground.policy = std::move(parsed).value();
+  } else if (policy.error().code != ErrorCode::kNotFound) {
+    return policy.error();
+  }
+  if (ground.policy.gates.empty()) ground.policy.gates = context_.settings.gates;
+  return ground;
+}
+
+Result<std::unique_ptr<Workspace>> Worker::Provision(const Claimed& claimed, std::stop_token stop) {
+  const Task& task = claimed.task;
+  ProvisionRequest request;
+  request.repo = task.repo;
+  request.task = task.id;
+  request.branch = task.branch;
+  request.base = task.base_sha;
+  request.start = task.checkpoint.value.empty() ? task.base_sha : task.checkpoint;
+  request.extra_path = context_.settings.agent.extra_path;
+  request.extra_env = {{"SWAGE_TASK", TaskKey(task)}, {"SWAGE_BASE", task.base_sha.value}};
+  return context_.workspaces.Provision(request, stop);
+}
+
+Result<LoopResult> Worker::RunLoop(const Claimed& claimed, const Ground& ground,
+                                   Workspace& workspace, std::stop_token stop) {
+  LoopPlan plan;
+  plan.claimed = claimed;
+  plan.gates = ground.policy.gates;
+  plan.max_cycles = ground.policy.max_cycles.value_or(context_.settings.max_cycles);
+  plan.repo_instructions = ground.policy.instructions;
+  const auto profile = ground.policy.profiles.find(claimed.task.profile);
+  if (!claimed.task.profile.empty() && profile != ground.policy.profiles.end()) {
+    plan.repo_instructions += "\n" + profile->second;
+  }
+  Loop loop(
+      {context_.store, workspace, context_.agent, gates_, context_.settings, context_.redactor},
+      std::move(plan));
+  return loop.Run(stop);
+}
+
+Result<std::optional<std::string>> Worker::FindSecret(const Task& task, const LoopResult& result) {
+  for (const FileDiff& file : result.diff.files) {
+    if (context_.redactor.Contains(file.path)) return std::optional<std::string>("a file name");
+    if (file.change == 'D') continue;
+    const auto content = context_.workspaces.ReadCommitted(task.repo, result.head, file.path);
+    if (!content.ok()) {
+      if (content.error().code == ErrorCode::kNotFound)
+        continue;  // a submodule has no content here
+      return content.error();
+    }
+    if (context_.redactor.Contains(*content)) return std::optional<std::string>(file.path);
+  }
+  return std::optional<std::string>();
+}
+
+Result<RunOutcome> Worker::Conclude(const Claimed& claimed, const RepoPolicy& policy,
+                                    LoopResult result) {
+  const Task& task = claimed.task;
+  if (!result.failed_because.empty()) return Failed(task, result.failed_because);
+  SWAGE_ASSIGN_OR_RETURN(const auto leak, FindSecret(task, result));
+  if (leak) return Failed(task, messages::SecretInChange(*leak));
+
+  PublicationInput input;
+  input.report.task = task;
+  input.report.head = result.head;
+  input.report.agent = context_.settings.agent.preset;
+  input.report.summary = result.summary;
+  input.report.verdicts = std::move(result.verdicts);
+  input.report.cycles = std::move(result.cycles);
+  input.report.isolation = kIsolation;
+  input.report.usage = result.usage;
+  input.report.warnings = std::move(result.warnings);
+  input.report.stopped_because = std::move(result.stopped_because);
+  input.report.public_url = context_.settings.public_url;
+  input.report.green = result.green;
+  input.diff = std::move(result.diff);
+  input.when_red = policy.when_red.value_or(context_.settings.when_red);
+  SWAGE_ASSIGN_OR_RETURN(input.ledger, context_.store.ListFindings(task.id));
+  return Publication(input);
+}
+
+}  // namespace swage

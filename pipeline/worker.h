@@ -1,0 +1,67 @@
+// Worker: one claimed run from claim to FinishRun. Prepares the workspace, runs the loop, and
+// commits the result as rows; it never writes to a forge.
+//
+// Run blocks for as long as the work takes and never throws. Many workers run at once, each in its
+// own thread; they share only the seams.
+#pragma once
+
+#include <memory>
+#include <stop_token>
+#include <string>
+
+#include "config/base/log.h"
+#include "config/base/process.h"
+#include "config/base/redact.h"
+#include "config/settings.h"
+#include "forge/forge.h"
+#include "pipeline/agent.h"
+#include "pipeline/gate.h"
+#include "pipeline/loop.h"
+#include "pipeline/publisher.h"
+#include "pipeline/store/store.h"
+#include "pipeline/workspace/workspace.h"
+
+namespace swage {
+
+struct WorkerContext {
+  Store& store;
+  Workspaces& workspaces;
+  Agent& agent;
+  ProcessRunner& processes;
+  ForgeLookup forges;
+  const Settings& settings;
+  const Redactor& redactor;
+  Log& log;
+};
+
+class Worker {
+ public:
+  explicit Worker(WorkerContext context)
+      : context_(std::move(context)), gates_(context_.processes) {}
+
+  /// `stop` is requested when the task was cancelled, the lease is lost, or the server shuts down.
+  /// The task is then given back to the queue, which the store refuses unless the lease still holds.
+  void Run(const Claimed& claimed, std::stop_token stop);
+
+ private:
+  /// What the default branch says about tasks, and where it stood.
+  struct Ground {
+    std::string base_branch;
+    CommitSha base;
+    RepoPolicy policy;
+  };
+
+  Result<RunOutcome> Attempt(const Claimed& claimed, std::stop_token stop);
+  Result<Ground> Prepare(const Claimed& claimed, Forge& forge, std::stop_token stop);
+  Result<std::unique_ptr<Workspace>> Provision(const Claimed& claimed, std::stop_token stop);
+  Result<LoopResult> RunLoop(const Claimed& claimed, const Ground& ground, Workspace& workspace,
+                             std::stop_token stop);
+  Result<RunOutcome> Conclude(const Claimed& claimed, const RepoPolicy& policy, LoopResult result);
+  /// The path of a changed file that holds a known secret; nothing when the change is clean (T39).
+  Result<std::optional<std::string>> FindSecret(const Task& task, const LoopResult& result);
+
+  WorkerContext context_;
+  GateRunner gates_;
+};
+
+}  // namespace swage
