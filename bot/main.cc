@@ -1,2 +1,4 @@
 // The only place that names concrete forges and engines.
-int main() { return 0; }
+int main() {
+  return 0;
+}
