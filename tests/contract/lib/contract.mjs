@@ -1,0 +1,91 @@
+// Puts Prism, as a proxy with the forge's own OpenAPI description, between a client and the sandbox, and
+// keeps a table of what it said about each reply (its `sl-violations` header).
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+
+import { packageFile } from './load.mjs';
+
+const kStartMs = 60_000;
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+export async function startPrism(contract, upstream) {
+  const port = await freePort();
+  const cli = packageFile('@stoplight/prism-cli/dist/index.js');
+  const child = spawn(
+    process.execPath,
+    [cli, 'proxy', contract, upstream, '--host', '127.0.0.1', '--port', String(port)],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  process.once('exit', () => child.kill('SIGKILL'));
+  const listening = new Promise((resolve, reject) => {
+    let said = '';
+    child.stdout.on('data', (chunk) => {
+      said = (said + chunk).slice(-4096);
+      if (said.includes('Prism is listening')) resolve();
+    });
+    child.once('exit', (code) => reject(new Error(`Prism ended with ${code}: ${said}`)));
+    setTimeout(() => reject(new Error(`Prism is not up after ${kStartMs} ms: ${said}`)), kStartMs).unref();
+  });
+  await listening;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    async stop() {
+      child.removeAllListeners('exit');
+      const ended = once(child, 'exit');
+      child.kill('SIGKILL');
+      await ended;
+    },
+  };
+}
+
+/// Records every request that any client makes through fetch.
+export class CallTable {
+  #calls = new Map();
+  #fetch = globalThis.fetch;
+
+  constructor() {
+    globalThis.fetch = async (...args) => {
+      const request = new Request(...args.slice(0, 2));
+      const response = await this.#fetch(...args);
+      this.#note(request.method, new URL(request.url).pathname, response);
+      return response;
+    };
+  }
+
+  #note(method, pathname, response) {
+    const header = response.headers.get('sl-violations');
+    const violations = header ? JSON.parse(header) : [];
+    const key = `${method} ${decodeURIComponent(pathname).replace(/[0-9a-f]{40}/g, ':sha')
+      .replace(/\/\d+(?=\/|$)/g, '/:n')} -> ${response.status}`;
+    const row = this.#calls.get(key) ?? { violations: new Set(), covered: true };
+    for (const v of violations) {
+      const place = v.location.join('.');
+      // A route or a status that the description does not know cannot be judged by it.
+      if (v.message === 'Selected route not found' || /Unable to match the returned status code/.test(v.message)) {
+        row.covered = false;
+      } else if (v.location[0] === 'response') {
+        row.violations.add(`${place}: ${v.message}`);
+      }
+    }
+    this.#calls.set(key, row);
+  }
+
+  get uncovered() {
+    return [...this.#calls].filter(([, row]) => !row.covered).map(([key]) => key).sort();
+  }
+  get violations() {
+    return [...this.#calls].flatMap(([key, row]) => [...row.violations].map((v) => `${key}\n          ${v}`));
+  }
+  get size() {
+    return this.#calls.size;
+  }
+}
