@@ -175,6 +175,17 @@ struct Hook {
   std::optional<WallTime> disabled_until;  ///< GitLab
 };
 
+/// Somebody whom a text mentioned, and who would have got a mail.
+struct Notification {
+  std::string name;  ///< as written, without '@': "alice", "acme/team", "all"
+  Id user = 0;       ///< 0 = no such user: a team, a group, everybody
+  Id actor = 0;      ///< who wrote the text
+  std::int64_t number = 0;
+  bool on_pull = false;
+  WallTime at{};
+};
+inline constexpr std::size_t kMaxNotifications = 10'000;
+
 struct Repo {
   Id id = 0;
   std::string owner;  ///< GitHub: login; GitLab: group path, possibly "group/sub"
@@ -193,6 +204,7 @@ struct Repo {
   std::vector<Hook> hooks;
   std::vector<Status> statuses;  ///< oldest first
   std::vector<CheckRun> check_runs;
+  std::vector<Notification> notifications;  ///< oldest first; at most kMaxNotifications
 
   std::string Path() const { return owner + "/" + name; }
 };
