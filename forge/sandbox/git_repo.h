@@ -41,10 +41,6 @@ struct TreeEntry {
 
 /// A new bare repository with HEAD at refs/heads/`branch`.
 Result<void> InitBare(const std::filesystem::path& git_dir, std::string_view branch);
-/// Copies branches and tags; returns the default branch.
-Result<std::string> CloneBare(const std::filesystem::path& source,
-                              const std::filesystem::path& git_dir);
-
 /// refs/... -> sha, for refs below `prefix`.
 std::map<std::string, std::string> ListRefs(const std::filesystem::path& git_dir,
                                             std::string_view prefix);

@@ -42,6 +42,9 @@ struct Reply {
   static Reply Text(int status, std::string_view content_type, std::string body);
 };
 
+/// "a=1&b=x%20y" (a query or a form body), decoded, in order.
+std::vector<std::pair<std::string, std::string>> ParseForm(std::string_view text);
+
 class World;
 struct User;
 

@@ -26,9 +26,10 @@ class WebhookSender {
   static constexpr std::size_t kMaxQueued = 20'000;
   static constexpr std::chrono::seconds kTimeout{10};  ///< what GitHub and GitLab wait
 
-  /// `dialect`, `faults` and `clock` outlive the sender.
+  /// `dialect`, `faults` and `clock` outlive the sender. `on_done` is called from the sender's
+  /// thread, without a lock, after each attempt.
   WebhookSender(const ApiDialect& dialect, Faults& faults, const Clock& clock,
-                std::chrono::milliseconds delay);
+                std::chrono::milliseconds delay, std::function<void(const Delivery&)> on_done);
   ~WebhookSender();  ///< stops; what waits is not sent
   void Stop();
 

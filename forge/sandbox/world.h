@@ -89,6 +89,10 @@ struct IssueChange {
   std::optional<std::string> base_ref;  ///< pulls only
 };
 
+struct Person;
+/// Who a user is to git.
+Person PersonOf(const User& user, WallTime at);
+
 class World {
  public:
   static constexpr std::size_t kMaxLogged = 20'000;
@@ -190,11 +194,20 @@ class World {
   std::map<std::string, std::string> RefsOf(const Repo& repo) const;  ///< refs/heads and refs/tags
 
   void LogRequest(LoggedRequest request);
+  void ClearLog() { log_.clear(); }
   const std::deque<LoggedRequest>& log() const { return log_; }
 
  private:
   Result<Repo*> NewRepo(std::string_view path);
-  void Adopt(Repo& repo, const User& owner);
+  Event EventOn(const Repo& repo, const User& actor, const Issue& issue, Happening what) const;
+  void SetOpen(Repo& repo, const User& actor, Issue& issue, bool open,
+               std::string_view state_reason);
+  void SetDraft(Repo& repo, const User& actor, Issue& issue, bool draft);
+  void MarkMerged(Repo& repo, const User& actor, Pull& pull, std::string_view merge_sha);
+  void RaiseDiscussionNote(const Repo& repo, const User& actor, const Pull& pull,
+                           const Discussion& discussion);
+  void FollowBranch(Repo& repo, const User& actor, const std::string& branch,
+                    const std::string& before, const std::string& after);
   std::int64_t NextNumber(const Repo& repo, bool pull) const;
   void SyncPullRefs(const Repo& repo, const Pull& pull) const;
 

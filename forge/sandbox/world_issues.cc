@@ -1,0 +1,145 @@
+// Issues, comments, labels and reactions: the half of World that pull requests share with issues.
+#include <algorithm>
+
+#include "config/base/text.h"
+#include "forge/sandbox/world.h"
+
+namespace swage::sandbox {
+
+Event World::EventOn(const Repo& repo, const User& actor, const Issue& issue,
+                     Happening what) const {
+  const auto pull = repo.pulls.find(issue.number);
+  Event event;
+  event.what = what;
+  event.repo = repo.id;
+  event.actor = actor.id;
+  event.number = issue.number;
+  event.on_pull = pull != repo.pulls.end() && &pull->second == &issue;
+  return event;
+}
+
+std::int64_t World::NextNumber(const Repo& repo, bool pull) const {
+  const std::int64_t issues = repo.issues.empty() ? 0 : repo.issues.rbegin()->first;
+  const std::int64_t pulls = repo.pulls.empty() ? 0 : repo.pulls.rbegin()->first;
+  if (dialect_ == Dialect::kGitHub) return std::max(issues, pulls) + 1;
+  return (pull ? pulls : issues) + 1;
+}
+
+Issue& World::OpenIssue(Repo& repo, const User& actor, std::string_view title,
+                        std::string_view body, const std::vector<std::string>& labels) {
+  const std::int64_t number = NextNumber(repo, false);
+  Issue& issue = repo.issues[number];
+  issue.id = NextId();
+  issue.number = number;
+  issue.author = actor.id;
+  issue.title = title;
+  issue.body = body;
+  issue.created_at = issue.updated_at = Now();
+  Raise(EventOn(repo, actor, issue, Happening::kIssueOpened));
+  if (!labels.empty()) SetLabels(repo, actor, issue, labels);
+  return issue;
+}
+
+void World::SetLabels(Repo& repo, const User& actor, Issue& issue,
+                      std::vector<std::string> labels) {
+  std::vector<std::string> wanted;
+  for (const std::string& name : labels) {
+    const std::string& known = EnsureLabel(repo, name).name;
+    if (std::find(wanted.begin(), wanted.end(), known) == wanted.end()) wanted.push_back(known);
+  }
+  if (wanted == issue.labels) return;
+  Event event = EventOn(repo, actor, issue, Happening::kLabelsChanged);
+  event.labels_before = std::exchange(issue.labels, wanted);
+  event.labels_after = std::move(wanted);
+  issue.updated_at = Now();
+  Raise(event);
+}
+
+void World::SetOpen(Repo& repo, const User& actor, Issue& issue, bool open,
+                    std::string_view state_reason) {
+  if (issue.open == open) return;
+  Event event =
+      EventOn(repo, actor, issue, open ? Happening::kIssueReopened : Happening::kIssueClosed);
+  if (event.on_pull) event.what = open ? Happening::kPullReopened : Happening::kPullClosed;
+  issue.open = open;
+  issue.updated_at = Now();
+  issue.closed_by = open ? 0 : actor.id;
+  issue.closed_at = open ? std::nullopt : std::optional<WallTime>(Now());
+  issue.state_reason = state_reason;
+  Raise(event);
+}
+
+void World::SetDraft(Repo& repo, const User& actor, Issue& issue, bool draft) {
+  Pull* const pull = FindPull(repo, issue.number);
+  if (pull == nullptr || pull != &issue || pull->draft == draft) return;
+  pull->draft = draft;
+  pull->updated_at = Now();
+  Raise(EventOn(repo, actor, issue,
+                draft ? Happening::kPullConvertedToDraft : Happening::kPullReadyForReview));
+}
+
+void World::Update(Repo& repo, const User& actor, Issue& issue, const IssueChange& change) {
+  Event edited = EventOn(repo, actor, issue, Happening::kIssueEdited);
+  if (edited.on_pull) edited.what = Happening::kPullEdited;
+  edited.title_before = issue.title;
+  edited.body_before = issue.body;
+  if (change.title) issue.title = *change.title;
+  if (change.body) issue.body = *change.body;
+  if (change.assignees) issue.assignees = *change.assignees;
+  bool differs = issue.title != edited.title_before || issue.body != edited.body_before;
+  if (change.base_ref && edited.on_pull) {
+    Pull& pull = repo.pulls.at(issue.number);
+    differs = differs || pull.base_ref != *change.base_ref;
+    pull.base_ref = *change.base_ref;
+  }
+  if (differs) {
+    issue.updated_at = Now();
+    Raise(edited);
+  }
+  if (change.draft) SetDraft(repo, actor, issue, *change.draft);
+  if (change.labels) SetLabels(repo, actor, issue, *change.labels);
+  if (change.open) {
+    const std::string usual = edited.on_pull ? "" : *change.open ? "reopened" : "completed";
+    SetOpen(repo, actor, issue, *change.open, change.state_reason.value_or(usual));
+  }
+}
+
+Note& World::AddNote(Repo& repo, const User& actor, Issue& issue, std::string_view body) {
+  Note note;
+  note.id = NextId();
+  note.author = actor.id;
+  note.body = body;
+  note.created_at = note.updated_at = issue.updated_at = Now();
+  issue.notes.push_back(std::move(note));
+  Event event = EventOn(repo, actor, issue, Happening::kNoteCreated);
+  event.note = issue.notes.back().id;
+  Raise(event);
+  return issue.notes.back();
+}
+
+void World::EditNote(Repo& repo, const User& actor, Issue& issue, Note& note,
+                     std::string_view body) {
+  Event event = EventOn(repo, actor, issue, Happening::kNoteEdited);
+  event.note = note.id;
+  event.body_before = std::exchange(note.body, std::string(body));
+  note.updated_at = Now();
+  Raise(event);
+}
+
+void World::DeleteNote(Repo& repo, const User& actor, Issue& issue, Id id) {
+  Event event = EventOn(repo, actor, issue, Happening::kNoteDeleted);
+  event.note = id;
+  Raise(event);  // while it can still be described
+  std::erase_if(issue.notes, [id](const Note& note) { return note.id == id; });
+}
+
+std::pair<Award*, bool> World::AddAward(std::vector<Award>& awards, const User& actor,
+                                        std::string_view content) {
+  for (Award& award : awards) {
+    if (award.user == actor.id && award.content == content) return {&award, false};
+  }
+  awards.push_back({NextId(), actor.id, std::string(content), Now()});
+  return {&awards.back(), true};
+}
+
+}  // namespace swage::sandbox
