@@ -1,10 +1,13 @@
 // Dashboard: plain pages over the store, for people. Reads only; never authoritative.
 //
-//   GET /                      tasks: state, stage, cycle, pull request, what waits for a human
-//   first GET /tasks/ID              one task: timeline, cycles, gate verdicts, hand-off, findings,
-//   logs GET /tasks/ID/logs/STEP    the log of a step, as text GET /tasks/ID/events server-sent
-//   events: timeline entries and new log output of running steps GET /events server-sent events:
-//   timeline entries of all tasks GET /assets/...            embedded, no third-party host
+//   GET /                     tasks: what waits for a human first
+//   GET /tasks/ID             one task: timeline, cycles, gate verdicts, hand-off, findings, logs
+//   GET /tasks/ID/logs/STEP   the log of a step, as text
+//   GET /tasks/ID/events      server-sent events: timeline and new log output of running steps
+//   GET /events               server-sent events: the timeline of all tasks, from its beginning or
+//                             from Last-Event-ID on; each is `event: timeline`, `id: N` and one line
+//                             of JSON {"id", "task", "at", "kind", "detail"}; `swage demo` prints it
+//   GET /assets/...           embedded, no third-party host
 //
 // Server-rendered from templates with escaping, under a strict Content-Security-Policy; Host must
 // be one of the names it is reached by (T53). Binds to loopback only (T56).

@@ -4,11 +4,10 @@
 //   - argv only, never a shell; null stdin (or the given bytes); its own session; no inherited
 //     descriptor above 2; the environment given here and nothing else;
 //   - output streamed to the sink as it comes, interleaved as written, bounded by `output_cap`:
-//   past the
-//     cap the child's output is still drained (it never blocks) but dropped and counted;
+//     past the cap it is still drained (the command never blocks) but dropped and counted;
 //   - when the command ends, is stopped, or exceeds a limit, the whole tree is dead before Run
-//   returns,
-//     also children that called setsid or double-forked; TERM first, KILL after `kill_grace`;
+//     returns, also children that called setsid or double-forked; TERM first, KILL after
+//     `kill_grace`;
 //   - when the bot itself dies (kill -9), the tree dies too.
 // Run blocks the calling thread; many threads may call it at once.
 #pragma once

@@ -3,8 +3,7 @@
 // What an engine owes (tests/conformance/store_suite.h states it for all of them):
 //   - when a write returns ok it survives a power cut (SQLite: WAL with synchronous=FULL);
 //   - every write of a worker takes the Lease and says WHERE epoch = ?: zero rows is kLeaseLost,
-//   and then
-//     nothing at all was written (B3, I5);
+//     and then nothing at all was written (B3, I5);
 //   - states move only along CanMove (pipeline/task.h); a forbidden move is kConflict;
 //   - the engine's clock decides whether a lease is over;
 //   - no method talks to the network or runs a callback inside a transaction;

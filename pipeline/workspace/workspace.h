@@ -8,9 +8,10 @@
 // credential helpers and foreign transports off.
 //
 // Layout below data_dir:
-//   mirrors/FORGE-REPOID.git        one bare repository; a lock file beside it orders
-//   add/remove/fetch workspaces/TASK-RUNTOKEN/work   the files        .../home .../tmp   private to
-//   the task workspaces/TASK-RUNTOKEN/handoff   task.json and prompt.md
+//   mirrors/FORGE-REPOID.git         one bare repository; a lock file beside it orders its changes
+//   workspaces/TASK-TOKEN/work       the files
+//   workspaces/TASK-TOKEN/home, tmp  private to the task
+//   workspaces/TASK-TOKEN/handoff    task.json and prompt.md
 //
 // Thread-safe: tasks of one repository work in parallel; per-repository steps take the mirror's
 // lock.
