@@ -84,12 +84,6 @@ class Checker {
     if (!agent.command.empty() && agent.command.front().empty()) {
       Fault("agent.command", "begins with an empty word; the first one is the program");
     }
-    const std::string all = Join(agent.command, " ");
-    const bool told = all.find("{prompt") != all.npos || all.find("{task_file}") != all.npos;
-    if (!agent.command.empty() && !told) {
-      Warn("agent.command",
-           "has no {prompt}, {prompt_file} or {task_file}: the agent is told nothing");
-    }
     if (agent.silence_limit > agent.time_limit && reading_.lines.contains("agent.silence_limit")) {
       Warn("agent.silence_limit", "is longer than agent.time_limit, which comes first");
     }

@@ -39,6 +39,10 @@ struct ForgeSettings {
   std::vector<std::string> allowed_bots;  ///< account ids of bots that may trigger (T16)
 };
 
+/// Where agents and gates find their commands, after AgentSettings::extra_path. The bot's own PATH
+/// is not theirs: a service and a shell must find the same commands.
+inline constexpr std::string_view kCommandPath = "/usr/local/bin:/usr/bin:/bin";
+
 struct AgentSettings {
   std::string preset;                ///< "claude", "codex", ... or "command"
   std::vector<std::string> command;  ///< with preset "command": argv with {placeholders}

@@ -271,7 +271,9 @@ const std::vector<Setting<Settings>>& ServerTable() {
       Declare<Settings>(
           {.path = "agent.command",
            .manual = "Your own agent, as a list of words. `{prompt}` (the text), `{prompt_file}`, "
-                     "`{task_file}` and `{workspace}` are filled in; no shell sees them.",
+                     "`{task_file}` and `{workspace}` are filled in; no shell sees them. The two "
+                     "files are also "
+                     "in `SWAGE_PROMPT_FILE` and `SWAGE_TASK_FILE`.",
            .example = "[my-agent, --prompt-file, \"{prompt_file}\"]"},
           ListRule{{.kind = "a word of a command", .max_bytes = 8'000, .may_be_empty = true}, 100},
           [](auto& s) -> auto& { return s.agent.command; }),
@@ -314,7 +316,8 @@ const std::vector<Setting<Settings>>& ServerTable() {
           [](auto& s) -> auto& { return s.agent.secrets; }),
       Declare<Settings>(
           {.path = "agent.extra_path",
-           .manual = "Folders before the usual PATH, for agents and gates.",
+           .manual = "Folders before the usual PATH (`/usr/local/bin:/usr/bin:/bin`) of agents and "
+                     "gates.",
            .example = "[/opt/agent/bin]"},
           ListRule{{.kind = "an absolute path", .max_bytes = 1'000, .valid = IsAbsolutePath}, 20},
           [](auto& s) -> auto& { return s.agent.extra_path; }),

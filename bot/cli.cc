@@ -1,0 +1,145 @@
+#include "bot/cli.h"
+
+#include <CLI/CLI.hpp>
+#include <ostream>
+
+#include "bot/config_check.h"
+#include "config/rules.h"
+#include "config/settings.h"
+
+namespace swage {
+namespace {
+
+constexpr const char* kAbout =
+    "Swage: a labelled issue becomes a workspace, an agent's change, passed gates and one pull "
+    "request.";
+constexpr const char* kFooter =
+    "Exit codes: 0 done; 1 it did not work, stderr says why; 2 the command line or the settings "
+    "are "
+    "wrong.";
+
+// CLI11 reports through exceptions, also for --help; they end here.
+class Parser {
+ public:
+  explicit Parser(const CliActions& actions) : actions_(actions) {
+    app_.name("swage");
+    app_.require_subcommand(1);
+    app_.footer(kFooter);
+    app_.set_version_flag("--version", std::string("swage ") + SWAGE_VERSION);
+    AddServe();
+    AddConfig();
+    AddDemo();
+    version_ = app_.add_subcommand("version", "Print the version.");
+  }
+
+  int Run(int argc, const char* const* argv, std::ostream& out, std::ostream& err) {
+    if (argc < 2) {
+      err << app_.help();
+      return kExitUsage;
+    }
+    try {
+      app_.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+      return app_.exit(e, out, err) == 0 ? kExitOk : kExitUsage;
+    }
+    if (*serve_) return actions_.serve(serve_options_);
+    if (*demo_) return RunDemo(err);
+    if (*check_) return CheckConfig(check_file_, out, err);
+    if (*reference_) out << SettingsReference();
+    if (*version_) out << "swage " << SWAGE_VERSION << "\n";
+    return kExitOk;
+  }
+
+ private:
+  void AddServe() {
+    serve_ = app_.add_subcommand("serve", "Serve webhooks and work on tasks until told to stop.");
+    serve_->add_option("-c,--config", serve_options_.config, "The settings file")
+        ->required()
+        ->envname("SWAGE_CONFIG");
+    serve_->footer("SIGTERM and SIGINT stop it in an orderly way. " + std::string(kFooter));
+  }
+
+  void AddConfig() {
+    CLI::App* config = app_.add_subcommand("config", "Look at settings.");
+    config->require_subcommand(1);
+    check_ =
+        config->add_subcommand("check", "Say what a settings file means, and what is wrong in it.");
+    check_->add_option("FILE", check_file_, "The settings file")
+        ->envname("SWAGE_CONFIG")
+        ->capture_default_str();
+    check_->footer(
+        "Exit codes: 0 it can be used; 1 it is right, but the agent's command is not there; 2 it "
+        "has "
+        "mistakes.");
+    reference_ =
+        config->add_subcommand("reference", "Print the manual of all settings (Markdown).");
+  }
+
+  void AddDemo() {
+    demo_ = app_.add_subcommand(
+        "demo", "Run the whole way on this machine: a sandbox forge, a repository, an issue.");
+    demo_options_.forge = actions_.demo_forges.empty() ? "" : actions_.demo_forges.front();
+    demo_->add_option("--forge", demo_options_.forge, "The dialect of the sandbox forge")
+        ->check(CLI::IsMember(actions_.demo_forges))
+        ->capture_default_str();
+    demo_->add_flag("--once", demo_options_.once,
+                    "Leave when the pull request is open; 0 if its gates are green");
+    demo_->add_option("--agent", demo_options_.agent,
+                      "A real agent's preset (codex, ...) instead of the scripted one");
+    auto* repo = demo_
+                     ->add_option("--repo", demo_options_.repo,
+                                  "A local git repository to work on instead of the demo's own")
+                     ->check(CLI::ExistingDirectory);
+    demo_
+        ->add_option("--issue", demo_options_.issue,
+                     "A Markdown file with the issue: a title line, then the text")
+        ->check(CLI::ExistingFile)
+        ->needs(repo);
+    demo_->add_option("--gate", gates_, "A check as NAME=COMMAND, for /bin/sh; may be repeated")
+        ->allow_extra_args(false);
+    demo_->add_option("--data", demo_options_.data, "Where to keep everything; default: nowhere");
+    demo_->add_option("--port", demo_options_.port, "Port of the pages; 0 = a free one")
+        ->check(CLI::Range(0, 65'535))
+        ->capture_default_str();
+  }
+
+  int RunDemo(std::ostream& err) {
+    for (const std::string& gate : gates_) {
+      const std::size_t equals = gate.find('=');
+      const std::string name = gate.substr(0, equals);
+      if (equals == std::string::npos || !IsGateName(name) || equals + 1 == gate.size()) {
+        err << "--gate: write NAME=COMMAND with a name of a-z, 0-9, - and _, for example "
+               "--gate 'tests=make test'\n";
+        return kExitUsage;
+      }
+      demo_options_.gates.push_back({name, gate.substr(equals + 1)});
+    }
+    if (!demo_options_.repo.empty() && demo_options_.issue.empty()) {
+      err << "--repo: also say what to do, with --issue FILE.md\n";
+      return kExitUsage;
+    }
+    return actions_.demo(demo_options_);
+  }
+
+  const CliActions& actions_;
+  CLI::App app_{kAbout};
+  CLI::App* serve_ = nullptr;
+  CLI::App* demo_ = nullptr;
+  CLI::App* check_ = nullptr;
+  CLI::App* reference_ = nullptr;
+  CLI::App* version_ = nullptr;
+  ServeOptions serve_options_;
+  DemoOptions demo_options_;
+  std::vector<std::string> gates_;
+  std::filesystem::path check_file_ = "swage.yml";
+};
+
+}  // namespace
+
+int RunCli(int argc, const char* const* argv, const CliActions& actions, std::ostream& out,
+           std::ostream& err) {
+  Parser parser(actions);
+  return parser.Run(argc, argv, out, err);
+}
+
+}  // namespace swage

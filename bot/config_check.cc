@@ -1,0 +1,140 @@
+#include "bot/config_check.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <optional>
+#include <ostream>
+
+#include "bot/cli.h"
+#include "config/base/clock.h"
+#include "config/base/text.h"
+#include "config/faults.h"
+#include "config/gate_spec.h"
+#include "pipeline/agent_presets.h"
+
+namespace swage {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool IsProgram(const fs::path& file) {
+  std::error_code ignored;
+  return fs::is_regular_file(file, ignored) && access(file.c_str(), X_OK) == 0;
+}
+
+std::optional<fs::path> FindProgram(const std::string& name,
+                                    const std::vector<std::string>& folders) {
+  if (name.find('/') != std::string::npos) {
+    return IsProgram(name) ? std::optional<fs::path>(name) : std::nullopt;
+  }
+  for (const std::string& folder : folders) {
+    if (!folder.empty() && IsProgram(fs::path(folder) / name)) return fs::path(folder) / name;
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> Folders(std::string_view path) {
+  std::vector<std::string> folders;
+  for (const std::string_view folder : Split(path, ':')) folders.emplace_back(folder);
+  return folders;
+}
+
+struct AgentState {
+  std::string text;
+  bool usable = false;
+};
+
+AgentState LookAtAgent(const AgentSettings& agent) {
+  const AgentPreset* preset = FindPreset(agent.preset);
+  if (preset == nullptr && agent.preset != "command") {
+    std::vector<std::string> names;
+    for (const AgentPreset& p : BuiltInPresets()) names.emplace_back(p.name);
+    const std::string near = NearestWord(agent.preset, names);
+    return {fmt::format("{}: no such preset; there are {} and command{}", agent.preset,
+                        Join(names, ", "),
+                        near.empty() ? "" : fmt::format("; did you mean {}?", near))};
+  }
+  const std::string program = preset == nullptr ? agent.command.front() : preset->argv.front();
+  std::vector<std::string> folders = agent.extra_path;
+  for (std::string& folder : Folders(kCommandPath)) folders.push_back(std::move(folder));
+  if (const auto found = FindProgram(program, folders)) {
+    return {fmt::format("{}: {}", agent.preset, found->string()), true};
+  }
+  std::string text = fmt::format("{}: {} is not in {}", agent.preset, program, Join(folders, ":"));
+  const char* own_path = std::getenv("PATH");
+  const auto elsewhere = FindProgram(program, Folders(own_path == nullptr ? "" : own_path));
+  if (elsewhere) {
+    text += fmt::format("; your shell has it: add {} to agent.extra_path",
+                        elsewhere->parent_path().string());
+  } else if (preset != nullptr) {
+    text += fmt::format("; to install it: {}", preset->install);
+  }
+  return {std::move(text)};
+}
+
+std::string Row(std::string_view name, std::string_view text) {
+  return fmt::format("  {:<10} {}\n", name, text);
+}
+
+std::string OrNone(const std::vector<std::string>& list) {
+  return list.empty() ? "none" : Join(list, " ");
+}
+
+std::string DescribeForge(const Settings& settings, const ForgeSettings& forge) {
+  std::string out =
+      Row("forge", fmt::format("{} ({}) at {}", forge.name, forge.kind, forge.api_url));
+  out += Row("", fmt::format("git         {}", forge.git_url));
+  out += Row("", fmt::format("webhook     http://{}/hooks/{}", settings.listen, forge.name));
+  out += Row("", fmt::format("secrets     token {}, webhook {}", forge.token.reference,
+                             forge.webhook_secret.reference));
+  out += Row("", fmt::format("repos       {}", OrNone(forge.repos)));
+  return out;
+}
+
+std::string DescribeGate(const GateSpec& gate) {
+  return Row(
+      "gate",
+      fmt::format(
+          "{}: {} ({}, at most {}{})", gate.name, Truncate(StripControl(Join(gate.run, " ")), 80),
+          gate.required ? "required" : "advisory", FormatDuration(gate.timeout),
+          gate.format == ReportFormat::kNone ? "" : fmt::format(", reads {}", Name(gate.format))));
+}
+
+}  // namespace
+
+std::string DescribeSettings(const Settings& settings) {
+  std::string out = Row("data", settings.data_dir.string());
+  out += Row("webhooks", fmt::format("http://{}", settings.listen));
+  out += Row("pages", fmt::format("http://{}", settings.dashboard));
+  for (const ForgeSettings& forge : settings.forges) out += DescribeForge(settings, forge);
+  out += Row("trigger",
+             fmt::format("label {}, or {} in a comment, by {} and above", settings.trigger_label,
+                         settings.command_prefix, settings.min_role));
+  out += Row("agent", LookAtAgent(settings.agent).text);
+  for (const GateSpec& gate : settings.gates) out += DescribeGate(gate);
+  if (settings.gates.empty()) out += Row("gates", "those of each repository's .swage.yml");
+  out += Row("limits", fmt::format("{} cycles, {} attempts, {} tasks at once, {} per repository",
+                                   settings.max_cycles, settings.max_attempts,
+                                   settings.concurrent_tasks, settings.concurrent_tasks_per_repo));
+  return out;
+}
+
+int CheckConfig(const std::filesystem::path& file, std::ostream& out, std::ostream& err) {
+  Redactor redactor;
+  const Result<Settings> settings = LoadSettings(file, redactor);
+  if (!settings.ok()) {
+    err << settings.error().message << "\n";
+    return kExitUsage;
+  }
+  out << file.string() << " can be used:\n\n" << DescribeSettings(*settings);
+  for (const std::string& warning : settings->warnings) out << "\nwarning: " << warning;
+  if (!settings->warnings.empty()) out << "\n";
+  const AgentState agent = LookAtAgent(settings->agent);
+  if (agent.usable) return kExitOk;
+  err << "\nthe agent cannot run: " << agent.text << "\n";
+  return kExitFailed;
+}
+
+}  // namespace swage
