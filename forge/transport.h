@@ -10,6 +10,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -41,6 +42,8 @@ struct TransportOptions {
   std::chrono::milliseconds total_timeout{30'000};
   std::size_t max_response_bytes = 16 << 20;
   std::string ca_file;  ///< PEM of an additional authority; empty = the system's
+  /// How to wait between two attempts; empty = the thread sleeps. Tests record instead.
+  std::function<void(std::chrono::milliseconds)> sleep;
 };
 
 class HttpTransport {
