@@ -112,7 +112,8 @@ std::string FailureDigest(const std::vector<GateVerdict>& verdicts, std::size_t 
   for (std::size_t i = 0; i < failed.size(); ++i) {
     if (shares[i] < 2) continue;
     if (!out.empty()) out += '\n';
-    out += GateSection(*failed[i], shares[i] - 1);
+    // Who gets all it wants is rendered as when it was measured: cuts are made for the others.
+    out += GateSection(*failed[i], shares[i] == wants[i] ? max_bytes : shares[i] - 1);
   }
   return out;
 }

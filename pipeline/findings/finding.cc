@@ -23,6 +23,8 @@ bool HasControl(std::string_view s) {
   return false;
 }
 
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD: a byte was lost on the way
+
 // The path below the workspace, lexically; empty when it is not there, or is not a path one can
 // point at.
 std::string PathBelow(std::string_view path, std::string_view workspace) {
@@ -33,7 +35,10 @@ std::string PathBelow(std::string_view path, std::string_view workspace) {
     path.remove_prefix(workspace.size());
     if (!path.starts_with('/')) return {};
   }
-  if (path.size() > kMaxPathBytes || HasControl(path) || ToValidUtf8(path) != path) return {};
+  if (path.size() > kMaxPathBytes || HasControl(path) || ToValidUtf8(path) != path ||
+      path.find(kReplacement) != std::string_view::npos) {
+    return {};
+  }
   std::vector<std::string> parts;
   for (const std::string_view part : Split(path, '/')) {
     if (part.empty() || part == ".") continue;

@@ -135,15 +135,9 @@ class GccReader {
 
 Result<ParsedReport> ParseGcc(std::string_view text) {
   GccReader reader;
+  std::string storage;
   std::string_view line;
-  while (!reader.Full() && NextLine(text, line)) {
-    line = line.substr(0, kMaxReportLine);
-    if (line.find('\x1b') == std::string_view::npos) {
-      reader.Read(line);
-    } else {
-      reader.Read(StripControl(line));
-    }
-  }
+  while (!reader.Full() && NextLine(text, line)) reader.Read(PlainLine(line, storage));
   return std::move(reader).Take();
 }
 

@@ -7,7 +7,6 @@
 #include <array>
 #include <map>
 
-#include "config/base/text.h"
 #include "pipeline/findings/finding.h"
 #include "pipeline/findings/text_rules.h"
 
@@ -73,13 +72,11 @@ Result<ParsedReport> ParseMatcher(std::string_view pattern, std::string_view tex
   }
   const GroupNumbers at(matcher);
   ParsedReport report;
+  std::string storage;
   std::string_view line;
   Groups groups;
   while (NextLine(text, line)) {
-    // Colours would hide what the pattern looks for.
-    std::string plain;
-    line = line.substr(0, kMaxReportLine);
-    if (line.find('\x1b') != std::string_view::npos) line = plain = StripControl(line);
+    line = PlainLine(line, storage);
     if (!matcher.Match({line.data(), line.size()}, 0, line.size(), RE2::UNANCHORED, groups.data(),
                        groups_count + 1)) {
       continue;

@@ -156,8 +156,9 @@ class TapReader {
 
 Result<ParsedReport> ParseTap(std::string_view text) {
   TapReader reader;
+  std::string storage;
   std::string_view line;
-  while (NextLine(text, line)) reader.Read(line.substr(0, kMaxReportLine));
+  while (NextLine(text, line)) reader.Read(PlainLine(line, storage));
   return std::move(reader).Take();
 }
 

@@ -72,9 +72,10 @@ std::string WithoutNumbers(std::string_view text) {
 
 std::optional<SourceLocation> FindLocation(std::string_view text) {
   std::optional<SourceLocation> first;
+  std::string storage;
   std::string_view line;
   while (NextLine(text, line)) {
-    line = line.substr(0, kMaxReportLine);
+    line = PlainLine(line, storage);
     if (line.find(':') == std::string_view::npos) continue;
     re2::StringPiece groups[3];
     if (!Location().Match(Piece(line), 0, line.size(), RE2::UNANCHORED, groups, 3)) continue;
@@ -103,6 +104,17 @@ std::optional<Severity> ParseSeverity(std::string_view word) {
     return Severity::kNote;
   }
   return std::nullopt;
+}
+
+std::string_view PlainLine(std::string_view line, std::string& storage) {
+  line = line.substr(0, kMaxReportLine);
+  const bool plain = std::all_of(line.begin(), line.end(), [](char c) {
+    return (static_cast<unsigned char>(c) >= 0x20 || c == '\t') &&
+           static_cast<unsigned char>(c) < 0x7F;
+  });
+  if (plain) return line;
+  storage = ToValidUtf8(StripControl(ToValidUtf8(line)));
+  return storage;
 }
 
 bool NextLine(std::string_view& rest, std::string_view& line) {

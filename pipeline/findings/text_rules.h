@@ -40,6 +40,10 @@ int ParseLineNumber(std::string_view text);
 /// "error", "warning", "note" and their usual synonyms, in any case.
 std::optional<Severity> ParseSeverity(std::string_view word);
 
+/// A line as a pattern can read it: at most kMaxReportLine bytes, valid UTF-8, no escape sequences.
+/// Points into `line`, or into `storage` when something had to be changed.
+std::string_view PlainLine(std::string_view line, std::string& storage);
+
 /// Takes the next line (without its end) off the front of `rest`; false when nothing is left.
 bool NextLine(std::string_view& rest, std::string_view& line);
 
