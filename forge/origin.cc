@@ -52,7 +52,7 @@ std::string Origin::Str() const {
   return scheme + "://" + (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
-Result<Url> ParseUrl(std::string_view text) {
+Result<RequestUrl> ParseRequestUrl(std::string_view text) {
   for (const char c : text) {
     if (c <= 0x20 || c == 0x7F) return Bad("blanks or control characters");
   }
@@ -66,7 +66,7 @@ Result<Url> ParseUrl(std::string_view text) {
   if (authority.find('@') != std::string_view::npos) return Bad("it holds a user name");
   if (text.find('#') != std::string_view::npos) return Bad("it holds a fragment");
   SWAGE_ASSIGN_OR_RETURN(Origin origin, ParseAuthority(std::move(scheme), authority));
-  return Url{std::move(origin), std::string(text.substr(end))};
+  return RequestUrl{std::move(origin), std::string(text.substr(end))};
 }
 
 bool IsLoopbackHost(std::string_view host) {

@@ -17,13 +17,13 @@ struct Origin {
   std::string Str() const;
 };
 
-struct Url {
+struct RequestUrl {
   Origin origin;
   std::string target;  ///< path and query, starts with '/', or empty
 };
 
 /// Errors: kInvalid: another scheme, user information, a fragment, blanks or control characters.
-Result<Url> ParseUrl(std::string_view text);
+Result<RequestUrl> ParseRequestUrl(std::string_view text);
 
 /// "localhost", 127.0.0.0/8 or ::1, by its text alone.
 bool IsLoopbackHost(std::string_view host);

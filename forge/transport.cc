@@ -65,7 +65,7 @@ bool IsRedirect(int status) {
 
 class HttplibTransport final : public HttpTransport {
  public:
-  HttplibTransport(TransportOptions options, Url base, const Clock& clock)
+  HttplibTransport(TransportOptions options, RequestUrl base, const Clock& clock)
       : options_(std::move(options)), base_(std::move(base)), clock_(clock), watchdog_(clock) {}
 
   Result<HttpResponse> Send(const HttpRequest& request) override;
@@ -85,7 +85,7 @@ class HttplibTransport final : public HttpTransport {
   bool Backoff(int attempt, MonotonicTime deadline);
 
   const TransportOptions options_;
-  const Url base_;
+  const RequestUrl base_;
   const Clock& clock_;
   Watchdog watchdog_;
   std::mutex mutex_;
@@ -271,7 +271,7 @@ Result<std::string> HttplibTransport::RedirectTarget(const HttpRequest& request,
   if (it == response.headers.end()) return refuse("without a location");
   std::string target = it->second;
   if (!target.starts_with('/') || target.starts_with("//")) {
-    const auto url = ParseUrl(target);
+    const auto url = ParseRequestUrl(target);
     if (!url.ok() || url->origin != base_.origin) return refuse("to another host");
     target = url->target;
   }
@@ -304,7 +304,7 @@ Result<HttpResponse> HttplibTransport::Send(const HttpRequest& request) {
 
 Result<std::unique_ptr<HttpTransport>> MakeHttpTransport(TransportOptions options,
                                                          const Clock& clock) {
-  auto base = ParseUrl(options.base_url);
+  auto base = ParseRequestUrl(options.base_url);
   if (!base.ok()) return base.error().With("base URL");  // its text may hold a password
   if (base->origin.scheme == "http" && !IsLoopbackHost(base->origin.host)) {
     return MakeError(ErrorCode::kInvalid,

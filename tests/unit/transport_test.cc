@@ -452,14 +452,14 @@ TEST(RateLimit, BoundsWhatAServerOrders) {
 }
 
 TEST(Origin, ComparesWhatACredentialIsFor) {
-  EXPECT_EQ(ParseUrl("HTTPS://API.example.com/x")->origin,
-            ParseUrl("https://api.example.com:443")->origin);
-  EXPECT_NE(ParseUrl("https://a.example")->origin, ParseUrl("http://a.example:443")->origin);
-  EXPECT_EQ(ParseUrl("https://[::1]:8/x?y")->target, "/x?y");
-  EXPECT_EQ(ParseUrl("http://[::1]")->origin.Str(), "http://[::1]:80");
+  EXPECT_EQ(ParseRequestUrl("HTTPS://API.example.com/x")->origin,
+            ParseRequestUrl("https://api.example.com:443")->origin);
+  EXPECT_NE(ParseRequestUrl("https://a.example")->origin, ParseRequestUrl("http://a.example:443")->origin);
+  EXPECT_EQ(ParseRequestUrl("https://[::1]:8/x?y")->target, "/x?y");
+  EXPECT_EQ(ParseRequestUrl("http://[::1]")->origin.Str(), "http://[::1]:80");
   for (const char* bad : {"https://a@b", "https://a\\@b", "https://[::1", "https://[::1]x",
                           "https:/a", "//a", "https://a%2eb", "https://a:1:2", "https://a#b"}) {
-    EXPECT_FALSE(ParseUrl(bad).ok()) << bad;
+    EXPECT_FALSE(ParseRequestUrl(bad).ok()) << bad;
   }
 }
 
