@@ -16,7 +16,7 @@
 #include <optional>
 #include <string>
 
-#include "bot/http/endpoint.h"
+#include "bot/http/listener.h"
 #include "bot/http/message.h"
 #include "bot/http/request_reader.h"
 #include "config/base/clock.h"

@@ -7,6 +7,7 @@
 
 #include "bot/http/http_server.h"
 #include "bot/webhook/json_depth.h"
+#include "config/address.h"
 #include "config/base/json.h"
 #include "config/base/text.h"
 
@@ -115,9 +116,6 @@ std::optional<HttpResponse> WebhookServer::State::Screen(const HttpRequest& head
   const std::string coding = ToLower(head.Header("content-encoding"));
   if (!coding.empty() && coding != "identity")
     return TextResponse(415, "no Content-Encoding, please");
-  if (ToLower(head.Header("content-type")).starts_with("application/x-www-form-urlencoded")) {
-    return TextResponse(415, "set the webhook's content type to application/json");
-  }
   return std::nullopt;
 }
 
@@ -210,8 +208,8 @@ WebhookServer::WebhookServer(const Settings& settings,
 WebhookServer::~WebhookServer() = default;
 
 Result<void> WebhookServer::Start() {
-  SWAGE_ASSIGN_OR_RETURN(const Endpoint endpoint, ParseEndpoint(state_->settings.listen));
-  SWAGE_ASSIGN_OR_RETURN(Listener listener, Listen(endpoint));
+  SWAGE_ASSIGN_OR_RETURN(const HostPort address, ParseHostPort(state_->settings.listen));
+  SWAGE_ASSIGN_OR_RETURN(Listener listener, Listen(address));
   return state_->server.Start(std::move(listener));
 }
 

@@ -119,17 +119,27 @@ Result<std::string> ReadFile(const fs::path& path, std::size_t max_bytes) {
   return ReadAll(fd, path, max_bytes);
 }
 
-Result<std::string> ReadFileBeneath(const fs::path& root, std::string_view relative,
-                                    std::size_t max_bytes) {
+Result<Fd> OpenBeneath(const fs::path& root, std::string_view relative) {
   const Fd dir(open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!dir.valid()) return FromErrno(errno, "open", root);
   open_how how{};
   how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
   const std::string name(relative);
-  const Fd fd(static_cast<int>(syscall(SYS_openat2, dir.get(), name.c_str(), &how, sizeof how)));
+  Fd fd(static_cast<int>(syscall(SYS_openat2, dir.get(), name.c_str(), &how, sizeof how)));
   if (!fd.valid()) return FromErrno(errno, "open", name);
-  return ReadAll(fd, name, max_bytes);
+  struct stat info {};
+  if (fstat(fd.get(), &info) != 0) return FromErrno(errno, "open", name);
+  if (!S_ISREG(info.st_mode)) {
+    return MakeError(ErrorCode::kInvalid, fmt::format("{} is not a regular file", name));
+  }
+  return fd;
+}
+
+Result<std::string> ReadFileBeneath(const fs::path& root, std::string_view relative,
+                                    std::size_t max_bytes) {
+  SWAGE_ASSIGN_OR_RETURN(const Fd fd, OpenBeneath(root, relative));
+  return ReadAll(fd, fs::path(relative), max_bytes);
 }
 
 Result<void> WriteFileAtomic(const fs::path& path, std::string_view bytes, unsigned mode) {

@@ -35,6 +35,8 @@ class Fd {
 
 /// The whole file; kTooLarge beyond `max_bytes`, kNotFound when absent, kInvalid when not regular.
 Result<std::string> ReadFile(const std::filesystem::path& path, std::size_t max_bytes = 16 << 20);
+/// Opens a regular file beneath `root` for reading.
+Result<Fd> OpenBeneath(const std::filesystem::path& root, std::string_view relative);
 /// As ReadFile, for a path below `root` written by somebody we do not trust.
 Result<std::string> ReadFileBeneath(const std::filesystem::path& root, std::string_view relative,
                                     std::size_t max_bytes = 16 << 20);

@@ -265,21 +265,12 @@ TEST_F(HttpServerTest, StopFinishesTheRequestInHand) {
 
 TEST_F(HttpServerTest, TwoServersCannotShareAPort) {
   Serve();
-  const Result<Listener> second =
-      Listen({"127.0.0.1", static_cast<std::uint16_t>(server_->Port())});
+  const Result<Listener> second = Listen({"127.0.0.1", server_->Port()});
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.error().code, ErrorCode::kConflict);
 }
 
-TEST(Endpoint, ReadsHostAndPort) {
-  EXPECT_EQ(ParseEndpoint("127.0.0.1:8420")->port, 8420);
-  EXPECT_EQ(ParseEndpoint("[::1]:80")->host, "::1");
-  for (const char* bad : {"", "8420", ":80", "a:", "a:b", "a:65536", "a:-1", "[]:1"}) {
-    EXPECT_FALSE(ParseEndpoint(bad).ok()) << bad;
-  }
-}
-
-TEST(Endpoint, KnowsLoopback) {
+TEST(Listener, KnowsLoopback) {
   EXPECT_TRUE(Listen({"127.0.0.1", 0})->loopback);
   EXPECT_FALSE(Listen({"0.0.0.0", 0})->loopback);
 }
