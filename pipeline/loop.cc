@@ -122,11 +122,14 @@ Result<void> Loop::WriteHandOff(int cycle) {
   const auto& dir = context_.workspace.HandOffDir();
   SWAGE_RETURN_IF_ERROR(WriteFileAtomic(dir / "task.json", task_json, 0644));
   SWAGE_RETURN_IF_ERROR(WriteFileAtomic(dir / "prompt.md", prompt, 0644));
-  // The copy that people can read after the workspace is gone (T27: the final prompt is shown).
-  SWAGE_ASSIGN_OR_RETURN(StepLog copy,
-                         StepLog::Open(context_.settings.data_dir, task().id,
-                                       LogName(task(), cycle, "prompt"), context_.redactor));
-  copy.Append(prompt);
+  // Copies that people can read after the workspace is gone (T27: the final prompt is shown). The
+  // dashboard finds them by their names, beside the agent's log.
+  for (const auto& [what, text] : {std::pair("prompt", &prompt), std::pair("task", &task_json)}) {
+    SWAGE_ASSIGN_OR_RETURN(StepLog copy,
+                           StepLog::Open(context_.settings.data_dir, task().id,
+                                         LogName(task(), cycle, what), context_.redactor));
+    copy.Append(*text);
+  }
   return Ok();
 }
 

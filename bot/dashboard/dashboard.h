@@ -5,8 +5,9 @@
 //   GET /tasks/ID/logs/STEP   the log of a step, as text
 //   GET /tasks/ID/events      server-sent events: timeline and new log output of running steps
 //   GET /events               server-sent events: the timeline of all tasks, from its beginning or
-//                             from Last-Event-ID on; each is `event: timeline`, `id: N` and one line
-//                             of JSON {"id", "task", "at", "kind", "detail"}; `swage demo` prints it
+//                             from Last-Event-ID on; each is `event: timeline`, `id: N` and one
+//                             line of JSON {"id", "task", "at", "kind", "detail"}; `swage demo`
+//                             prints it
 //   GET /assets/...           embedded, no third-party host
 //
 // Server-rendered from templates with escaping, under a strict Content-Security-Policy; Host must

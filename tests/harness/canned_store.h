@@ -1,0 +1,39 @@
+// CannedStore: the reading half of a Store over rows that a test puts there. Thread-safe.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include "tests/harness/stub_store.h"
+
+namespace swage {
+
+class CannedStore final : public StubStore {
+ public:
+  void AddTask(const Task& task);
+  void AddStep(const Step& step);
+  void AddFinding(TaskId task, const LedgerFinding& finding);
+  /// Returns the entry's id.
+  std::int64_t AddEntry(TaskId task, WallTime at, const std::string& kind,
+                        const std::string& detail);
+  void FinishStep(std::int64_t step, const std::string& outcome, WallTime at);
+  using StubStore::FinishStep;
+
+  Result<Task> GetTask(TaskId id) override;
+  Result<std::vector<Task>> ListTasks(const TaskFilter& filter) override;
+  Result<std::vector<Step>> ListSteps(TaskId task) override;
+  Result<std::vector<LedgerFinding>> ListFindings(TaskId task) override;
+  Result<std::vector<TimelineEntry>> ListTimeline(TaskId task, std::int64_t after,
+                                                  int limit) override;
+  Result<StoreCounts> Counts() override { return StoreCounts{}; }
+
+ private:
+  std::mutex mutex_;
+  std::vector<Task> tasks_;
+  std::vector<Step> steps_;
+  std::multimap<TaskId, LedgerFinding> findings_;
+  std::vector<TimelineEntry> timeline_;
+};
+
+}  // namespace swage
