@@ -29,7 +29,7 @@ inline constexpr std::size_t kMaxStatusDescription = 255;
 inline constexpr std::size_t kPageSize = 20;
 inline constexpr std::size_t kMaxPageSize = 100;
 
-/// The parameters of a call, from JSON, form, multipart or query alike (as Grape takes them).
+/// The parameters of a call, from JSON, form or query alike (as Grape takes them).
 /// Names may be bracketed: "position[new_line]" is also found as {"position": {"new_line": ...}}.
 class Params {
  public:
@@ -41,13 +41,12 @@ class Params {
   /// "a,b", ["a","b"] and name[]=a&name[]=b alike.
   std::vector<std::string> List(const std::string& name) const;
   /// The whole body; null when there is none.
-  const Json& Body() const { return body_ ? *body_ : multipart_; }
+  const Json& Body() const { return body_; }
 
  private:
   Json Find(const std::string& name) const;
   const Request& request_;
-  const Json* body_;  ///< nullptr: multipart_ holds the fields
-  Json multipart_;
+  const Json& body_;
 };
 
 /// Who may call a route; kPublic also lets anonymous callers read public projects.

@@ -87,7 +87,8 @@ std::string VisibleWords(std::string_view text) {
       words += '\x01';
     } else if (type == CMARK_NODE_SOFTBREAK || type == CMARK_NODE_LINEBREAK) {
       words += '\n';
-    } else if (event == CMARK_EVENT_EXIT && CMARK_NODE_TYPE_BLOCK_P(type)) {
+    } else if (event == CMARK_EVENT_EXIT &&
+               (type & CMARK_NODE_TYPE_MASK) == CMARK_NODE_TYPE_BLOCK) {
       words += "\n\n";
     }
   }

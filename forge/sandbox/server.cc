@@ -122,12 +122,24 @@ Request ToRequest(const httplib::Request& from) {
     const auto [it, fresh] = request.headers.emplace(lower, value);
     if (!fresh) it->second += "\n" + value;
   }
+  if (from.is_multipart_form_data()) {  // see ReadMultipart
+    request.headers["content-type"] = "application/x-www-form-urlencoded";
+  }
   return request;
 }
 
 bool HasBody(const httplib::Request& request) {
   const std::string length = request.get_header_value("Content-Length");
   return request.has_header("Transfer-Encoding") || (!length.empty() && length != "0");
+}
+
+/// Hands a multipart form on as a URL-encoded one: the library parses the former anyway.
+bool ReadMultipart(const httplib::ContentReader& reader,
+                   const std::function<bool(std::string_view)>& sink) {
+  return reader([&](const auto& part) { return sink("&" + PercentEncode(part.name) + "="); },
+                [&](const char* data, std::size_t size) {
+                  return sink(PercentEncode(std::string_view(data, size)));
+                });
 }
 
 void Fill(Answer answer, httplib::Response& response) {
@@ -176,7 +188,7 @@ struct HttpServer::State {
                                 const httplib::ContentReader& reader) {
       Serve(request, response, [&](const std::function<bool(std::string_view)>& sink) {
         if (!HasBody(request)) return true;
-        if (request.is_multipart_form_data()) return false;
+        if (request.is_multipart_form_data()) return ReadMultipart(reader, sink);
         return reader(
             [&](const char* data, std::size_t size) { return sink(std::string_view(data, size)); });
       });

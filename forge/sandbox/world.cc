@@ -10,6 +10,7 @@
 #include "config/base/text.h"
 #include "forge/sandbox/command.h"
 #include "forge/sandbox/git_repo.h"
+#include "forge/sandbox/text_effects.h"
 
 namespace swage::sandbox {
 namespace {
@@ -40,6 +41,7 @@ World::World(Dialect dialect, std::filesystem::path data_dir, const Clock& clock
     : dialect_(dialect), data_dir_(std::move(data_dir)), clock_(clock) {}
 
 void World::Raise(const Event& event) {
+  NotifyMentioned(*this, event);
   if (listener_) listener_(event);
 }
 

@@ -156,7 +156,8 @@ class World {
   Issue& OpenIssue(Repo& repo, const User& actor, std::string_view title, std::string_view body,
                    const std::vector<std::string>& labels);
   void Update(Repo& repo, const User& actor, Issue& issue, const IssueChange& change);
-  void SetLabels(Repo& repo, const User& actor, Issue& issue, std::vector<std::string> labels);
+  void SetLabels(Repo& repo, const User& actor, Issue& issue,
+                 const std::vector<std::string>& labels);
   Note& AddNote(Repo& repo, const User& actor, Issue& issue, std::string_view body);
   void EditNote(Repo& repo, const User& actor, Issue& issue, Note& note, std::string_view body);
   void DeleteNote(Repo& repo, const User& actor, Issue& issue, Id note);
@@ -199,6 +200,8 @@ class World {
 
  private:
   Result<Repo*> NewRepo(std::string_view path);
+  /// The labels as the repository spells them, made where missing, each once.
+  std::vector<std::string> Known(Repo& repo, const std::vector<std::string>& labels);
   Event EventOn(const Repo& repo, const User& actor, const Issue& issue, Happening what) const;
   void SetOpen(Repo& repo, const User& actor, Issue& issue, bool open,
                std::string_view state_reason);

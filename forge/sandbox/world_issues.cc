@@ -25,6 +25,15 @@ std::int64_t World::NextNumber(const Repo& repo, bool pull) const {
   return (pull ? pulls : issues) + 1;
 }
 
+std::vector<std::string> World::Known(Repo& repo, const std::vector<std::string>& labels) {
+  std::vector<std::string> known;
+  for (const std::string& name : labels) {
+    const std::string& spelled = EnsureLabel(repo, name).name;
+    if (std::find(known.begin(), known.end(), spelled) == known.end()) known.push_back(spelled);
+  }
+  return known;
+}
+
 Issue& World::OpenIssue(Repo& repo, const User& actor, std::string_view title,
                         std::string_view body, const std::vector<std::string>& labels) {
   const std::int64_t number = NextNumber(repo, false);
@@ -35,18 +44,17 @@ Issue& World::OpenIssue(Repo& repo, const User& actor, std::string_view title,
   issue.title = title;
   issue.body = body;
   issue.created_at = issue.updated_at = Now();
+  // GitLab opens an issue with its labels and tells both at once; GitHub tells each label on its
+  // own.
+  if (dialect_ == Dialect::kGitLab) issue.labels = Known(repo, labels);
   Raise(EventOn(repo, actor, issue, Happening::kIssueOpened));
   if (!labels.empty()) SetLabels(repo, actor, issue, labels);
   return issue;
 }
 
 void World::SetLabels(Repo& repo, const User& actor, Issue& issue,
-                      std::vector<std::string> labels) {
-  std::vector<std::string> wanted;
-  for (const std::string& name : labels) {
-    const std::string& known = EnsureLabel(repo, name).name;
-    if (std::find(wanted.begin(), wanted.end(), known) == wanted.end()) wanted.push_back(known);
-  }
+                      const std::vector<std::string>& labels) {
+  std::vector<std::string> wanted = Known(repo, labels);
   if (wanted == issue.labels) return;
   Event event = EventOn(repo, actor, issue, Happening::kLabelsChanged);
   event.labels_before = std::exchange(issue.labels, wanted);

@@ -1,12 +1,12 @@
 // Pull requests, reviews, discussions, merges and moving refs.
 #include <fmt/format.h>
-#include <re2/re2.h>
 
 #include <algorithm>
 
 #include "config/base/crypto.h"
 #include "config/base/text.h"
 #include "forge/sandbox/git_repo.h"
+#include "forge/sandbox/text_effects.h"
 #include "forge/sandbox/world.h"
 
 namespace swage::sandbox {
@@ -22,16 +22,6 @@ std::string ShaIn(const std::map<std::string, std::string>& refs, const std::str
 std::string TipOf(const Repo& repo, std::string_view branch) {
   const Result<std::string> sha = ReadRef(repo.git_dir, fmt::format("{}{}", kHeads, branch));
   return sha.ok() ? *sha : "";
-}
-
-/// The issues that a merge closes: "Fixes #12" and its relatives.
-std::vector<std::int64_t> ClosedBy(std::string_view text) {
-  static const RE2 keyword("(?i)\\b(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?):?\\s+#(\\d{1,9})\\b");
-  std::vector<std::int64_t> numbers;
-  re2::StringPiece rest(text.data(), text.size());
-  std::int64_t number = 0;
-  while (RE2::FindAndConsume(&rest, keyword, &number)) numbers.push_back(number);
-  return numbers;
 }
 
 }  // namespace
@@ -107,10 +97,7 @@ void World::MarkMerged(Repo& repo, const User& actor, Pull& pull, std::string_vi
   pull.merged_by = pull.closed_by = actor.id;
   pull.merged_at = pull.closed_at = pull.updated_at = Now();
   Raise(EventOn(repo, actor, pull, Happening::kPullClosed));
-  if (pull.base_ref != repo.default_branch) return;
-  for (const std::int64_t number : ClosedBy(pull.body)) {
-    if (Issue* issue = FindIssue(repo, number)) SetOpen(repo, actor, *issue, false, "completed");
-  }
+  CloseNamedIssues(*this, repo, actor, pull);
 }
 
 Result<std::string> World::MergePull(Repo& repo, const User& actor, Pull& pull,

@@ -408,12 +408,12 @@ await step('the payloads have the shape of the ones that GitHub sent', async () 
       problems.push(...differences(d.body, shape).map((p) => `${d.summary}${p}`));
     }
   }
-  assert.deepEqual([...new Set(problems)], []);
+  assert.equal([...new Set(problems)].join('\n'), '');
 });
 
 if (contract) {
   await step(`${calls.size} kinds of replies keep GitHub's contract`, async () => {
-    assert.deepEqual(calls.violations, []);
+    assert.equal(calls.violations.join('\n'), '');
   });
   console.log(`not covered by the contract: ${calls.uncovered.length}`);
   for (const call of calls.uncovered) console.log(`        ${call}`);

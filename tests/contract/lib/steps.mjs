@@ -35,7 +35,7 @@ export class Steps {
 
 function explain(error) {
   const where = (error.stack ?? '').split('\n').find((line) => line.includes('_script.mjs'));
-  const message = String(error.message ?? error).split('\n').slice(0, 14).join('\n        ');
+  const message = String(error.message ?? error).split('\n').slice(0, 40).join('\n        ');
   return where ? `${message}\n       ${where}` : message;
 }
 
