@@ -68,7 +68,7 @@ std::optional<EffectKind> ParseEffectKind(std::string_view s);
 /// when it is sent).
 struct NewEffect {
   EffectKind kind = EffectKind::kComment;
-  std::string key;      ///< kSticky: not read, the store sets StickyKey(task)
+  std::string key;  ///< kSticky: not read, the store sets StickyKey(task)
   RepoRef repo;
   TaskId task;          ///< value 0: belongs to no task (an answer to a stranger's command)
   std::string payload;  ///< JSON; see pipeline/effects.h

@@ -1,0 +1,101 @@
+#include <fmt/format.h>
+
+#include "pipeline/store/sqlite/operations.h"
+#include "pipeline/store/timeline.h"
+
+namespace swage::sqlite {
+namespace {
+
+// One call buries at most so many poison tasks; the next call goes on.
+constexpr int kMaxBuried = 100;
+
+struct Candidate {
+  TaskId id;
+  int attempt = 0;
+};
+
+Candidate ReadCandidate(Row& row) {
+  return {{row.Int()}, row.Small()};
+}
+
+// Work that was begun comes before work that was not. The short cut over the queue's own order is
+// right while no repository is full.
+Result<std::optional<Candidate>> FindCandidate(Tx& tx, int per_repo) {
+  SWAGE_ASSIGN_OR_RETURN(const auto orphan,
+                         tx.db.One("FindOrphan", ReadCandidate, tx.engine_now, per_repo));
+  if (orphan.has_value()) return orphan;
+  SWAGE_ASSIGN_OR_RETURN(const bool full, tx.db.Any("HasFullRepo", tx.engine_now, per_repo));
+  if (full) return tx.db.One("FindQueuedWithRoom", ReadCandidate, tx.engine_now, per_repo);
+  return tx.db.One("FindQueued", ReadCandidate);
+}
+
+Result<void> Bury(Tx& tx, TaskId id) {
+  SWAGE_ASSIGN_OR_RETURN(const Task task, GetTask(tx.db, id));
+  const std::string reason = fmt::format(
+      "given up after {} attempts: each time the worker was lost before it had a result",
+      task.attempt);
+  SWAGE_RETURN_IF_ERROR(MoveTask(tx, task, TaskState::kFailed, reason));
+  SWAGE_RETURN_IF_ERROR(tx.db.Run("RaiseEpoch", id));
+  SWAGE_RETURN_IF_ERROR(
+      AddTimeline(tx, id, timeline::kFailed, timeline::Moved(TaskState::kFailed, reason)));
+  return TouchSticky(tx, id);
+}
+
+Result<Claimed> Take(Tx& tx, TaskId id, std::string_view node, std::chrono::milliseconds lease) {
+  SWAGE_RETURN_IF_ERROR(tx.db.Run("InterruptSteps", id, tx.now));
+  SWAGE_RETURN_IF_ERROR(tx.db.Run("ClaimTask", id, node, tx.engine_now + lease, tx.now));
+  SWAGE_RETURN_IF_ERROR(tx.db.Run("MarkRemarksSeen", id));
+  Claimed claimed;
+  SWAGE_ASSIGN_OR_RETURN(claimed.task, GetTask(tx.db, id));
+  claimed.lease = {id, claimed.task.epoch, std::string(node)};
+  const auto cycle = [](Row& row) {
+    return CycleHistory{row.Small(), {row.Text()}, row.Bool(), row.Text()};
+  };
+  SWAGE_ASSIGN_OR_RETURN(claimed.history, tx.db.All("ListCycles", cycle, id, claimed.task.run));
+  const auto text = [](Row& row) { return row.Text(); };
+  SWAGE_ASSIGN_OR_RETURN(claimed.remarks, tx.db.All("ListRemarks", text, id));
+  SWAGE_RETURN_IF_ERROR(
+      AddTimeline(tx, id, timeline::kClaimed, timeline::Claimed(node, claimed.task.attempt)));
+  return claimed;
+}
+
+}  // namespace
+
+Result<std::optional<Claimed>> ClaimTask(Tx& tx, std::string_view node,
+                                         std::chrono::milliseconds lease,
+                                         const ClaimLimits& limits) {
+  if (node.empty()) return MakeError(ErrorCode::kInvalid, "a claim needs the node's name");
+  const auto read = [](Row& row) { return row.Int(); };
+  SWAGE_ASSIGN_OR_RETURN(const auto live, tx.db.One("CountLiveLeases", read, tx.engine_now));
+  if (live.value_or(0) >= limits.concurrent) return std::optional<Claimed>();
+  for (int buried = 0; buried < kMaxBuried; ++buried) {
+    SWAGE_ASSIGN_OR_RETURN(const auto next, FindCandidate(tx, limits.concurrent_per_repo));
+    if (!next.has_value()) return std::optional<Claimed>();
+    if (next->attempt < limits.max_attempts) {
+      SWAGE_ASSIGN_OR_RETURN(Claimed claimed, Take(tx, next->id, node, lease));
+      return std::optional(std::move(claimed));
+    }
+    SWAGE_RETURN_IF_ERROR(Bury(tx, next->id));
+  }
+  return std::optional<Claimed>();
+}
+
+Result<void> RenewLease(Tx& tx, const Lease& lease, std::chrono::milliseconds duration) {
+  SWAGE_ASSIGN_OR_RETURN(const int changed, tx.db.Run("RenewLease", lease.task, lease.epoch,
+                                                      lease.node, tx.engine_now + duration));
+  if (changed == 0) return MakeError(ErrorCode::kLeaseLost, "the lease is lost");
+  return Ok();
+}
+
+Result<int> ExpireAllLeases(Tx& tx) {
+  const auto read = [](Row& row) { return TaskId{row.Int()}; };
+  SWAGE_ASSIGN_OR_RETURN(const std::vector<TaskId> orphans, tx.db.All("ListLeased", read));
+  for (const TaskId id : orphans) {
+    SWAGE_RETURN_IF_ERROR(tx.db.Run("InterruptSteps", id, tx.now));
+    SWAGE_RETURN_IF_ERROR(AddTimeline(tx, id, timeline::kInterrupted,
+                                      "interrupted: the worker is gone, another one will go on"));
+  }
+  return tx.db.Run("ExpireAllLeases", tx.now);
+}
+
+}  // namespace swage::sqlite

@@ -1,0 +1,164 @@
+#include "pipeline/store/sqlite/connection.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "pipeline/store/sqlite/queries.h"
+
+namespace swage::sqlite {
+namespace {
+
+// How long one statement waits for a foreign process that locks the file (X4).
+constexpr int kBusyTimeoutMs = 2'000;
+
+// Of a new file. A webhook's body fills a leaf of its own, and a unique index still dirties little.
+constexpr std::string_view kNewFile = "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL;";
+// FULL syncs the WAL at each commit; checkpoints belong to the Checkpointer.
+constexpr std::string_view kWriter =
+    "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0;"
+    "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;";
+constexpr std::string_view kReader = "PRAGMA query_only = ON; PRAGMA cache_size = -2048;";
+constexpr std::string_view kCheckpointer = "PRAGMA synchronous = FULL; PRAGMA cache_size = -64;";
+
+ErrorCode CodeOf(int rc) {
+  switch (rc & 0xFF) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_FULL:
+    case SQLITE_IOERR:
+    case SQLITE_NOMEM:
+    case SQLITE_CANTOPEN:
+    case SQLITE_READONLY:
+    case SQLITE_PROTOCOL:
+      return ErrorCode::kUnavailable;
+    case SQLITE_CONSTRAINT:
+      return ErrorCode::kConflict;
+    case SQLITE_TOOBIG:
+      return ErrorCode::kTooLarge;
+    default:
+      return ErrorCode::kInternal;
+  }
+}
+
+}  // namespace
+
+std::string Row::Text() {
+  const int at = column_++;
+  const void* bytes = sqlite3_column_blob(statement_, at);
+  const int size = sqlite3_column_bytes(statement_, at);
+  return bytes == nullptr
+             ? std::string()
+             : std::string(static_cast<const char*>(bytes), static_cast<std::size_t>(size));
+}
+
+std::optional<WallTime> Row::MaybeTime() {
+  if (sqlite3_column_type(statement_, column_) == SQLITE_NULL) {
+    ++column_;
+    return std::nullopt;
+  }
+  return Time();
+}
+
+Result<std::unique_ptr<Connection>> Connection::Open(const std::filesystem::path& file, Mode mode) {
+  std::unique_ptr<Connection> connection(new Connection());
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
+                    (mode == Mode::kWriter ? SQLITE_OPEN_CREATE : 0);
+  const int rc = sqlite3_open_v2(file.c_str(), &connection->handle_, flags, nullptr);
+  if (rc != SQLITE_OK) {
+    return MakeError(CodeOf(rc), fmt::format("open {}: {}", file.string(), sqlite3_errstr(rc)));
+  }
+  const auto configured = connection->Configure(mode);
+  if (!configured.ok()) return configured.error().With(file.string());
+  return connection;
+}
+
+Result<void> Connection::Configure(Mode mode) {
+  sqlite3_busy_timeout(handle_, kBusyTimeoutMs);
+  sqlite3_db_config(handle_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  switch (mode) {
+    case Mode::kWriter:
+      SWAGE_RETURN_IF_ERROR(Script(kNewFile));
+      return Script(kWriter);
+    case Mode::kReader:
+      return Script(kReader);
+    case Mode::kCheckpointer:
+      return Script(kCheckpointer);
+  }
+  SWAGE_CHECK(false && "a value outside its enum");
+}
+
+Connection::~Connection() {
+  for (const auto& [name, statement] : statements_) sqlite3_finalize(statement);
+  sqlite3_close_v2(handle_);
+}
+
+Error Connection::LastError() const {
+  return MakeError(CodeOf(sqlite3_extended_errcode(handle_)), sqlite3_errmsg(handle_));
+}
+
+Result<void> Connection::Script(std::string_view sql) {
+  if (sqlite3_exec(handle_, std::string(sql).c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) {
+    return LastError();
+  }
+  return Ok();
+}
+
+Result<sqlite3_stmt*> Connection::Prepared(std::string_view query) {
+  const auto it = statements_.find(query);
+  if (it != statements_.end()) return it->second;
+  const auto& [name, sql] = Query(query);
+  sqlite3_stmt* statement = nullptr;
+  if (sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()),
+                         SQLITE_PREPARE_PERSISTENT, &statement, nullptr) != SQLITE_OK) {
+    return LastError().With(fmt::format("prepare {}", name));
+  }
+  statements_.emplace(name, statement);
+  return statement;
+}
+
+Result<bool> Connection::Step(sqlite3_stmt* statement) {
+  switch (sqlite3_step(statement) & 0xFF) {
+    case SQLITE_ROW:
+      return true;
+    case SQLITE_DONE:
+      return false;
+    default:
+      return LastError();
+  }
+}
+
+Result<Transaction> Transaction::Begin(Connection& db) {
+  SWAGE_RETURN_IF_ERROR(db.Run("Begin"));
+  return Transaction(&db);
+}
+
+Transaction::~Transaction() {
+  // A full disk may have rolled it back already.
+  if (db_ != nullptr && db_->InTransaction()) (void)db_->Run("Rollback");
+}
+
+Result<void> Transaction::Commit() {
+  SWAGE_RETURN_IF_ERROR(db_->Run("Commit"));
+  db_ = nullptr;
+  return Ok();
+}
+
+Result<Savepoint> Savepoint::Begin(Connection& db) {
+  SWAGE_RETURN_IF_ERROR(db.Run("Savepoint"));
+  return Savepoint(&db);
+}
+
+Savepoint::~Savepoint() {
+  if (db_ == nullptr || !db_->InTransaction()) return;
+  (void)db_->Run("RollbackTo");
+  (void)db_->Run("Release");
+}
+
+Result<void> Savepoint::Release() {
+  SWAGE_RETURN_IF_ERROR(db_->Run("Release"));
+  db_ = nullptr;
+  return Ok();
+}
+
+}  // namespace swage::sqlite

@@ -1,0 +1,171 @@
+// One delivery's plan in one transaction: the delivery, its task, its changes and its effects.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "pipeline/store/sqlite/operations.h"
+#include "pipeline/store/timeline.h"
+
+namespace swage::sqlite {
+namespace {
+
+struct DeliveryRow {
+  std::string state;
+  WallTime received{};
+};
+
+class PlanApplier {
+ public:
+  PlanApplier(Tx& tx, const IntakePlan& plan) : tx_(tx), plan_(plan), received_(tx.now) {}
+
+  Result<IntakeResult> Apply() {
+    SWAGE_ASSIGN_OR_RETURN(const bool open, DecideDelivery());
+    if (!open) return result_;
+    SWAGE_ASSIGN_OR_RETURN(const bool fresh, ObeyOnce());
+    if (!fresh) return result_;
+    if (plan_.task.has_value()) SWAGE_RETURN_IF_ERROR(EnsureTask(*plan_.task));
+    for (const TaskChange& change : plan_.changes) SWAGE_RETURN_IF_ERROR(Change(change));
+    SWAGE_RETURN_IF_ERROR(AddAll(plan_.effects));
+    if (result_.created) SWAGE_RETURN_IF_ERROR(AddAll(plan_.effects_for_new_task));
+    return result_;
+  }
+
+ private:
+  // False when the delivery was decided before: a plan is applied once.
+  Result<bool> DecideDelivery() {
+    const DeliveryId id = plan_.delivery;
+    if (id.value == 0) return true;
+    const auto read = [](Row& row) { return DeliveryRow{row.Text(), row.Time()}; };
+    SWAGE_ASSIGN_OR_RETURN(const auto row, tx_.db.One("DeliveryState", read, id));
+    if (!row.has_value()) {
+      return MakeError(ErrorCode::kNotFound, fmt::format("no delivery {}", id.value));
+    }
+    if (row->state != "pending") return false;
+    received_ = row->received;
+    SWAGE_RETURN_IF_ERROR(tx_.db.Run("DecideDelivery", id, plan_.ignored ? "ignored" : "done",
+                                     timeline::OneLine(plan_.outcome), tx_.now));
+    SWAGE_RETURN_IF_ERROR(tx_.db.Run("DropDeliveryBody", id));
+    return true;
+  }
+
+  Result<bool> ObeyOnce() {
+    if (plan_.command_key.empty()) return true;
+    SWAGE_ASSIGN_OR_RETURN(const int added, tx_.db.Run("AddCommand", plan_.command_key, tx_.now));
+    return added == 1;
+  }
+
+  Result<void> EnsureTask(const NewTask& task) {
+    SWAGE_ASSIGN_OR_RETURN(const std::int64_t repo, RepoRow(tx_, task.repo));
+    SWAGE_ASSIGN_OR_RETURN(const auto newest,
+                           FindTaskByIssue(tx_.db, task.repo, task.issue_number));
+    int generation = 1;
+    if (newest.has_value()) {
+      const bool over = newest->state == TaskState::kMerged || newest->state == TaskState::kClosed;
+      if (!over || !task.new_generation) {
+        result_.task = newest->id;
+        return Ok();
+      }
+      generation = newest->generation + 1;
+    }
+    return Create(task, repo, generation);
+  }
+
+  Result<void> Create(const NewTask& task, std::int64_t repo, int generation) {
+    const std::string branch =
+        BranchName(task.branch_prefix, task.issue_number, generation, task.text.title);
+    SWAGE_RETURN_IF_ERROR(tx_.db.Run("AddTask", repo, task.issue_number, generation, task.issue_url,
+                                     task.text.title, task.requester.id, task.requester.login,
+                                     task.requester.is_bot, task.profile, branch, tx_.engine_now,
+                                     tx_.now));
+    result_.task.value = tx_.db.LastId();
+    result_.created = true;
+    SWAGE_RETURN_IF_ERROR(tx_.db.Run("AddTaskText", result_.task, task.text.body, task.text.hash));
+    // The story begins when the delivery came, not when it was decided.
+    SWAGE_RETURN_IF_ERROR(tx_.db.Run("AddTimeline", result_.task, received_, timeline::kReceived,
+                                     timeline::Received(task.requester.login, generation)));
+    return Ok();
+  }
+
+  Result<void> Change(const TaskChange& change) {
+    SWAGE_ASSIGN_OR_RETURN(const Task task, GetTask(tx_.db, change.task));
+    switch (change.kind) {
+      case TaskChangeKind::kRequeue:
+        return AskForRun(task, change);
+      case TaskChangeKind::kRemark:
+        return Remark(task, change);
+      case TaskChangeKind::kCancel:
+        return End(task, TaskState::kCancelled, change);
+      case TaskChangeKind::kClose:
+        return End(task, TaskState::kClosed, change);
+      case TaskChangeKind::kMerge:
+        return End(task, TaskState::kMerged, change);
+    }
+    SWAGE_CHECK(false && "a value outside its enum");
+  }
+
+  // A run that is under way takes the text as a remark; so does one that is being published, and is
+  // then followed by a run of its own (see RequeueIfRemarked).
+  Result<void> AskForRun(const Task& task, const TaskChange& change) {
+    if (task.state == TaskState::kQueued || task.state == TaskState::kRunning) {
+      return Remark(task, change);
+    }
+    SWAGE_RETURN_IF_ERROR(AddRemark(task, change));
+    return Requeue(tx_, task, change.run_kind, change.actor);
+  }
+
+  Result<void> Remark(const Task& task, const TaskChange& change) {
+    if (task.state != TaskState::kQueued && task.state != TaskState::kRunning) {
+      return MakeError(ErrorCode::kConflict, fmt::format("{} is {}: there is no run to remark on",
+                                                         TaskKey(task), Name(task.state)));
+    }
+    if (change.remark.empty()) return Ok();
+    SWAGE_RETURN_IF_ERROR(AddRemark(task, change));
+    return AddTimeline(tx_, task.id, timeline::kRemark,
+                       timeline::OneLine(fmt::format("remark from @{}", change.actor)));
+  }
+
+  Result<void> AddRemark(const Task& task, const TaskChange& change) {
+    if (change.remark.empty()) return Ok();
+    SWAGE_RETURN_IF_ERROR(tx_.db.Run("AddRemark", task.id, change.remark, change.actor, tx_.now));
+    return Ok();
+  }
+
+  Result<void> End(const Task& task, TaskState to, const TaskChange& change) {
+    if (task.state == to) return Ok();  // two deliveries may say the same
+    const std::string by = change.actor.empty() ? "" : fmt::format("by @{}", change.actor);
+    const std::string reason = change.reason.empty() ? by : change.reason;
+    SWAGE_RETURN_IF_ERROR(MoveTask(tx_, task, to, reason));
+    SWAGE_RETURN_IF_ERROR(tx_.db.Run("RaiseEpoch", task.id));
+    SWAGE_RETURN_IF_ERROR(tx_.db.Run("SupersedeEffects", task.id, tx_.now));
+    SWAGE_RETURN_IF_ERROR(
+        AddTimeline(tx_, task.id, timeline::KindOfMove(to), timeline::Moved(to, reason)));
+    result_.cancelled.push_back(task.id);
+    return Ok();
+  }
+
+  Result<void> AddAll(const std::vector<NewEffect>& effects) {
+    for (const NewEffect& effect : effects) {
+      if (effect.task.value != 0) {
+        SWAGE_RETURN_IF_ERROR(AddEffect(tx_, effect));
+        continue;
+      }
+      NewEffect tied = effect;
+      tied.task = result_.task;
+      SWAGE_RETURN_IF_ERROR(AddEffect(tx_, tied));
+    }
+    return Ok();
+  }
+
+  Tx& tx_;
+  const IntakePlan& plan_;
+  WallTime received_;
+  IntakeResult result_;
+};
+
+}  // namespace
+
+Result<IntakeResult> ApplyIntake(Tx& tx, const IntakePlan& plan) {
+  return PlanApplier(tx, plan).Apply();
+}
+
+}  // namespace swage::sqlite

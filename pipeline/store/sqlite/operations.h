@@ -1,0 +1,85 @@
+// The store's operations as plain functions over a connection; SqliteStore puts them into
+// transactions.
+//
+// Writes take a Tx: the transaction's connection and its one instant. Reads take a Connection.
+#pragma once
+
+#include "pipeline/store/sqlite/connection.h"
+#include "pipeline/store/store.h"
+
+namespace swage::sqlite {
+
+struct Tx {
+  Connection& db;
+  WallTime now;  ///< for rows that people read
+  /// For leases and retries: does not jump when somebody sets the clock (X14).
+  WallTime engine_now;
+};
+
+// inbox.cc
+Result<bool> AddDelivery(Tx& tx, const NewDelivery& delivery);
+Result<std::vector<Delivery>> PendingDeliveries(Connection& db, WallTime engine_now, int limit);
+Result<void> DeferDelivery(Tx& tx, DeliveryId id, std::string_view error,
+                           std::chrono::milliseconds delay);
+
+// intake_plan.cc
+Result<IntakeResult> ApplyIntake(Tx& tx, const IntakePlan& plan);
+
+// claims.cc
+Result<std::optional<Claimed>> ClaimTask(Tx& tx, std::string_view node,
+                                         std::chrono::milliseconds lease,
+                                         const ClaimLimits& limits);
+Result<void> RenewLease(Tx& tx, const Lease& lease, std::chrono::milliseconds duration);
+Result<int> ExpireAllLeases(Tx& tx);
+
+// worker_writes.cc
+Result<void> SetBase(Tx& tx, const Lease& lease, std::string_view branch, const CommitSha& base);
+Result<void> SetStage(Tx& tx, const Lease& lease, Stage stage, int cycle);
+Result<void> SaveCheckpoint(Tx& tx, const Lease& lease, const CommitSha& commit);
+Result<std::int64_t> StartStep(Tx& tx, const Lease& lease, const Step& step);
+Result<void> FinishStep(Tx& tx, const Lease& lease, std::int64_t step_id, std::string_view outcome,
+                        std::string_view summary, const CommitSha& commit);
+Result<void> FinishCycle(Tx& tx, const Lease& lease, const CycleRecord& cycle);
+Result<std::vector<std::string>> ListRemarks(Tx& tx, const Lease& lease);
+Result<void> FinishRun(Tx& tx, const Lease& lease, const RunOutcome& outcome);
+
+// outbox.cc
+Result<std::vector<Effect>> DueEffects(Connection& db, WallTime engine_now, int limit);
+Result<void> AddEffect(Tx& tx, const NewEffect& effect);
+/// False: it was superseded meanwhile; the facts are kept all the same.
+Result<bool> FinishEffect(Tx& tx, const Effect& effect, std::string_view result,
+                          const PublishedFacts& facts);
+Result<void> RetryEffect(Tx& tx, const Effect& effect, std::string_view error,
+                         std::chrono::milliseconds delay);
+Result<void> FailEffect(Tx& tx, const Effect& effect, std::string_view error, bool fail_task);
+
+// task_rows.cc: what several of the above share.
+Task ReadTask(Row& row);
+Result<Task> GetTask(Connection& db, TaskId id);
+Result<std::optional<Task>> FindTaskByIssue(Connection& db, const RepoRef& repo,
+                                            std::int64_t issue);
+/// The row of a repository, made or renamed when needed.
+Result<std::int64_t> RepoRow(Tx& tx, const RepoRef& repo);
+Result<void> AddTimeline(Tx& tx, TaskId task, std::string_view kind, std::string_view detail);
+/// Along CanMove only (else kConflict): gives up the lease, ends running steps, tells the timeline.
+Result<void> MoveTask(Tx& tx, const Task& task, TaskState to, std::string_view reason);
+/// A new run of a task that is at rest; its old effects in line are superseded.
+Result<void> Requeue(Tx& tx, const Task& task, RunKind kind, std::string_view actor);
+/// A remark that no worker saw gets a run of its own.
+Result<void> RequeueIfRemarked(Tx& tx, TaskId id);
+/// running in stage publish with nothing left to publish -> in_review.
+Result<void> EndPublishing(Tx& tx, TaskId id);
+/// The task's sticky comment, if it has one, is to be rendered again.
+Result<void> TouchSticky(Tx& tx, TaskId id);
+
+// reads.cc
+Result<std::optional<Task>> FindTaskByPullRequest(Connection& db, const RepoRef& repo,
+                                                  std::int64_t number);
+Result<std::vector<Task>> ListTasks(Connection& db, const TaskFilter& filter);
+Result<std::vector<Step>> ListSteps(Connection& db, TaskId task);
+Result<std::vector<LedgerFinding>> ListFindings(Connection& db, TaskId task);
+Result<std::vector<TimelineEntry>> ListTimeline(Connection& db, TaskId task, std::int64_t after,
+                                                int limit);
+Result<StoreCounts> Counts(Connection& db);
+
+}  // namespace swage::sqlite

@@ -1,0 +1,221 @@
+// SqliteStore: the engine behind store.h; each method is one transaction of the writer, or one
+// read.
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "pipeline/store/sqlite/checkpointer.h"
+#include "pipeline/store/sqlite/file_lock.h"
+#include "pipeline/store/sqlite/migrations.h"
+#include "pipeline/store/sqlite/operations.h"
+#include "pipeline/store/sqlite/read_pool.h"
+#include "pipeline/store/sqlite/writer.h"
+
+namespace swage {
+namespace sqlite {
+namespace {
+
+/// The engine's clock: wall time at the start, advanced by the monotonic clock, so that leases and
+/// retries keep their length when somebody sets the clock (X14). One process owns the file, so
+/// nobody disagrees.
+class EngineClock {
+ public:
+  explicit EngineClock(const Clock& clock)
+      : clock_(clock), wall_(clock.Now()), monotonic_(clock.Monotonic()) {}
+  WallTime Now() const {
+    return wall_ +
+           std::chrono::duration_cast<std::chrono::microseconds>(clock_.Monotonic() - monotonic_);
+  }
+
+ private:
+  const Clock& clock_;
+  const WallTime wall_;
+  const MonotonicTime monotonic_;
+};
+
+class SqliteStore final : public Store {
+ public:
+  SqliteStore(FileLock lock, const std::filesystem::path& file, std::unique_ptr<Connection> writer,
+              std::unique_ptr<Connection> checkpoints, const Clock& clock)
+      : lock_(std::move(lock)),
+        clock_(clock),
+        engine_clock_(clock),
+        readers_(file),
+        checkpointer_(std::move(checkpoints), *writer),
+        writer_(std::move(writer), [this](Connection& db) { checkpointer_.AfterCommit(db); }) {}
+
+  Result<bool> AddDelivery(const NewDelivery& delivery) override {
+    return Write(
+        "add delivery", [&](Tx& tx) { return sqlite::AddDelivery(tx, delivery); },
+        Writer::Undo::kBatch);
+  }
+  Result<std::vector<Delivery>> PendingDeliveries(int limit) override {
+    return Read("list pending deliveries", [&](Connection& db) {
+      return sqlite::PendingDeliveries(db, engine_clock_.Now(), limit);
+    });
+  }
+  Result<void> DeferDelivery(DeliveryId id, std::string_view error,
+                             std::chrono::milliseconds delay) override {
+    return Write("defer delivery",
+                 [&](Tx& tx) { return sqlite::DeferDelivery(tx, id, error, delay); });
+  }
+  Result<IntakeResult> ApplyIntake(const IntakePlan& plan) override {
+    return Write("apply intake", [&](Tx& tx) { return sqlite::ApplyIntake(tx, plan); });
+  }
+
+  Result<Task> GetTask(TaskId id) override {
+    return Read("get task", [&](Connection& db) { return sqlite::GetTask(db, id); });
+  }
+  Result<std::optional<Task>> FindTaskByIssue(const RepoRef& repo, std::int64_t issue) override {
+    return Read("find task",
+                [&](Connection& db) { return sqlite::FindTaskByIssue(db, repo, issue); });
+  }
+  Result<std::optional<Task>> FindTaskByPullRequest(const RepoRef& repo, std::int64_t pr) override {
+    return Read("find task",
+                [&](Connection& db) { return sqlite::FindTaskByPullRequest(db, repo, pr); });
+  }
+  Result<std::vector<Task>> ListTasks(const TaskFilter& filter) override {
+    return Read("list tasks", [&](Connection& db) { return sqlite::ListTasks(db, filter); });
+  }
+  Result<std::vector<Step>> ListSteps(TaskId task) override {
+    return Read("list steps", [&](Connection& db) { return sqlite::ListSteps(db, task); });
+  }
+  Result<std::vector<LedgerFinding>> ListFindings(TaskId task) override {
+    return Read("list findings", [&](Connection& db) { return sqlite::ListFindings(db, task); });
+  }
+  Result<std::vector<TimelineEntry>> ListTimeline(TaskId task, std::int64_t after,
+                                                  int limit) override {
+    return Read("list timeline",
+                [&](Connection& db) { return sqlite::ListTimeline(db, task, after, limit); });
+  }
+  Result<StoreCounts> Counts() override {
+    return Read("count", [](Connection& db) { return sqlite::Counts(db); });
+  }
+
+  Result<std::optional<Claimed>> ClaimTask(std::string_view node, std::chrono::milliseconds lease,
+                                           const ClaimLimits& limits) override {
+    return Write("claim task", [&](Tx& tx) { return sqlite::ClaimTask(tx, node, lease, limits); });
+  }
+  Result<void> RenewLease(const Lease& lease, std::chrono::milliseconds duration) override {
+    return Write("renew lease", [&](Tx& tx) { return sqlite::RenewLease(tx, lease, duration); });
+  }
+  Result<int> ExpireAllLeases() override {
+    return Write("expire leases", [](Tx& tx) { return sqlite::ExpireAllLeases(tx); });
+  }
+
+  Result<void> SetBase(const Lease& lease, std::string_view branch,
+                       const CommitSha& base) override {
+    return Write("set base", [&](Tx& tx) { return sqlite::SetBase(tx, lease, branch, base); });
+  }
+  Result<void> SetStage(const Lease& lease, Stage stage, int cycle) override {
+    return Write("set stage", [&](Tx& tx) { return sqlite::SetStage(tx, lease, stage, cycle); });
+  }
+  Result<void> SaveCheckpoint(const Lease& lease, const CommitSha& commit) override {
+    return Write("save checkpoint",
+                 [&](Tx& tx) { return sqlite::SaveCheckpoint(tx, lease, commit); });
+  }
+  Result<std::int64_t> StartStep(const Lease& lease, const Step& step) override {
+    return Write("start step", [&](Tx& tx) { return sqlite::StartStep(tx, lease, step); });
+  }
+  Result<void> FinishStep(const Lease& lease, std::int64_t step_id, std::string_view outcome,
+                          std::string_view summary, const CommitSha& commit) override {
+    return Write("finish step", [&](Tx& tx) {
+      return sqlite::FinishStep(tx, lease, step_id, outcome, summary, commit);
+    });
+  }
+  Result<void> FinishCycle(const Lease& lease, const CycleRecord& cycle) override {
+    return Write("finish cycle", [&](Tx& tx) { return sqlite::FinishCycle(tx, lease, cycle); });
+  }
+  Result<std::vector<std::string>> ListRemarks(const Lease& lease) override {
+    return Write("list remarks", [&](Tx& tx) { return sqlite::ListRemarks(tx, lease); });
+  }
+  Result<void> FinishRun(const Lease& lease, const RunOutcome& outcome) override {
+    return Write("finish run", [&](Tx& tx) { return sqlite::FinishRun(tx, lease, outcome); });
+  }
+
+  Result<std::vector<Effect>> DueEffects(int limit) override {
+    return Read("list due effects",
+                [&](Connection& db) { return sqlite::DueEffects(db, engine_clock_.Now(), limit); });
+  }
+  Result<void> AddEffects(const std::vector<NewEffect>& effects) override {
+    return Write("add effects", [&](Tx& tx) -> Result<void> {
+      for (const NewEffect& effect : effects) SWAGE_RETURN_IF_ERROR(sqlite::AddEffect(tx, effect));
+      return Ok();
+    });
+  }
+  Result<void> FinishEffect(const Effect& effect, std::string_view result,
+                            const PublishedFacts& facts) override {
+    SWAGE_ASSIGN_OR_RETURN(const bool current, Write("finish effect", [&](Tx& tx) {
+                             return sqlite::FinishEffect(tx, effect, result, facts);
+                           }));
+    if (current) return Ok();
+    return MakeError(ErrorCode::kLeaseLost, "finish effect: it was superseded meanwhile");
+  }
+  Result<void> RetryEffect(const Effect& effect, std::string_view error,
+                           std::chrono::milliseconds delay) override {
+    return Write("retry effect",
+                 [&](Tx& tx) { return sqlite::RetryEffect(tx, effect, error, delay); });
+  }
+  Result<void> FailEffect(const Effect& effect, std::string_view error, bool fail_task) override {
+    return Write("fail effect",
+                 [&](Tx& tx) { return sqlite::FailEffect(tx, effect, error, fail_task); });
+  }
+
+ private:
+  template <class Work>
+  auto Write(std::string_view what, Work&& work, Writer::Undo undo = Writer::Undo::kAlone)
+      -> std::invoke_result_t<Work, Tx&> {
+    auto result = writer_.Run(undo, [&](Connection& db) {
+      Tx tx{db, clock_.Now(), engine_clock_.Now()};
+      return work(tx);
+    });
+    if (!result.ok()) return result.error().With(what);
+    return result;
+  }
+
+  template <class Work>
+  auto Read(std::string_view what, Work&& work) -> std::invoke_result_t<Work, Connection&> {
+    auto result = readers_.Run(work);
+    if (!result.ok()) return result.error().With(what);
+    return result;
+  }
+
+  // The order matters: the writer stops first, then the checkpointer, and the lock is given up
+  // last.
+  FileLock lock_;
+  const Clock& clock_;
+  const EngineClock engine_clock_;
+  ReadPool readers_;
+  Checkpointer checkpointer_;
+  Writer writer_;
+};
+
+/// SQLite gives the WAL the mode of the database, which is for its owner alone.
+Result<void> CreatePrivate(const std::filesystem::path& file) {
+  const Fd fd(open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (fd.valid()) return Ok();
+  return MakeError(ErrorCode::kInternal,
+                   fmt::format("open {}: {}", file.string(), std::strerror(errno)));
+}
+
+}  // namespace
+}  // namespace sqlite
+
+Result<std::unique_ptr<Store>> OpenSqliteStore(const std::filesystem::path& file,
+                                               const Clock& clock) {
+  using sqlite::Connection;
+  SWAGE_ASSIGN_OR_RETURN(sqlite::FileLock lock, sqlite::FileLock::Take(file));
+  SWAGE_RETURN_IF_ERROR(sqlite::CreatePrivate(file));
+  SWAGE_ASSIGN_OR_RETURN(auto writer, Connection::Open(file, Connection::Mode::kWriter));
+  const auto migrated = sqlite::Migrate(*writer, sqlite::Migrations(), clock);
+  if (!migrated.ok()) return migrated.error().With(file.string());
+  SWAGE_ASSIGN_OR_RETURN(auto checkpoints, Connection::Open(file, Connection::Mode::kCheckpointer));
+  return std::unique_ptr<Store>(std::make_unique<sqlite::SqliteStore>(
+      std::move(lock), file, std::move(writer), std::move(checkpoints), clock));
+}
+
+}  // namespace swage
