@@ -68,10 +68,11 @@ class [[nodiscard]] Result {
 
   T& value() & { return Get(); }
   const T& value() const& { return const_cast<Result*>(this)->Get(); }
-  T&& value() && { return std::move(Get()); }
+  /// By value, so that `for (auto& x : *F())` does not walk over a dead temporary.
+  T value() && { return std::move(Get()); }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
-  T&& operator*() && { return std::move(*this).value(); }
+  T operator*() && { return std::move(*this).value(); }
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
 
