@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "config/base/result.h"
 #include "config/base/text.h"
 
 namespace swage {
@@ -384,16 +385,12 @@ std::string InertPlain(std::string_view text, std::size_t max_bytes) {
 }
 
 std::string Marker(std::string_view kind, std::string_view key) {
-  std::string safe;
-  for (const char c : key) {
-    const bool plain = IsAlnum(c) || std::string_view(":._/#-").find(c) != std::string_view::npos;
-    if (plain) {
-      safe += c;
-    } else {
-      safe += "~" + HexEncode(std::string_view(&c, 1));
-    }
-  }
-  return "<!-- swage:" + std::string(kind) + " " + safe + " -->";
+  const auto allowed = [](char c) {
+    return IsAlnum(c) || std::string_view(":._/#-").find(c) != std::string_view::npos;
+  };
+  SWAGE_CHECK(std::all_of(kind.begin(), kind.end(), allowed));
+  SWAGE_CHECK(std::all_of(key.begin(), key.end(), allowed));
+  return "<!-- swage:" + std::string(kind) + " " + std::string(key) + " -->";
 }
 
 }  // namespace swage

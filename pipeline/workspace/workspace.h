@@ -121,7 +121,16 @@ class Workspaces {
   virtual Result<void> CheckGit() = 0;
 };
 
+struct WorkspaceOptions {
+  std::string git = "git";  ///< looked up in the bot's own PATH when it has no '/'
+  bool allow_file_remotes =
+      false;  ///< local mode: remotes that are absolute paths or file:// (T36)
+};
+
+/// Works without doing anything yet; directories are made as they are needed. `processes` must
+/// outlive it.
 std::unique_ptr<Workspaces> MakeWorktreeWorkspaces(std::filesystem::path data_dir,
-                                                   ProcessRunner& processes);
+                                                   ProcessRunner& processes,
+                                                   WorkspaceOptions options = {});
 
 }  // namespace swage

@@ -1,0 +1,54 @@
+// Mirror: the bare repository that the bot keeps of one repository of a forge.
+//
+// The forge's branches live in refs/remotes/origin/*, the task branches in refs/heads/*: a fetch
+// can never overwrite a checkpoint. Its configuration is a constant of this program; Guard puts it
+// back if anybody changed it. Nothing is ever pruned by git's own maintenance: objects of
+// checkpoints stay reachable by their branches. Fetch is serialised by a lock file beside the
+// mirror; everything else works in parallel, because each workspace has names of its own. Safe from
+// many threads.
+#pragma once
+
+#include <filesystem>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pipeline/workspace/git.h"
+
+namespace swage {
+
+class Mirror {
+ public:
+  Mirror(std::filesystem::path git_dir, Git git)
+      : git_dir_(std::move(git_dir)), git_(std::move(git)) {}
+
+  const std::filesystem::path& GitDir() const { return git_dir_; }
+  std::filesystem::path AdminDir(std::string_view workspace) const {
+    return git_dir_ / "worktrees" / workspace;
+  }
+
+  /// See Workspaces::Fetch, Push and ReadCommitted.
+  Result<CommitSha> Fetch(const GitRemote& remote, const std::string& branch, std::stop_token stop);
+  Result<void> Push(const PushRequest& request, std::stop_token stop);
+  Result<std::string> ReadCommitted(const CommitSha& commit, std::string_view path);
+
+  /// Whether there was a fetch; Provision and reads need one.
+  bool Exists() const;
+  /// Restores what only the bot may write: configuration, and the absence of files that change what
+  /// git does. Every repair is named in `warnings`.
+  Result<void> Guard(std::vector<std::string>& warnings);
+  /// Points the task branch at `target`; with `expected`, only if it holds that now (else
+  /// kConflict).
+  Result<void> SetBranch(const std::string& branch, const CommitSha& target,
+                         const CommitSha* expected);
+
+ private:
+  Result<void> Create();
+  void RemoveLeftovers() const;
+
+  const std::filesystem::path git_dir_;
+  const Git git_;
+};
+
+}  // namespace swage

@@ -1,0 +1,124 @@
+// The Workspaces seam over mirrors and worktrees: names, and which of them are in use.
+#include <fmt/format.h>
+
+#include <map>
+#include <mutex>
+
+#include "config/base/crypto.h"
+#include "pipeline/workspace/checks.h"
+#include "pipeline/workspace/git.h"
+#include "pipeline/workspace/mirror.h"
+#include "pipeline/workspace/sweep.h"
+#include "pipeline/workspace/worktree_workspace.h"
+
+namespace swage {
+namespace {
+
+// The workspaces that this process holds. Shared with each of them, because a workspace may outlive
+// the factory that made it.
+class OpenWorkspaces {
+ public:
+  void Add(const std::string& name, TaskId task) {
+    const std::lock_guard lock(mutex_);
+    open_[name] = task;
+  }
+  void Remove(const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    open_.erase(name);
+  }
+  bool Has(const std::string& name) const {
+    const std::lock_guard lock(mutex_);
+    return open_.contains(name);
+  }
+  bool HasTask(TaskId task) const {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, owner] : open_) {
+      if (owner == task) return true;
+    }
+    return false;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, TaskId> open_;
+};
+
+class WorktreeWorkspaces final : public Workspaces {
+ public:
+  WorktreeWorkspaces(std::filesystem::path data_dir, ProcessRunner& processes,
+                     const WorkspaceOptions& options)
+      : data_dir_(std::filesystem::absolute(data_dir).lexically_normal()),
+        git_(processes, options) {}
+
+  Result<CommitSha> Fetch(const RepoRef& repo, const GitRemote& remote, const std::string& branch,
+                          std::stop_token stop) override {
+    SWAGE_ASSIGN_OR_RETURN(Mirror mirror, MirrorOf(repo));
+    auto fetched = mirror.Fetch(remote, branch, std::move(stop));
+    if (!fetched.ok()) return fetched.error().With("fetch " + repo.path);
+    return fetched;
+  }
+
+  Result<std::string> ReadCommitted(const RepoRef& repo, const CommitSha& commit,
+                                    std::string_view path) override {
+    SWAGE_ASSIGN_OR_RETURN(Mirror mirror, MirrorOf(repo));
+    SWAGE_RETURN_IF_ERROR(MustExist(mirror, repo));
+    return mirror.ReadCommitted(commit, path);
+  }
+
+  Result<std::unique_ptr<Workspace>> Provision(const ProvisionRequest& request,
+                                               std::stop_token stop) override {
+    SWAGE_ASSIGN_OR_RETURN(Mirror mirror, MirrorOf(request.repo));
+    SWAGE_RETURN_IF_ERROR(MustExist(mirror, request.repo));
+    const std::string name = WorkspaceName(request.task, RandomHex(4));
+    open_->Add(name, request.task);
+    return WorktreeWorkspace::Provision(
+        std::move(mirror), git_, data_dir_ / "workspaces", name, request,
+        [open = open_, name] { open->Remove(name); }, std::move(stop));
+  }
+
+  Result<void> Push(const PushRequest& request, std::stop_token stop) override {
+    SWAGE_ASSIGN_OR_RETURN(Mirror mirror, MirrorOf(request.repo));
+    SWAGE_RETURN_IF_ERROR(MustExist(mirror, request.repo));
+    const auto pushed = mirror.Push(request, std::move(stop));
+    if (!pushed.ok()) {
+      return pushed.error().With(fmt::format("push {} to {}", request.branch, request.repo.path));
+    }
+    return Ok();
+  }
+
+  Result<std::vector<std::string>> SweepOrphans(const std::set<TaskId>& live) override {
+    return RemoveOrphans(data_dir_, [&](const std::string& name, TaskId task) {
+      // What this process holds may be newer than `live`; what it does not hold of a task that it
+      // does hold is from an earlier run.
+      if (open_->Has(name)) return false;
+      return !live.contains(task) || open_->HasTask(task);
+    });
+  }
+
+  Result<void> CheckGit() override { return git_.CheckVersion(); }
+
+ private:
+  Result<Mirror> MirrorOf(const RepoRef& repo) const {
+    SWAGE_ASSIGN_OR_RETURN(const std::string name, MirrorName(repo));
+    return Mirror(data_dir_ / "mirrors" / name, git_);
+  }
+
+  static Result<void> MustExist(const Mirror& mirror, const RepoRef& repo) {
+    if (mirror.Exists()) return Ok();
+    return MakeError(ErrorCode::kNotFound, fmt::format("{} has not been fetched yet", repo.path));
+  }
+
+  const std::filesystem::path data_dir_;
+  const Git git_;
+  const std::shared_ptr<OpenWorkspaces> open_ = std::make_shared<OpenWorkspaces>();
+};
+
+}  // namespace
+
+std::unique_ptr<Workspaces> MakeWorktreeWorkspaces(std::filesystem::path data_dir,
+                                                   ProcessRunner& processes,
+                                                   WorkspaceOptions options) {
+  return std::make_unique<WorktreeWorkspaces>(std::move(data_dir), processes, options);
+}
+
+}  // namespace swage
