@@ -72,6 +72,7 @@ class Checker {
       return;
     }
     if (!named) agent.preset = "command";
+    if (agent.name.empty()) agent.name = agent.preset;
     if (agent.preset == "command" && agent.command.empty()) {
       Fault("agent.preset",
             "is command, but agent.command is empty; write for example [my-agent, "

@@ -45,6 +45,7 @@ inline constexpr std::string_view kCommandPath = "/usr/local/bin:/usr/bin:/bin";
 
 struct AgentSettings {
   std::string preset;                ///< "claude", "codex", ... or "command"
+  std::string name;                  ///< as people see it; the preset unless told otherwise
   std::vector<std::string> command;  ///< with preset "command": argv with {placeholders}
   std::chrono::milliseconds time_limit{std::chrono::minutes(30)};
   std::chrono::milliseconds silence_limit{std::chrono::minutes(10)};
@@ -73,6 +74,7 @@ struct Settings {
 
   AgentSettings agent;
   std::vector<GateSpec> gates;  ///< for repositories whose policy names none
+  bool policy_gates = true;     ///< false: gates of a repository's policy are not read
   int max_cycles = 3;
   int max_attempts = 3;  ///< claims of one run before it is parked (B9)
   int concurrent_tasks = 4;

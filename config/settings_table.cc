@@ -269,6 +269,12 @@ const std::vector<Setting<Settings>>& ServerTable() {
           TextRule{.kind = "a name of a-z, 0-9, - and _", .max_bytes = 40, .valid = IsGateName},
           [](auto& s) -> auto& { return s.agent.preset; }),
       Declare<Settings>(
+          {.path = "agent.name",
+           .manual = "How pull requests and pages call the agent.",
+           .example = "codex with our prompt",
+           .fallback = "the preset"},
+          TextRule{.kind = "a name", .max_bytes = 60}, [](auto& s) -> auto& { return s.agent.name; }),
+      Declare<Settings>(
           {.path = "agent.command",
            .manual = "Your own agent, as a list of words. `{prompt}` (the text), `{prompt_file}`, "
                      "`{task_file}` and `{workspace}` are filled in; no shell sees them. The two "
@@ -328,6 +334,12 @@ const std::vector<Setting<Settings>>& ServerTable() {
                "Gates below.",
            .example = "[{name: tests, run: [make, test]}]"},
           GatesRule{}, [](auto& s) -> auto& { return s.gates; }),
+      Declare<Settings>(
+          {.path = "policy_gates",
+           .manual = "Whether a repository's own `.swage.yml` may name its gates. With `false` the "
+                     "server's gates hold everywhere.",
+           .example = "true"},
+          BoolRule{}, [](auto& s) -> auto& { return s.policy_gates; }),
       Declare<Settings>(
           {.path = "limits.cycles",
            .manual = "Rounds of agent and gates before the bot gives up on passing.",

@@ -54,7 +54,7 @@ Result<LoopResult> Loop::Run(std::stop_token stop) {
       checkpoint_ = outcome.snapshot.commit;
       const bool nothing_yet = checkpoint_.value.empty() || checkpoint_ == task().base_sha;
       if (!tree_changed && (nothing_yet || (first_of_run && !outcome.ran_well))) {
-        const std::string& agent = context_.settings.agent.preset;
+        const std::string& agent = context_.settings.agent.name;
         result_.failed_because = outcome.ran_well ? messages::NoChange(agent)
                                                   : messages::AgentFailed(agent, outcome.how);
         return std::move(result_);
@@ -145,7 +145,7 @@ Result<Loop::AgentOutcome> Loop::RunAgent(int cycle, std::stop_token stop) {
   step.run = task().run;
   step.cycle = cycle;
   step.kind = StepKind::kAgent;
-  step.name = settings.agent.preset;
+  step.name = settings.agent.name;
   step.log_path = log.RelativePath();
   SWAGE_ASSIGN_OR_RETURN(const std::int64_t step_id, context_.store.StartStep(lease(), step));
 

@@ -140,7 +140,9 @@ Result<Worker::Ground> Worker::Prepare(const Claimed& claimed, Forge& forge, std
   } else if (policy.error().code != ErrorCode::kNotFound) {
     return policy.error();
   }
-  if (ground.policy.gates.empty()) ground.policy.gates = context_.settings.gates;
+  if (ground.policy.gates.empty() || !context_.settings.policy_gates) {
+    ground.policy.gates = context_.settings.gates;
+  }
   return ground;
 }
 
@@ -199,7 +201,7 @@ Result<RunOutcome> Worker::Conclude(const Claimed& claimed, const RepoPolicy& po
   PublicationInput input;
   input.report.task = task;
   input.report.head = result.head;
-  input.report.agent = context_.settings.agent.preset;
+  input.report.agent = context_.settings.agent.name;
   input.report.summary = result.summary;
   input.report.verdicts = std::move(result.verdicts);
   input.report.cycles = std::move(result.cycles);
