@@ -1,0 +1,272 @@
+#include "tests/harness/box.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <httplib.h>
+#include <spawn.h>
+#include <sqlite3.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+#include <thread>
+
+#include "config/base/crypto.h"
+#include "config/base/text.h"
+
+namespace swage::test {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr auto kProbe = std::chrono::milliseconds(10);
+
+int FreePort() {
+  const Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* raw = reinterpret_cast<sockaddr*>(&address);
+  SWAGE_CHECK(bind(fd.get(), raw, size) == 0 && getsockname(fd.get(), raw, &size) == 0);
+  return ntohs(address.sin_port);
+}
+
+void Write(const fs::path& path, std::string_view text, unsigned mode = 0600) {
+  SWAGE_CHECK(WriteFileAtomic(path, text, mode).ok());
+}
+
+}  // namespace
+
+std::map<std::string, std::string> AnswerRepo() {
+  return {
+      {"README.md", "The answer is in answer.txt.\n"},
+      {"answer.txt", "0\n"},
+      {"check.sh",
+       "grep -qx 42 answer.txt && exit 0\n"
+       "echo \"answer.txt:1: error: the answer is $(cat answer.txt), not 42\"\nexit 1\n"},
+      {"style.sh",
+       "out=$(grep -n TODO ./*.txt | sed 's|^./||; s/:\\([0-9]*\\):.*/:\\1: warning: a TODO is "
+       "left/')\n"
+       "[ -z \"$out\" ] || { echo \"$out\"; exit 1; }\n"},
+      {".swage.yml",
+       "gates:\n"
+       "  - name: tests\n    run: [sh, check.sh]\n    report: {format: gcc}\n"
+       "  - name: style\n    run: [sh, style.sh]\n    required: false\n    report: {format: "
+       "gcc}\n"},
+  };
+}
+
+std::string TwoCycleAgent() {
+  return "if grep -q 'not 42' \"$1\"; then echo 42 > answer.txt; else echo 41 > answer.txt; fi\n"
+         "echo 'TODO: explain' > notes.txt\n"
+         "echo 'I wrote the answer.'\n";
+}
+
+Box::Box(BoxOptions options) : options_(std::move(options)) {
+  sandbox::SandboxOptions forge;
+  forge.dialect = options_.dialect;
+  forge.data_dir = dir() / "forge";
+  auto started = sandbox::SandboxForge::Start(forge);
+  SWAGE_CHECK(started.ok());
+  forge_ = std::move(started).value();
+  forge_->CreateUser("ada");
+  forge_->CreateUser("eve");
+  bot_token_ = forge_->CreateUser("swage-bot", true);
+  const auto made = forge_->CreateRepoFromFiles(options_.repo, options_.files);
+  SWAGE_CHECK(made.ok());
+  forge_->SetMember(options_.repo, "ada", Role::kMaintain);
+  forge_->SetMember(options_.repo, "eve", Role::kRead);
+  forge_->SetMember(options_.repo, "swage-bot", Role::kWrite);
+  secret_ = "hook-" + RandomHex(16);
+  hooks_port_ = FreePort();
+  dashboard_port_ = FreePort();
+  WriteConfig();
+  if (options_.start) StartServer();
+  forge_->AddWebhook(options_.repo, HooksUrl(), secret_);
+}
+
+Box::~Box() {
+  if (pid_ > 0) KillServer();
+  if (testing::Test::HasFailure()) {
+    std::fprintf(stderr, "--- server log ---\n%s---\n", ServerLog().c_str());
+  }
+}
+
+std::string Box::HooksUrl() const {
+  return fmt::format("http://127.0.0.1:{}/hooks/box", hooks_port_);
+}
+
+void Box::WriteConfig() {
+  Write(dir() / "token", bot_token_);
+  Write(dir() / "secret", secret_);
+  Write(dir() / "agent.sh", options_.agent, 0700);
+  std::string yaml = fmt::format(
+      "data_dir: {}\nlisten: 127.0.0.1:{}\ndashboard: 127.0.0.1:{}\n"
+      "public_url: http://127.0.0.1:{}\nlog: {{level: debug}}\n"
+      "forges:\n  - name: box\n    kind: {}\n    api_url: {}\n    git_url: {}\n"
+      "    token: file:{}\n    webhook_secret: file:{}\n    repos: [\"acme/*\"]\n"
+      "agent:\n  command: [/bin/bash, {}, \"{{task_file}}\"]\n",
+      data_dir().string(), hooks_port_, dashboard_port_, dashboard_port_,
+      options_.dialect == sandbox::Dialect::kGitHub ? "github" : "gitlab", forge_->ApiUrl(),
+      forge_->Url(), (dir() / "token").string(), (dir() / "secret").string(),
+      (dir() / "agent.sh").string());
+  Write(dir() / "swage.yml", yaml + options_.extra_config);
+}
+
+void Box::StartServer() {
+  SWAGE_CHECK(pid_ < 0);
+  const std::string binary = std::string(SWAGE_BINARY_DIR) + "/swage";
+  const std::string config = (dir() / "swage.yml").string();
+  const std::string log = (dir() / "server.log").string();
+  std::string arguments[] = {binary, "serve", "--config", config};
+  char* argv[] = {arguments[0].data(), arguments[1].data(), arguments[2].data(),
+                  arguments[3].data(), nullptr};
+  std::string path = "PATH=/usr/local/bin:/usr/bin:/bin";
+  std::string home = "HOME=" + dir().string();
+  char* env[] = {path.data(), home.data(), nullptr};
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 1, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+  posix_spawn_file_actions_adddup2(&actions, 1, 2);
+  posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+  const int error = posix_spawn(&pid_, binary.c_str(), &actions, nullptr, argv, env);
+  posix_spawn_file_actions_destroy(&actions);
+  SWAGE_CHECK(error == 0);
+  const bool healthy = WaitFor([&] {
+    httplib::Client client("127.0.0.1", hooks_port_);
+    const auto response = client.Get("/healthz");
+    return response && response->status == 200;
+  });
+  ASSERT_TRUE(healthy) << ServerLog();
+}
+
+void Box::KillServer() {
+  kill(pid_, SIGKILL);
+  waitpid(pid_, nullptr, 0);
+  pid_ = -1;
+}
+
+int Box::StopServer() {
+  kill(pid_, SIGTERM);
+  int status = 0;
+  waitpid(pid_, &status, 0);
+  pid_ = -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+std::string Box::ServerLog() const {
+  const auto log = ReadFile(dir() / "server.log", 64 << 20);
+  return log.ok() ? *log : "";
+}
+
+std::int64_t Box::LabelledIssue(std::string_view title, std::string_view body) {
+  const std::int64_t issue = forge_->CreateIssue(repo(), "ada", title, body);
+  forge_->AddLabel(repo(), "ada", issue, "swage");
+  return issue;
+}
+
+void Box::CommentOnPull(std::string_view login, std::int64_t number, std::string_view body) {
+  forge_->CommentOnPull(repo(), login, number, body);
+}
+
+bool Box::WaitFor(const std::function<bool()>& condition) {
+  const auto deadline = std::chrono::steady_clock::now() + kLimit;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(kProbe);
+  }
+  return true;
+}
+
+std::optional<sandbox::Pull> Box::WaitForPull(
+    std::int64_t issue, const std::function<bool(const sandbox::Pull&)>& ready) {
+  std::optional<sandbox::Pull> found;
+  const std::string prefix = fmt::format("swage/{}-", issue);
+  WaitFor([&] {
+    for (const sandbox::Pull& pull : Pulls()) {
+      if (!pull.head_ref.starts_with(prefix) || !ready(pull)) continue;
+      found = pull;
+      return true;
+    }
+    return false;
+  });
+  return found;
+}
+
+bool Box::WaitForSticky(std::int64_t issue, std::string_view text) {
+  return WaitFor([&] { return Sticky(issue).find(text) != std::string::npos; });
+}
+
+bool Box::WaitForFile(const fs::path& path) {
+  return WaitFor([&] { return fs::exists(path); });
+}
+
+std::vector<sandbox::Note> Box::NotesBy(std::string_view login, std::int64_t issue) {
+  std::vector<sandbox::Note> notes;
+  const auto found = forge_->GetIssue(repo(), issue);
+  if (!found) return notes;
+  for (const sandbox::Note& note : found->notes) {
+    if (!note.system && forge_->LoginOf(note.author) == login) notes.push_back(note);
+  }
+  return notes;
+}
+
+std::string Box::Sticky(std::int64_t issue) {
+  std::string body;
+  for (const sandbox::Note& note : NotesBy("swage-bot", issue)) {
+    if (note.body.find("swage:sticky") == std::string::npos) continue;
+    EXPECT_TRUE(body.empty()) << "two sticky comments on issue " << issue;
+    body = note.body;
+  }
+  return body;
+}
+
+std::vector<std::string> Box::ReviewBodies(const sandbox::Pull& pull) {
+  std::vector<std::string> bodies;
+  for (const sandbox::Review& review : pull.reviews) {
+    if (review.body.find("swage:review") != std::string::npos) bodies.push_back(review.body);
+  }
+  for (const sandbox::Note& note : pull.notes) {
+    if (note.body.find("swage:review") != std::string::npos) bodies.push_back(note.body);
+  }
+  return bodies;
+}
+
+std::vector<std::string> Box::OpenLineComments(const sandbox::Pull& pull) {
+  std::vector<std::string> bodies;
+  for (const sandbox::Discussion& discussion : pull.discussions) {
+    if (discussion.resolved || !discussion.position) continue;
+    bodies.push_back(discussion.notes.front().body);
+  }
+  return bodies;
+}
+
+std::string Box::Query(const std::string& sql) {
+  sqlite3* db = nullptr;
+  const std::string file = "file:" + (data_dir() / "swage.db").string() + "?mode=ro";
+  SWAGE_CHECK(sqlite3_open_v2(file.c_str(), &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, nullptr) ==
+              SQLITE_OK);
+  std::string rows;
+  const auto collect = [](void* out, int columns, char** values, char**) {
+    std::string row;
+    for (int i = 0; i < columns; ++i) {
+      row += (i == 0 ? "" : "|") + std::string(values[i] == nullptr ? "" : values[i]);
+    }
+    auto& text = *static_cast<std::string*>(out);
+    text += (text.empty() ? "" : "\n") + row;
+    return 0;
+  };
+  char* error = nullptr;
+  sqlite3_exec(db, sql.c_str(), collect, &rows, &error);
+  EXPECT_EQ(error, nullptr) << sql << ": " << (error == nullptr ? "" : error);
+  sqlite3_free(error);
+  sqlite3_close(db);
+  return rows;
+}
+
+}  // namespace swage::test

@@ -1,0 +1,107 @@
+// Box: a sandbox forge and the real `swage serve` binary beside it, for end-to-end tests that read
+// as a script. The server is a child process of its own, so it can be killed as a power cut would.
+//
+// Nothing is timed: every wait is for a state, with a limit that only a broken build reaches.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/base/files.h"
+#include "forge/sandbox/sandbox_forge.h"
+
+namespace swage::test {
+
+struct BoxOptions {
+  sandbox::Dialect dialect = sandbox::Dialect::kGitHub;
+  /// The repository's first commit; `.swage.yml` among them.
+  std::map<std::string, std::string> files;
+  /// A bash script, run as the agent: $1 = task.json, cwd = the workspace.
+  std::string agent;
+  /// Added to swage.yml as it is.
+  std::string extra_config;
+  std::string repo = "acme/lib";
+  bool start = true;
+};
+
+/// A small repository whose gate `tests` passes when `answer.txt` holds 42, and whose advisory gate
+/// `style` warns about lines that hold "TODO".
+std::map<std::string, std::string> AnswerRepo();
+/// An agent that needs two cycles for AnswerRepo: writes 41, and 42 once told what failed.
+std::string TwoCycleAgent();
+
+class Box {
+ public:
+  explicit Box(BoxOptions options);
+  ~Box();
+
+  sandbox::SandboxForge& forge() { return *forge_; }
+  const std::string& repo() const { return options_.repo; }
+  const std::filesystem::path& dir() const { return dir_.path(); }
+  std::filesystem::path data_dir() const { return dir_.path() / "data"; }
+  std::string HooksUrl() const;
+  int hooks_port() const { return hooks_port_; }
+  int dashboard_port() const { return dashboard_port_; }
+  const std::string& webhook_secret() const { return secret_; }
+  const std::string& bot_token() const { return bot_token_; }
+
+  // --- the server
+  void StartServer();
+  void KillServer();  ///< SIGKILL, reaped
+  int StopServer();   ///< SIGTERM; returns the exit code
+  pid_t server_pid() const { return pid_; }
+  /// Everything the server wrote to stdout and stderr, all starts together.
+  std::string ServerLog() const;
+
+  // --- people. "ada" maintains, "eve" reads, "swage-bot" is the server's own account.
+  /// Opens an issue as ada and labels it.
+  std::int64_t LabelledIssue(std::string_view title, std::string_view body = "Please.");
+  /// The thread of the one pull request.
+  void CommentOnPull(std::string_view login, std::int64_t number, std::string_view body);
+
+  // --- waiting
+  /// The pull request of the branch of this issue, once `ready` holds for it.
+  std::optional<sandbox::Pull> WaitForPull(std::int64_t issue,
+                                           const std::function<bool(const sandbox::Pull&)>& ready);
+  /// Until the issue's sticky comment contains `text`.
+  bool WaitForSticky(std::int64_t issue, std::string_view text);
+  bool WaitForFile(const std::filesystem::path& path);
+  bool WaitFor(const std::function<bool()>& condition);
+
+  // --- looking
+  std::vector<sandbox::Note> NotesBy(std::string_view login, std::int64_t issue);
+  std::string Sticky(std::int64_t issue);
+  std::vector<sandbox::Pull> Pulls() { return forge_->Pulls(repo()); }
+  /// Reviews (GitHub) or summary notes (GitLab) of the bot on a pull request.
+  std::vector<std::string> ReviewBodies(const sandbox::Pull& pull);
+  /// The bot's line comments on a pull request that are not resolved.
+  std::vector<std::string> OpenLineComments(const sandbox::Pull& pull);
+  /// Runs a read-only query on a copy of the server's database; rows joined by '\n', columns by
+  /// '|'.
+  std::string Query(const std::string& sql);
+
+  static constexpr std::chrono::seconds kLimit{60};
+
+ private:
+  void WriteConfig();
+
+  BoxOptions options_;
+  TempDir dir_{"swage-box-"};
+  std::unique_ptr<sandbox::SandboxForge> forge_;
+  std::string bot_token_;
+  std::string secret_;
+  int hooks_port_ = 0;
+  int dashboard_port_ = 0;
+  pid_t pid_ = -1;
+};
+
+}  // namespace swage::test
