@@ -155,7 +155,9 @@ Result<std::unique_ptr<Workspace>> Worker::Provision(const Claimed& claimed, std
   request.base = task.base_sha;
   request.start = task.checkpoint.value.empty() ? task.base_sha : task.checkpoint;
   request.extra_path = context_.settings.agent.extra_path;
-  request.extra_env = {{"SWAGE_TASK", TaskKey(task)}, {"SWAGE_BASE", task.base_sha.value}};
+  request.extra_env = {{"SWAGE_TASK", TaskKey(task)},
+                       {"SWAGE_BASE", task.base_sha.value},
+                       {"SWAGE_ISSUE", std::to_string(task.issue_number)}};
   return context_.workspaces.Provision(request, stop);
 }
 

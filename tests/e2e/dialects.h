@@ -1,0 +1,36 @@
+// Runs an end-to-end test once per dialect of the sandbox forge.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include "tests/harness/box.h"
+
+namespace swage::test {
+
+class DialectTest : public testing::TestWithParam<sandbox::Dialect> {
+ protected:
+  BoxOptions Options(std::map<std::string, std::string> files, std::string agent,
+                     std::string extra_config = "") const {
+    BoxOptions options;
+    options.dialect = GetParam();
+    options.files = std::move(files);
+    options.agent = std::move(agent);
+    options.extra_config = std::move(extra_config);
+    return options;
+  }
+  /// GitLab marks drafts by their title.
+  bool IsDraft(const sandbox::Pull& pull) const {
+    return pull.draft || pull.title.starts_with("Draft:");
+  }
+};
+
+inline std::string DialectName(const testing::TestParamInfo<sandbox::Dialect>& info) {
+  return info.param == sandbox::Dialect::kGitHub ? "GitHub" : "GitLab";
+}
+
+#define SWAGE_BOTH_DIALECTS(Suite)                                                                \
+  INSTANTIATE_TEST_SUITE_P(Dialects, Suite,                                                       \
+                           testing::Values(sandbox::Dialect::kGitHub, sandbox::Dialect::kGitLab), \
+                           DialectName)
+
+}  // namespace swage::test
