@@ -1,0 +1,182 @@
+// Every text that people read on a forge, with a golden file each, and the promise that a
+// stranger's words stay inert inside them.
+#include "pipeline/messages.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/harness/golden.h"
+
+namespace swage {
+namespace {
+
+using messages::RunReport;
+using test::ExpectGolden;
+using testing::HasSubstr;
+using testing::Not;
+
+Task SampleTask(TaskState state = TaskState::kRunning) {
+  Task task;
+  task.id = {7};
+  task.repo = {"forge", "77", "acme/lib"};
+  task.issue_number = 12;
+  task.text.title = "Parser drops the last line";
+  task.requester = {"5", "ada", false};
+  task.state = state;
+  task.cycle = 2;
+  task.branch = "swage/12-parser-drops-the-last-line";
+  task.checkpoint = {"1111111111222222222233333333334444444444"};
+  if (state == TaskState::kInReview) {
+    task.pr_number = 20;
+    task.pr_url = "https://forge.example/acme/lib/pull/20";
+  }
+  return task;
+}
+
+GateVerdict Verdict(std::string gate, GateOutcome outcome, std::string summary) {
+  GateVerdict v;
+  v.gate = std::move(gate);
+  v.outcome = outcome;
+  v.summary = std::move(summary);
+  v.duration = std::chrono::milliseconds(1'234);
+  if (outcome == GateOutcome::kFailed) v.log_tail = "assert 41 == 42\n";
+  return v;
+}
+
+RunReport SampleReport(bool green) {
+  RunReport r;
+  r.task = SampleTask();
+  r.head = {"1111111111222222222233333333334444444444"};
+  r.agent = "codex";
+  r.summary = "The loop stopped one line early; it now reads to the end.";
+  r.verdicts = {Verdict("build", GateOutcome::kPassed, "passed"),
+                Verdict("tests", green ? GateOutcome::kPassed : GateOutcome::kFailed,
+                        green ? "14 tests passed" : "1 of 14 tests failed")};
+  GateVerdict style = Verdict("style", GateOutcome::kFailed, "1 finding");
+  style.required = false;
+  r.verdicts.push_back(style);
+  r.cycles = {{1, {"9999999999222222222233333333334444444444"}, false, "digest"},
+              {2, r.head, green, green ? "" : "digest"}};
+  r.isolation = "worktree";
+  r.usage = {12'000, 900, 0.31};
+  r.public_url = "https://swage.example";
+  r.green = green;
+  if (!green) r.stopped_because = messages::CyclesUsedUp(2);
+  return r;
+}
+
+Finding SampleFinding() {
+  Finding f;
+  f.gate = "style";
+  f.severity = Severity::kWarning;
+  f.rule = "line-length";
+  f.path = "src/parser.cc";
+  f.line = 14;
+  f.message = "the line has 120 characters";
+  f.fingerprint = "abc";
+  return f;
+}
+
+std::vector<Step> SampleSteps() {
+  const auto step = [](int cycle, StepKind kind, std::string name, std::string outcome,
+                       std::string summary) {
+    Step s;
+    s.cycle = cycle;
+    s.kind = kind;
+    s.name = std::move(name);
+    s.outcome = std::move(outcome);
+    s.summary = std::move(summary);
+    return s;
+  };
+  return {step(1, StepKind::kAgent, "codex", "ok", "Wrote a first version"),
+          step(1, StepKind::kGate, "tests", "failed", "1 of 14 tests failed"),
+          step(2, StepKind::kAgent, "codex", "running", "")};
+}
+
+TEST(Messages, StickyOfEachState) {
+  ExpectGolden(messages::Sticky(SampleTask(), SampleSteps(), "https://swage.example/", "/swage"),
+               "sticky_running.md");
+  ExpectGolden(messages::Sticky(SampleTask(TaskState::kInReview), SampleSteps(), "", "/swage"),
+               "sticky_in_review.md");
+  Task failed = SampleTask(TaskState::kFailed);
+  failed.reason = messages::NoChange("codex");
+  ExpectGolden(messages::Sticky(failed, {}, "", "/bot"), "sticky_failed.md");
+}
+
+TEST(Messages, PullRequestBody) {
+  ExpectGolden(messages::PullRequestBody(SampleReport(true)), "pull_request_green.md");
+  ExpectGolden(messages::PullRequestBody(SampleReport(false)), "pull_request_red.md");
+}
+
+TEST(Messages, Review) {
+  ExpectGolden(messages::ReviewBody(SampleReport(true), {}), "review_green.md");
+  ExpectGolden(messages::ReviewBody(SampleReport(false), {SampleFinding()}), "review_red.md");
+  ExpectGolden(messages::LineCommentBody(SampleFinding()), "line_comment.md");
+}
+
+TEST(Messages, RedReport) {
+  ExpectGolden(messages::RedReport(messages::ReplyMarker("red-7-r1"), SampleReport(false)),
+               "red_report.md");
+}
+
+TEST(Messages, Answers) {
+  const std::string marker = messages::ReplyMarker("501");
+  ExpectGolden(messages::Help(marker, "/swage"), "help.md");
+  ExpectGolden(messages::Status(marker, SampleTask(), "https://swage.example"), "status.md");
+  const Task review = SampleTask(TaskState::kInReview);
+  std::string all;
+  for (const std::string& sentence :
+       {messages::UnknownCommand({"unknown command `rnu`", "run"}, "/swage"),
+        messages::UnknownCommand({"unknown command `x`", ""}, "/swage"),
+        messages::MayNot(Role::kRead, Role::kWrite), messages::NoTaskHere("/swage"),
+        messages::NotMyPullRequest(false), messages::NotMyPullRequest(true),
+        messages::RunNeedsAnIssue("/swage"), messages::ThreadClosed(),
+        messages::AlreadyWorking(SampleTask()), messages::AlreadyInReview(review, "/swage"),
+        messages::NothingToStop(review), messages::NothingToRetry(review, "/swage"),
+        messages::NoPullRequestYet(SampleTask()), messages::ClosedIsFinal(review, "/swage")}) {
+    all += messages::Answer(marker, "ada", sentence);
+  }
+  ExpectGolden(all, "answers.md");
+}
+
+TEST(Messages, CommitMessage) {
+  ExpectGolden(messages::CommitMessage(SampleTask(), 2), "commit_message.txt");
+}
+
+TEST(Messages, StatusLineFitsTheSmallestForge) {
+  EXPECT_LE(
+      messages::StatusDescription(Verdict("t", GateOutcome::kFailed, std::string(500, 'x'))).size(),
+      140u);
+  EXPECT_EQ(messages::StatusContext("tests"), "swage/tests");
+}
+
+// T41 to T44: whatever the issue, the agent or a tool says.
+TEST(Messages, StrangersWordsAreInertEverywhere) {
+  const std::string evil =
+      "@acme/team @all Fixes acme/lib#1, closes #2\n/merge\n<img "
+      "src=https://x/y.png>\n![i](https://x/y)"
+      "\n```\n| a |\x1b[31m";
+  RunReport r = SampleReport(false);
+  r.summary = evil;
+  r.task.text.title = evil;
+  r.verdicts[1].summary = evil;
+  r.verdicts[1].log_tail = evil;
+  r.warnings = {evil};
+  Finding f = SampleFinding();
+  f.message = evil;
+  f.path = evil;
+  f.rule = evil;
+  for (const std::string& text :
+       {messages::PullRequestBody(r), messages::ReviewBody(r, {f}), messages::LineCommentBody(f),
+        messages::RedReport("m", r), messages::PullRequestTitle(r.task)}) {
+    EXPECT_THAT(text, Not(HasSubstr("\x1b")));
+    EXPECT_THAT(text, Not(testing::ContainsRegex("(^|\n)/merge")));
+    // What stands outside fences and code spans must not mention or load anything.
+    EXPECT_THAT(text, Not(HasSubstr("\n@acme/team")));
+    EXPECT_THAT(text, Not(HasSubstr("\n<img")));
+  }
+  EXPECT_THAT(messages::CommitMessage(r.task, 1), Not(HasSubstr("Fixes acme/lib#1")));
+}
+
+}  // namespace
+}  // namespace swage
