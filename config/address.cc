@@ -75,18 +75,18 @@ bool IsLoopback(std::string_view host) {
   });
 }
 
-std::string Url::Str() const {
+std::string BaseUrl::Str() const {
   const bool v6 = host.find(':') != std::string::npos;
   return fmt::format("{}://{}{}{}{}{}", scheme, v6 ? "[" : "", host, v6 ? "]" : "",
                      port == 0 ? "" : fmt::format(":{}", port), path);
 }
 
-Result<Url> ParseUrl(std::string_view text) {
+Result<BaseUrl> ParseBaseUrl(std::string_view text) {
   const std::size_t colon = text.find("://");
   if (colon == std::string_view::npos) {
     return MakeError(ErrorCode::kInvalid, "not a URL; it begins with https://");
   }
-  Url url;
+  BaseUrl url;
   url.scheme = ToLower(text.substr(0, colon));
   if (url.scheme != "http" && url.scheme != "https") {
     return MakeError(ErrorCode::kInvalid, "not an http or https URL");

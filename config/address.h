@@ -19,7 +19,7 @@ Result<HostPort> ParseHostPort(std::string_view text);
 /// "localhost", 127.0.0.0/8 and ::1, as written; names are not resolved.
 bool IsLoopback(std::string_view host);
 
-struct Url {
+struct BaseUrl {
   std::string scheme;  ///< "http" or "https"
   std::string host;    ///< without brackets
   int port = 0;        ///< 0 = the scheme's own
@@ -29,6 +29,6 @@ struct Url {
 
 /// An absolute http(s) URL without user, query or fragment. Errors: kInvalid; the text is not
 /// repeated in them, because a token may be part of it.
-Result<Url> ParseUrl(std::string_view text);
+Result<BaseUrl> ParseBaseUrl(std::string_view text);
 
 }  // namespace swage

@@ -282,7 +282,7 @@ std::optional<std::string> CertificateRule::Read(const YamlNode& node, const Spo
 std::optional<std::string> UrlRule::Read(const YamlNode& node, const Spot& spot) const {
   const auto text = TextRule{.kind = "a URL", .max_bytes = 1'000}.Read(node, spot);
   if (!text) return std::nullopt;
-  const Result<Url> url = ParseUrl(*text);
+  const Result<BaseUrl> url = ParseBaseUrl(*text);
   if (!url.ok()) {
     spot.Fault(url.error().message);
     return std::nullopt;

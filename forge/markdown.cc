@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "config/base/result.h"
 #include "config/base/text.h"
 
 namespace swage {
@@ -385,12 +384,16 @@ std::string InertPlain(std::string_view text, std::size_t max_bytes) {
 }
 
 std::string Marker(std::string_view kind, std::string_view key) {
-  const auto allowed = [](char c) {
-    return IsAlnum(c) || std::string_view(":._/#-").find(c) != std::string_view::npos;
-  };
-  SWAGE_CHECK(std::all_of(kind.begin(), kind.end(), allowed));
-  SWAGE_CHECK(std::all_of(key.begin(), key.end(), allowed));
-  return "<!-- swage:" + std::string(kind) + " " + std::string(key) + " -->";
+  std::string safe;
+  for (const char c : key) {
+    const bool plain = IsAlnum(c) || std::string_view(":._/#-").find(c) != std::string_view::npos;
+    if (plain) {
+      safe += c;
+    } else {
+      safe += "~" + HexEncode(std::string_view(&c, 1));
+    }
+  }
+  return "<!-- swage:" + std::string(kind) + " " + safe + " -->";
 }
 
 }  // namespace swage

@@ -25,7 +25,8 @@ std::string CodeSpan(std::string_view text, std::size_t max_bytes);
 /// For commit messages: as InertProse, without Markdown's escapes.
 std::string InertPlain(std::string_view text, std::size_t max_bytes);
 
-/// "<!-- swage:KIND KEY -->": hidden, searched for by Ensure* calls. KEY must be [A-Za-z0-9:._/#-].
+/// "<!-- swage:KIND KEY -->": hidden, searched for by Ensure* calls. Bytes of KEY other than
+/// [A-Za-z0-9:._/#-] become '~' and their hex value, so that no key can end the comment.
 std::string Marker(std::string_view kind, std::string_view key);
 
 }  // namespace swage

@@ -282,7 +282,7 @@ Result<std::string> HttplibTransport::RedirectTarget(const HttpRequest& request,
 Result<HttpResponse> HttplibTransport::Send(const HttpRequest& request) {
   // The query stays out of messages: it is long and says nothing new.
   const std::string call = request.method + " " + request.path.substr(0, request.path.find('?'));
-  std::string target = base_.target + request.path;
+  std::string target = (request.from_root ? "" : base_.target) + request.path;
   if (!request.path.starts_with('/') || !IsTarget(target)) {
     return MakeError(ErrorCode::kInvalid, request.method + ": the path is not encoded");
   }

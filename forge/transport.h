@@ -27,6 +27,8 @@ struct HttpRequest {
   std::string method;  ///< GET, POST, PUT, PATCH, DELETE
   std::string path;    ///< "/repos/o/r/issues?per_page=100": appended to the base URL's path
   std::string body;    ///< JSON, or empty
+  /// The path starts at the host instead: some APIs have a second root beside the base URL's.
+  bool from_root = false;
 };
 
 struct HttpResponse {

@@ -61,6 +61,13 @@ std::string CommandLine(const GateSpec& gate) {
   return OneLine(shell ? gate.run[2] : Join(gate.run, " "), kMaxCommandLine);
 }
 
+// Commands are shown as they are: markdown.h's CodeSpan would replace '|', which matters to a
+// shell.
+std::string Quoted(const std::string& command) {
+  const bool has_backtick = command.find('`') != std::string::npos;
+  return has_backtick ? fmt::format("`` {} ``", command) : fmt::format("`{}`", command);
+}
+
 std::string_view Name(ReportFormat format) {
   switch (format) {
     case ReportFormat::kNone:
@@ -106,7 +113,7 @@ std::string GatesSection(const HandOff& handoff) {
   for (std::size_t i = 0; i < handoff.gates.size() && i < kMaxGates; ++i) {
     const GateSpec& gate = handoff.gates[i];
     out += fmt::format("- {} ({}): {}\n", gate.name, gate.required ? "required" : "advisory",
-                       CodeSpan(CommandLine(gate), kMaxCommandLine + 20));
+                       Quoted(CommandLine(gate)));
   }
   return out + "\n";
 }

@@ -26,7 +26,8 @@ std::string FormatUtc(WallTime t) {
 std::string FormatDuration(std::chrono::milliseconds d) {
   const auto ms = d.count();
   if (ms < 1000) return fmt::format("{} ms", ms);
-  if (ms < 60'000) return fmt::format("{:.1f} s", static_cast<double>(ms) / 1000.0);
+  // Cut, not rounded: 59,999 ms is no 60.0 s.
+  if (ms < 60'000) return fmt::format("{}.{} s", ms / 1000, ms % 1000 / 100);
   const auto minutes = ms / 60'000;
   if (minutes < 60) return fmt::format("{} min {} s", minutes, ms / 1000 % 60);
   return fmt::format("{} h {} min", minutes / 60, minutes % 60);

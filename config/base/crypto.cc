@@ -11,8 +11,9 @@
 namespace swage {
 namespace {
 
+// OpenSSL takes a null pointer for "nothing given", also where the length is zero.
 const unsigned char* Bytes(std::string_view s) {
-  return reinterpret_cast<const unsigned char*>(s.data());
+  return reinterpret_cast<const unsigned char*>(s.data() == nullptr ? "" : s.data());
 }
 
 // EVP_MAX_MD_SIZE is the size OpenSSL promises never to exceed.
@@ -37,7 +38,7 @@ std::string Sha256Hex(std::string_view bytes) {
 
 std::string HmacSha256(std::string_view key, std::string_view bytes) {
   Digest digest;
-  SWAGE_CHECK(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), Bytes(bytes),
+  SWAGE_CHECK(HMAC(EVP_sha256(), Bytes(key), static_cast<int>(key.size()), Bytes(bytes),
                    bytes.size(), digest.bytes, &digest.length) != nullptr);
   return digest.Str();
 }

@@ -9,14 +9,16 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <memory>
 #include <system_error>
 
 namespace swage {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr int kMaxTreeDepth = 256;
+constexpr int kMaxTreeDepth = 64;  ///< each level holds two descriptors
 
 Error FromErrno(int error, std::string_view act, const fs::path& path) {
   const ErrorCode code = error == ENOENT || error == ENOTDIR ? ErrorCode::kNotFound
@@ -58,41 +60,73 @@ Result<void> WriteAll(const Fd& fd, const fs::path& name, std::string_view bytes
   return Ok();
 }
 
-// Works on descriptors only, so that nobody can swap a directory for a link between look and
-// removal.
-Result<void> RemoveBelow(int parent, const char* name, const fs::path& shown, int depth) {
-  if (unlinkat(parent, name, 0) == 0 || errno == ENOENT) return Ok();
-  if (errno != EISDIR && errno != EPERM && errno != EACCES)
-    return FromErrno(errno, "remove", shown);
-  if (depth > kMaxTreeDepth) {
-    return MakeError(ErrorCode::kTooLarge,
-                     fmt::format("remove {}: nested too deep", shown.string()));
+// Removes what is below a directory. Works on descriptors only, so that nobody can swap a directory
+// for a link between look and removal. Whatever lies too deep is first moved up to the top: whoever
+// made it could otherwise keep it for ever, or use up our descriptors and stack.
+class TreeRemover {
+ public:
+  explicit TreeRemover(int top) : top_(top) {}
+
+  Result<void> Empty(const fs::path& shown) {
+    do {
+      moved_up_ = 0;
+      SWAGE_RETURN_IF_ERROR(EmptyOne(top_, shown, 0));
+    } while (moved_up_ > 0);
+    return Ok();
   }
-  const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-  Fd dir(openat(parent, name, flags));
-  if (!dir.valid() && errno == EACCES && fchmodat(parent, name, 0700, 0) == 0) {
-    dir = Fd(openat(parent, name, flags));
+
+  /// A directory that may be read and changed; chmods it when it has to.
+  static Fd OpenForRemoval(int parent, const char* name) {
+    const Fd handle(openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!handle.valid()) return Fd();
+    const std::string self = fmt::format("/proc/self/fd/{}", handle.get());
+    chmod(self.c_str(), 0700);  // entries of a read-only directory cannot be removed
+    return Fd(open(self.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   }
-  if (!dir.valid()) return FromErrno(errno, "remove", shown);
-  fchmod(dir.get(), 0700);  // entries of a read-only directory cannot be removed
-  const int listing_fd = dup(dir.get());
-  DIR* listing = listing_fd < 0 ? nullptr : fdopendir(listing_fd);
-  if (listing == nullptr) return FromErrno(errno, "remove", shown);
-  Result<void> result = Ok();
-  while (const dirent* entry = readdir(listing)) {
-    const std::string_view child = entry->d_name;
-    if (child == "." || child == "..") continue;
-    if (auto removed = RemoveBelow(dir.get(), entry->d_name, shown / child, depth + 1); !removed) {
-      result = removed;
+
+ private:
+  Result<void> EmptyOne(int dir, const fs::path& shown, int depth) {
+    const int listing_fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const auto close = [](DIR* d) { closedir(d); };
+    const std::unique_ptr<DIR, decltype(close)> listing(
+        listing_fd < 0 ? nullptr : fdopendir(listing_fd), close);
+    if (listing == nullptr) return FromErrno(errno, "remove", shown);
+    Result<void> result = Ok();
+    while (const dirent* entry = readdir(listing.get())) {
+      const std::string_view child = entry->d_name;
+      if (child == "." || child == "..") continue;
+      Result<void> removed = RemoveEntry(dir, entry->d_name, shown / child, depth);
+      if (!removed.ok()) result = removed;
     }
+    return result;
   }
-  closedir(listing);
-  SWAGE_RETURN_IF_ERROR(std::move(result));
-  if (unlinkat(parent, name, AT_REMOVEDIR) != 0 && errno != ENOENT) {
-    return FromErrno(errno, "remove", shown);
+
+  Result<void> RemoveEntry(int parent, const char* name, const fs::path& shown, int depth) {
+    if (unlinkat(parent, name, 0) == 0 || errno == ENOENT) return Ok();
+    if (errno != EISDIR && errno != EPERM && errno != EACCES)
+      return FromErrno(errno, "remove", shown);
+    const Fd dir = OpenForRemoval(parent, name);
+    if (!dir.valid()) return FromErrno(errno, "remove", shown);
+    if (depth >= kMaxTreeDepth) return MoveUp(parent, name, shown);
+    SWAGE_RETURN_IF_ERROR(EmptyOne(dir.get(), shown, depth + 1));
+    if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT) return Ok();
+    // Something was moved out of it or into it meanwhile; the next round sees it again.
+    return errno == ENOTEMPTY && moved_up_ > 0 ? Ok() : FromErrno(errno, "remove", shown);
   }
-  return Ok();
-}
+
+  Result<void> MoveUp(int parent, const char* name, const fs::path& shown) {
+    const std::string target = fmt::format(".swage-removed-{}", ++names_);
+    if (renameat2(parent, name, top_, target.c_str(), RENAME_NOREPLACE) != 0 && errno != EEXIST) {
+      return FromErrno(errno, "remove", shown);
+    }
+    ++moved_up_;
+    return Ok();
+  }
+
+  const int top_;
+  int moved_up_ = 0;  // in this round
+  int names_ = 0;
+};
 
 }  // namespace
 
@@ -176,13 +210,12 @@ Result<void> MakeDirs(const fs::path& path, unsigned mode) {
 }
 
 Result<void> RemoveTree(const fs::path& path) {
-  const fs::path parent = path.has_parent_path() ? path.parent_path() : fs::path(".");
-  const Fd dir(open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!dir.valid()) {
-    if (errno == ENOENT) return Ok();
-    return FromErrno(errno, "remove", path);
-  }
-  return RemoveBelow(dir.get(), path.filename().c_str(), path, 0);
+  if (unlink(path.c_str()) == 0 || errno == ENOENT || errno == ENOTDIR) return Ok();
+  const Fd dir = TreeRemover::OpenForRemoval(AT_FDCWD, path.c_str());
+  if (!dir.valid()) return FromErrno(errno, "remove", path);
+  SWAGE_RETURN_IF_ERROR(TreeRemover(dir.get()).Empty(path));
+  if (rmdir(path.c_str()) != 0 && errno != ENOENT) return FromErrno(errno, "remove", path);
+  return Ok();
 }
 
 Result<fs::path> MakeTempDir(std::string_view prefix) {

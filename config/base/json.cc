@@ -59,6 +59,7 @@ std::string JsonString(const json& value, std::string_view path, std::string_vie
 
 std::int64_t JsonInt(const json& value, std::string_view path, std::int64_t fallback) {
   const json& at = JsonAt(value, path);
+  if (at.is_number_unsigned() && at.get<std::uint64_t>() > INT64_MAX) return fallback;
   return at.is_number_integer() ? at.get<std::int64_t>() : fallback;
 }
 
@@ -70,6 +71,7 @@ bool JsonBool(const json& value, std::string_view path, bool fallback) {
 std::string JsonId(const json& value, std::string_view path) {
   const json& at = JsonAt(value, path);
   if (at.is_string()) return at.get<std::string>();
+  if (at.is_number_unsigned()) return std::to_string(at.get<std::uint64_t>());
   if (at.is_number_integer()) return std::to_string(at.get<std::int64_t>());
   return {};
 }

@@ -89,17 +89,21 @@ void Log::Error(std::string_view m, std::initializer_list<LogField> f) {
 void Log::Write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
   if (!state_->logger.should_log(ToSpdlog(level))) return;
   const std::string at = FormatUtc(state_->clock.Now());
+  // Before the cut, which could leave half a secret, and before quoting, which could respell one.
+  const auto safe = [&](const LogField& field) {
+    return Truncate(state_->redactor.Apply(field.value), kMaxFieldBytes);
+  };
   std::string line;
   if (state_->json) {
     nlohmann::ordered_json entry = {{"at", at}, {"level", LevelName(level)}, {"message", message}};
     for (const LogField& field : fields) {
-      entry[std::string(field.key)] = ToValidUtf8(Truncate(field.value, kMaxFieldBytes));
+      entry[std::string(field.key)] = ToValidUtf8(safe(field));
     }
     line = entry.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   } else {
     line = fmt::format("{} {:<5} {}", at, LevelName(level), message);
     for (const LogField& field : fields) {
-      const std::string value = StripControl(Truncate(field.value, kMaxFieldBytes));
+      const std::string value = StripControl(safe(field));
       line += fmt::format(" {}={}", field.key, FieldText(value));
     }
   }

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <mutex>
+#include <nlohmann/json.hpp>
 #include <shared_mutex>
 #include <vector>
 
+#include "config/base/json.h"
 #include "config/base/text.h"
 
 namespace swage {
@@ -20,8 +22,25 @@ void AddBase64Cores(std::string_view secret, std::vector<std::string>& needles) 
     const std::string padded = std::string(shift, '\0') + std::string(secret);
     const std::string encoded = Base64Encode(padded.substr(0, padded.size() / 3 * 3));
     const std::size_t skip = shift == 0 ? 0 : 4;
-    if (encoded.size() >= skip + 8) needles.push_back(encoded.substr(skip));
+    if (encoded.size() < skip + 8) continue;
+    std::string core = encoded.substr(skip);
+    needles.push_back(ReplaceAll(ReplaceAll(core, "+", "-"), "/", "_"));  // RFC 4648, 5
+    needles.push_back(std::move(core));
   }
+}
+
+// The secret as it may stand in a URL or in JSON.
+std::vector<std::string> Spellings(std::string_view secret) {
+  const std::string percent = PercentEncode(secret);
+  const std::string json = DumpJson(nlohmann::json(std::string(secret)));
+  std::vector<std::string> forms = {std::string(secret), Base64Encode(secret), percent,
+                                    json.substr(1, json.size() - 2)};
+  std::string lower = percent;
+  for (std::size_t i = 0; i + 2 < lower.size(); ++i) {
+    if (lower[i] == '%') lower.replace(i, 3, ToLower(lower.substr(i, 3)));
+  }
+  forms.push_back(std::move(lower));
+  return forms;
 }
 
 }  // namespace
@@ -37,8 +56,7 @@ Redactor::~Redactor() = default;
 
 bool Redactor::Add(std::string_view secret) {
   if (secret.size() < kShortestSecret) return false;
-  std::vector<std::string> forms = {std::string(secret), Base64Encode(secret),
-                                    PercentEncode(secret)};
+  std::vector<std::string> forms = Spellings(secret);
   AddBase64Cores(secret, forms);
   const std::unique_lock lock(state_->mutex);
   for (std::string& form : forms) {

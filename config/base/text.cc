@@ -43,14 +43,19 @@ Decoded DecodeOne(std::string_view s) {
   return {code, length, true};
 }
 
+// Unicode's Default_Ignorable_Code_Point and the other format characters that leave no trace.
 bool IsHidden(char32_t c) {
   return (c >= 0x200B && c <= 0x200F) ||    // zero-width space, joiners, direction marks
          (c >= 0x202A && c <= 0x202E) ||    // bidirectional embeddings and overrides
-         (c >= 0x2060 && c <= 0x2069) ||    // word joiner, invisible operators, isolates
+         (c >= 0x2060 && c <= 0x206F) ||    // word joiner, invisible operators, isolates
          (c >= 0xE0000 && c <= 0xE0FFF) ||  // tags and supplementary variation selectors
          (c >= 0xFE00 && c <= 0xFE0E) ||    // variation selectors but the emoji one
+         (c >= 0x180B && c <= 0x180F) ||    // Mongolian variation selectors and vowel separator
+         (c >= 0xFFF0 && c <= 0xFFFB) ||    // interlinear annotation
+         (c >= 0x1BCA0 && c <= 0x1BCA3) ||  // shorthand format controls
+         (c >= 0x1D173 && c <= 0x1D17A) ||  // musical format controls
          c == 0x00AD || c == 0x034F || c == 0x061C || c == 0x115F || c == 0x1160 || c == 0x17B4 ||
-         c == 0x17B5 || c == 0x180E || c == 0x3164 || c == 0xFEFF || c == 0xFFA0;
+         c == 0x17B5 || c == 0x3164 || c == 0xFEFF || c == 0xFFA0;
 }
 
 bool IsContinuation(char c) {
@@ -75,7 +80,10 @@ std::size_t SkipEscape(std::string_view s, std::size_t at) {
     }
     return at + 2;
   }
-  return at + 2;
+  // Intermediate bytes and one final byte (ESC ( B); what is none of these is text and stays.
+  std::size_t i = at + 1;
+  while (i < s.size() && s[i] >= 0x20 && s[i] <= 0x2F) ++i;
+  return i < s.size() && s[i] >= 0x30 && s[i] <= 0x7E ? i + 1 : i;
 }
 
 constexpr std::string_view kBase64 =
@@ -130,11 +138,17 @@ bool EqualsIgnoreCase(std::string_view a, std::string_view b) {
 }
 
 std::string ReplaceAll(std::string s, std::string_view from, std::string_view to) {
-  if (from.empty()) return s;
-  for (std::size_t at = s.find(from); at != std::string::npos; at = s.find(from, at + to.size())) {
-    s.replace(at, from.size(), to);
+  std::size_t found = from.empty() ? std::string::npos : s.find(from);
+  if (found == std::string::npos) return s;
+  // Replacing in place would move the rest of the text once for every hit.
+  std::string out;
+  out.reserve(s.size());
+  std::size_t at = 0;
+  for (; found != std::string::npos; found = s.find(from, at)) {
+    out.append(s, at, found - at).append(to);
+    at = found + from.size();
   }
-  return s;
+  return out.append(s, at);
 }
 
 std::optional<std::int64_t> ParseInt(std::string_view s) {
@@ -162,11 +176,12 @@ bool GlobMatch(std::string_view pattern, std::string_view text) {
         alive = alive || reach[t];
         next[t] = alive;
       }
-      // "**/" also matches nothing, so that "**/x" covers "x".
+      // "**/" also matches nothing where a name begins, so that "**/x" covers "x" but not "wax".
       if (deep && p < pattern.size() && pattern[p] == '/') {
         std::vector<char> with_slash(text.size() + 1, 0);
         for (std::size_t t = 0; t <= text.size(); ++t) {
-          with_slash[t] = reach[t] || (t > 0 && text[t - 1] == '/' && next[t - 1]);
+          const bool name_begins = t == 0 || text[t - 1] == '/';
+          with_slash[t] = name_begins && (reach[t] || (t > 0 && next[t - 1]));
         }
         next = with_slash;
         ++p;
@@ -201,7 +216,10 @@ std::string Truncate(std::string_view s, std::size_t max_bytes, std::string_view
   if (s.size() <= max_bytes) return std::string(s);
   if (ellipsis.size() > max_bytes) ellipsis = {};
   std::size_t keep = max_bytes - ellipsis.size();
-  while (keep > 0 && IsContinuation(s[keep])) --keep;
+  // Longer runs of continuation bytes are no UTF-8; there is no boundary to find.
+  std::size_t boundary = keep;
+  while (boundary > 0 && keep - boundary < 4 && IsContinuation(s[boundary])) --boundary;
+  if (!IsContinuation(s[boundary])) keep = boundary;
   return std::string(s.substr(0, keep)) + std::string(ellipsis);
 }
 
@@ -209,19 +227,22 @@ std::string StripControl(std::string_view s) {
   std::string out;
   out.reserve(s.size());
   for (std::size_t i = 0; i < s.size();) {
-    const unsigned char c = static_cast<unsigned char>(s[i]);
-    if (c == 0x1B) {
+    if (s[i] == 0x1B) {
       i = SkipEscape(s, i);
-    } else if (c == '\r') {
+      continue;
+    }
+    if (s[i] == '\r') {
       out += '\n';
       i += i + 1 < s.size() && s[i + 1] == '\n' ? 2 : 1;
-    } else if (c == 0xC2 && i + 1 < s.size() && static_cast<unsigned char>(s[i + 1]) >= 0x80 &&
-               static_cast<unsigned char>(s[i + 1]) <= 0x9F) {
-      i += 2;  // C1 controls in UTF-8
-    } else {
-      if (c == '\n' || c == '\t' || (c >= 0x20 && c != 0x7F)) out += s[i];
-      ++i;
+      continue;
     }
+    const Decoded d = DecodeOne(s.substr(i));
+    // A terminal may take a lone byte from 0x80 to 0x9F for a C1 control, too.
+    const char32_t code = d.valid ? d.code : static_cast<unsigned char>(s[i]);
+    const bool control =
+        (code < 0x20 && code != '\n' && code != '\t') || (code >= 0x7F && code <= 0x9F);
+    if (!control) out += s.substr(i, d.length);
+    i += d.length;
   }
   return out;
 }
@@ -244,17 +265,20 @@ std::string StripInvisible(std::string_view s) {
 std::string StripHidden(std::string_view s) {
   // First the invisible characters, so that they cannot hide the start of an HTML comment.
   const std::string visible = StripInvisible(s);
+  // Openings are looked for in what was kept, because cutting a comment out can make a new one.
+  constexpr std::string_view kOpen = "<!--";
   std::string out;
   out.reserve(visible.size());
-  std::size_t at = 0;
-  for (;;) {
-    const std::size_t open = visible.find("<!--", at);
-    out.append(visible, at, open == std::string::npos ? std::string::npos : open - at);
-    if (open == std::string::npos) return out;
-    const std::size_t close = visible.find("-->", open + 4);
-    if (close == std::string::npos) return out;  // an open comment hides the rest from readers
-    at = close + 3;
+  for (std::size_t i = 0; i < visible.size();) {
+    out += visible[i++];
+    if (!out.ends_with(kOpen)) continue;
+    out.resize(out.size() - kOpen.size());
+    // HTML lets the dashes of the opening close it: "<!-->" is a whole comment.
+    const std::size_t close = visible.find("-->", i - 2);
+    if (close == std::string::npos) break;  // an open comment hides the rest from readers
+    i = close + 3;
   }
+  return out;
 }
 
 std::string HexEncode(std::string_view bytes) {

@@ -5,12 +5,16 @@
 #include "config/base/crypto.h"
 #include "config/base/json.h"
 #include "config/base/text.h"
+#include "forge/github/api.h"
 #include "forge/json_peek.h"
 #include "forge/webhook_headers.h"
 
 namespace swage {
 namespace {
 
+using github::ReadActor;
+using github::ReadComment;
+using github::ReadIssue;
 using nlohmann::json;
 
 // A hook of content type "form" sends "payload=" and the JSON, percent-encoded; its signature
@@ -21,34 +25,6 @@ std::optional<std::string> DecodeForm(std::string_view body) {
   body.remove_prefix(kFormStart.size());
   std::string field(body.substr(0, body.find('&')));
   return PercentDecode(ReplaceAll(std::move(field), "+", " "));
-}
-
-Actor ReadActor(const json& user) {
-  Actor actor{JsonId(user, "id"), JsonString(user, "login"), false};
-  actor.is_bot = JsonString(user, "type") == "Bot" || actor.login.ends_with("[bot]");
-  return actor;
-}
-
-Issue ReadIssue(const json& j) {
-  Issue issue;
-  issue.id = JsonId(j, "id");
-  issue.number = JsonInt(j, "number");
-  issue.title = JsonString(j, "title");
-  issue.body = JsonString(j, "body");
-  issue.web_url = JsonString(j, "html_url");
-  issue.updated_at = JsonString(j, "updated_at");
-  issue.author = ReadActor(JsonAt(j, "user"));
-  issue.open = JsonString(j, "state", "open") == "open";
-  const json& labels = JsonAt(j, "labels");
-  for (const json& label : labels.is_array() ? labels : json::array()) {
-    issue.labels.push_back(JsonString(label, "name"));
-  }
-  return issue;
-}
-
-Comment ReadComment(const json& j, std::string id) {
-  return {std::move(id), JsonString(j, "body"), JsonString(j, "html_url"),
-          ReadActor(JsonAt(j, "user"))};
 }
 
 // What every event needs: who, where, and what happened.

@@ -346,6 +346,7 @@ TEST(InertProse, BoundsItsWorkAndItsResult) {
 
 TEST(Marker, IsAHiddenCommentThatStrangersCannotWrite) {
   EXPECT_EQ(Marker("status", "42"), "<!-- swage:status 42 -->");
+  EXPECT_EQ(Marker("reply", "a-->\n"), "<!-- swage:reply a--~3e~0a -->");
   EXPECT_EQ(InertProse("x <!-- swage:status 42 --> y", 100).find(Marker("status", "42")),
             std::string::npos);
   EXPECT_EQ(InertLine("<!-- swage:status 42 -->", 100).find("<!--"), std::string::npos);

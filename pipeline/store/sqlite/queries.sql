@@ -91,7 +91,7 @@ SELECT * FROM task_rows WHERE path = ?1 AND state = ?2 ORDER BY id DESC LIMIT ?3
 -- name: AddTask
 INSERT INTO tasks (repo, issue_number, generation, issue_url, title, requester_id, requester_login,
                    requester_is_bot, profile, branch, queued_at_us, created_at_us, updated_at_us)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?11);
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12);
 
 -- name: AddTaskText
 INSERT INTO task_texts (task_id, body, hash) VALUES (?1, ?2, ?3);
@@ -140,7 +140,8 @@ GROUP BY repo HAVING count(*) >= ?2
 LIMIT 1;
 
 -- name: FindQueued
-SELECT id, attempt FROM tasks WHERE state = 'queued' ORDER BY queued_at_us, id LIMIT 1;
+SELECT id, attempt FROM tasks INDEXED BY tasks_queued
+WHERE state = 'queued' ORDER BY queued_at_us, id LIMIT 1;
 
 -- name: FindQueuedWithRoom
 -- Hops from repository to repository, so that a full one costs one step however long its queue is.
@@ -171,7 +172,7 @@ WHERE id = ?1;
 UPDATE tasks SET lease_expires_at_us = ?4 WHERE id = ?1 AND epoch = ?2 AND lease_node = ?3;
 
 -- name: ListLeased
-SELECT id FROM tasks WHERE lease_node <> '' ORDER BY id;
+SELECT id FROM tasks INDEXED BY tasks_leased WHERE lease_node <> '';
 
 -- name: ExpireAllLeases
 UPDATE tasks SET lease_expires_at_us = 0, epoch = epoch + 1, updated_at_us = ?1

@@ -64,7 +64,10 @@ Result<std::optional<Task>> FindTaskByIssue(Connection& db, const RepoRef& repo,
 }
 
 Result<std::int64_t> RepoRow(Tx& tx, const RepoRef& repo) {
-  const auto read = [](Row& row) { return std::pair(row.Int(), row.Text()); };
+  // Braces: columns are read from left to right.
+  const auto read = [](Row& row) {
+    return std::pair<std::int64_t, std::string>{row.Int(), row.Text()};
+  };
   SWAGE_ASSIGN_OR_RETURN(const auto known, tx.db.One("FindRepo", read, repo.forge, repo.id));
   if (!known.has_value()) {
     SWAGE_RETURN_IF_ERROR(tx.db.Run("AddRepo", repo.forge, repo.id, repo.path));

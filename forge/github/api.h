@@ -1,0 +1,75 @@
+// The GitHub adapter's inside: what its duties share. Split by duty: reads, comments,
+// pull_requests, reviews, statuses; GitHubForge puts them behind the Forge seam.
+//
+// Sources: docs.github.com/rest and /graphql. Thread-safe.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "config/settings.h"
+#include "forge/forge.h"
+#include "forge/rest.h"
+
+namespace swage::github {
+
+class Api {
+ public:
+  Api(ForgeSettings settings, std::unique_ptr<HttpTransport> transport, SleepFunction sleep);
+
+  const ForgeSettings& settings() const { return settings_; }
+  const RestClient& rest() const { return rest_; }
+  const ForgeLimits& limits() const { return limits_; }
+
+  /// The account behind the token; asked once.
+  Result<Actor> Self();
+  /// The "data" of an answer. Errors: kDenied, kNotFound by GraphQL's error types, else kInvalid.
+  Result<nlohmann::json> GraphQl(std::string_view query, const nlohmann::json& variables) const;
+
+ private:
+  const ForgeSettings settings_;
+  const RestClient rest_;
+  const ForgeLimits limits_;
+  std::mutex mutex_;
+  std::optional<Actor> self_;
+};
+
+/// "/repos/owner/name" and what follows.
+std::string RepoPath(const RepoRef& repo, std::string_view rest);
+Actor ReadActor(const nlohmann::json& user);
+Issue ReadIssue(const nlohmann::json& j);
+Comment ReadComment(const nlohmann::json& j, std::string id);
+PullRequest ReadPullRequest(const nlohmann::json& j);
+
+// --- reads
+Result<Repo> GetRepo(Api& api, std::string_view path);
+Result<Issue> GetIssue(Api& api, const RepoRef& repo, std::int64_t number);
+Result<Role> GetRole(Api& api, const RepoRef& repo, const Actor& actor);
+
+// --- comments
+Result<void> EnsureReaction(Api& api, const RepoRef& repo, const Thread& thread,
+                            std::string_view comment_id, Reaction reaction);
+Result<Comment> EnsureComment(Api& api, const RepoRef& repo, const Thread& thread,
+                              std::string_view marker, std::string_view body,
+                              std::string_view known_id);
+
+// --- pull requests
+Result<PullRequest> GetPullRequest(Api& api, const RepoRef& repo, std::int64_t number);
+Result<std::optional<PullRequest>> FindPullRequest(Api& api, const RepoRef& repo,
+                                                   std::string_view head_branch);
+Result<PullRequest> EnsurePullRequest(Api& api, const RepoRef& repo, const PullRequestDraft& draft);
+
+// --- reviews
+Result<PostedReview> EnsureReview(Api& api, const RepoRef& repo, std::int64_t number,
+                                  const ReviewDraft& review);
+Result<void> ResolveThread(Api& api, const RepoRef& repo, std::int64_t number,
+                           std::string_view thread_id, std::string_view note);
+
+// --- statuses
+Result<void> EnsureStatus(Api& api, const RepoRef& repo, const CommitStatus& status);
+
+}  // namespace swage::github

@@ -1,0 +1,84 @@
+#include "forge/github/github_forge.h"
+
+#include "forge/github/api.h"
+
+namespace swage {
+namespace {
+
+class GitHubForge final : public Forge {
+ public:
+  GitHubForge(ForgeSettings settings, std::unique_ptr<HttpTransport> transport, SleepFunction sleep)
+      : api_(std::move(settings), std::move(transport), std::move(sleep)) {}
+
+  const std::string& Name() const override { return api_.settings().name; }
+  const ForgeLimits& Limits() const override { return api_.limits(); }
+
+  Result<Actor> GetSelf() override { return api_.Self(); }
+  Result<Repo> GetRepo(std::string_view path) override { return github::GetRepo(api_, path); }
+  Result<Issue> GetIssue(const RepoRef& repo, std::int64_t number) override {
+    return github::GetIssue(api_, repo, number);
+  }
+  Result<Role> GetRole(const RepoRef& repo, const Actor& actor) override {
+    return github::GetRole(api_, repo, actor);
+  }
+  Result<PullRequest> GetPullRequest(const RepoRef& repo, std::int64_t number) override {
+    return github::GetPullRequest(api_, repo, number);
+  }
+  Result<std::optional<PullRequest>> FindPullRequest(const RepoRef& repo,
+                                                     std::string_view head_branch) override {
+    return github::FindPullRequest(api_, repo, head_branch);
+  }
+  GitRemote Remote(const RepoRef& repo) const override {
+    std::string url = api_.settings().git_url;
+    while (url.ends_with('/')) url.pop_back();
+    return {url + "/" + repo.path + ".git", "x-access-token", api_.settings().token.value};
+  }
+
+  Result<void> EnsureReaction(const RepoRef& repo, const Thread& thread,
+                              std::string_view comment_id, Reaction reaction) override {
+    return github::EnsureReaction(api_, repo, thread, comment_id, reaction);
+  }
+  Result<Comment> EnsureComment(const RepoRef& repo, const Thread& thread, std::string_view marker,
+                                std::string_view body, std::string_view known_id) override {
+    return github::EnsureComment(api_, repo, thread, marker, body, known_id);
+  }
+  Result<PullRequest> EnsurePullRequest(const RepoRef& repo,
+                                        const PullRequestDraft& draft) override {
+    return github::EnsurePullRequest(api_, repo, draft);
+  }
+  Result<PostedReview> EnsureReview(const RepoRef& repo, std::int64_t number,
+                                    const ReviewDraft& review) override {
+    return github::EnsureReview(api_, repo, number, review);
+  }
+  Result<void> ResolveThread(const RepoRef& repo, std::int64_t number, std::string_view thread_id,
+                             std::string_view note) override {
+    return github::ResolveThread(api_, repo, number, thread_id, note);
+  }
+  Result<void> EnsureStatus(const RepoRef& repo, const CommitStatus& status) override {
+    return github::EnsureStatus(api_, repo, status);
+  }
+
+ private:
+  github::Api api_;
+};
+
+}  // namespace
+
+TransportOptions GitHubTransportOptions(const ForgeSettings& settings) {
+  TransportOptions options;
+  options.base_url = settings.api_url;
+  options.ca_file = settings.ca_file;
+  options.headers = {{"Authorization", "Bearer " + settings.token.value},
+                     {"Accept", "application/vnd.github+json"},
+                     {"X-GitHub-Api-Version", "2022-11-28"},
+                     {"User-Agent", "swage/" SWAGE_VERSION}};
+  return options;
+}
+
+std::unique_ptr<Forge> MakeGitHubForge(ForgeSettings settings,
+                                       std::unique_ptr<HttpTransport> transport,
+                                       SleepFunction sleep) {
+  return std::make_unique<GitHubForge>(std::move(settings), std::move(transport), std::move(sleep));
+}
+
+}  // namespace swage

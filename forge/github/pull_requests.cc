@@ -1,0 +1,150 @@
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "config/base/json.h"
+#include "config/base/text.h"
+#include "forge/body.h"
+#include "forge/github/api.h"
+#include "forge/rest_reply.h"
+
+namespace swage::github {
+namespace {
+
+using nlohmann::json;
+
+// Where a plan has no drafts, the title says what the state cannot (F9).
+constexpr std::string_view kDraftTitle = "Draft: ";
+
+std::string PullPath(const RepoRef& repo, std::int64_t number) {
+  return RepoPath(repo, "/pulls/" + std::to_string(number));
+}
+
+std::string Title(const Api& api, const PullRequestDraft& draft, bool in_title) {
+  return Truncate(std::string(in_title ? kDraftTitle : "") + draft.title, api.limits().title_bytes);
+}
+
+// A branch that was pushed a moment ago may not be known to the API yet.
+bool HeadIsUnknown(const json& refusal) {
+  const json& errors = JsonAt(refusal, "errors");
+  for (const json& e : errors.is_array() ? errors : json::array()) {
+    if (JsonString(e, "field") == "head" && JsonString(e, "code") == "invalid") return true;
+  }
+  return false;
+}
+
+bool Mentions(const json& refusal, std::string_view words) {
+  return ToLower(RefusalText(refusal)).find(words) != std::string::npos;
+}
+
+// One attempt; nothing when there is one already.
+Result<std::optional<PullRequest>> Create(Api& api, const RepoRef& repo,
+                                          const PullRequestDraft& draft, bool drafts_supported) {
+  const HttpRequest request{
+      "POST", RepoPath(repo, "/pulls"),
+      DumpJson({{"head", draft.head_branch},
+                {"base", draft.base_branch},
+                {"title", Title(api, draft, draft.draft && !drafts_supported)},
+                {"body", FitBody(draft.body, api.limits().comment_bytes)},
+                {"draft", draft.draft && drafts_supported}}),
+      false};
+  SWAGE_ASSIGN_OR_RETURN(const RestClient::Reply reply, api.rest().Exchange(request));
+  if (reply.ok()) return std::optional(ReadPullRequest(reply.body));
+  const bool refused = reply.status == 422 || reply.status == 409;
+  if (refused && Mentions(reply.body, "already exists")) return std::optional<PullRequest>();
+  if (refused && drafts_supported && draft.draft && Mentions(reply.body, "draft pull requests")) {
+    return Create(api, repo, draft, false);
+  }
+  Error error = StatusError(request, reply.status, reply.body);
+  if (refused && HeadIsUnknown(reply.body)) error.code = ErrorCode::kUnavailable;
+  return error;
+}
+
+// REST cannot change the draft state.
+Result<void> SetDraft(Api& api, const std::string& node_id, bool draft) {
+  constexpr std::string_view kToDraft =
+      "mutation($id:ID!){convertPullRequestToDraft(input:{pullRequestId:$id}){clientMutationId}}";
+  constexpr std::string_view kToReady =
+      "mutation($id:ID!){markPullRequestReadyForReview(input:{pullRequestId:$id})"
+      "{clientMutationId}}";
+  SWAGE_RETURN_IF_ERROR(api.GraphQl(draft ? kToDraft : kToReady, {{"id", node_id}}));
+  return Ok();
+}
+
+Result<PullRequest> BringUpToDate(Api& api, const RepoRef& repo, const PullRequest& pull,
+                                  const PullRequestDraft& draft) {
+  SWAGE_ASSIGN_OR_RETURN(json now, api.rest().Get(PullPath(repo, pull.number)));
+  bool in_title = false;
+  if (JsonBool(now, "draft") != draft.draft) {
+    const auto changed = SetDraft(api, JsonString(now, "node_id"), draft.draft);
+    const bool unsupported = !changed.ok() && (changed.error().code == ErrorCode::kInvalid ||
+                                               changed.error().code == ErrorCode::kDenied);
+    if (!changed.ok() && !(unsupported && draft.draft)) return changed.error();
+    in_title = unsupported;
+  }
+  const std::string title = Title(api, draft, in_title);
+  const std::string body = FitBody(draft.body, api.limits().comment_bytes);
+  json change = json::object();
+  if (JsonString(now, "title") != title) change["title"] = title;
+  if (!SameText(JsonString(now, "body"), body)) change["body"] = body;
+  if (JsonString(now, "base/ref") != draft.base_branch) change["base"] = draft.base_branch;
+  if (!change.empty()) {
+    SWAGE_ASSIGN_OR_RETURN(now, api.rest().Write("PATCH", PullPath(repo, pull.number), change));
+  }
+  PullRequest updated = ReadPullRequest(now);
+  updated.draft = draft.draft && !in_title;
+  return updated;
+}
+
+Result<PullRequest> Adopt(Api& api, const RepoRef& repo, const PullRequest& pull,
+                          const PullRequestDraft& draft) {
+  if (pull.state != PullRequestState::kOpen) {
+    return MakeError(ErrorCode::kConflict,
+                     fmt::format("pull request #{} of this branch was {} by somebody", pull.number,
+                                 pull.state == PullRequestState::kMerged ? "merged" : "closed"));
+  }
+  SWAGE_ASSIGN_OR_RETURN(const Actor self, api.Self());
+  // What a person wrote about our branch stays as it is.
+  if (pull.author_id != self.id) return pull;
+  return BringUpToDate(api, repo, pull, draft);
+}
+
+}  // namespace
+
+Result<PullRequest> GetPullRequest(Api& api, const RepoRef& repo, std::int64_t number) {
+  SWAGE_ASSIGN_OR_RETURN(const json j, api.rest().GetSettled(PullPath(repo, number)));
+  return ReadPullRequest(j);
+}
+
+Result<std::optional<PullRequest>> FindPullRequest(Api& api, const RepoRef& repo,
+                                                   std::string_view head_branch) {
+  // Without "OWNER:" the filter is ignored in silence; the answer is checked all the same.
+  const std::string owner = repo.path.substr(0, repo.path.find('/'));
+  const std::string head = PercentEncode(owner + ":" + std::string(head_branch));
+  std::optional<PullRequest> newest;
+  SWAGE_RETURN_IF_ERROR(api.rest().ForEach(
+      RepoPath(repo, "/pulls?head=" + head + "&state=all&sort=created&direction=desc"),
+      [&](const json& j) {
+        PullRequest pull = ReadPullRequest(j);
+        const bool ours = pull.head_branch == head_branch && !pull.from_fork;
+        if (ours && (!newest || pull.number > newest->number)) newest = std::move(pull);
+        return true;
+      }));
+  return newest;
+}
+
+// Found first: most calls are updates. A lost reply to the creation shows as found at the retry,
+// and a creation that raced another as "already exists".
+Result<PullRequest> EnsurePullRequest(Api& api, const RepoRef& repo,
+                                      const PullRequestDraft& draft) {
+  SWAGE_ASSIGN_OR_RETURN(auto found, FindPullRequest(api, repo, draft.head_branch));
+  if (found) return Adopt(api, repo, *found, draft);
+  SWAGE_ASSIGN_OR_RETURN(auto created, Create(api, repo, draft, true));
+  if (created) return *created;
+  SWAGE_ASSIGN_OR_RETURN(found, FindPullRequest(api, repo, draft.head_branch));
+  if (found) return Adopt(api, repo, *found, draft);
+  return MakeError(ErrorCode::kUnavailable,
+                   "the forge says the pull request exists, but does not list it yet");
+}
+
+}  // namespace swage::github

@@ -1,0 +1,83 @@
+#include "forge/gitlab/gitlab_forge.h"
+
+#include "forge/gitlab/api.h"
+
+namespace swage {
+namespace {
+
+class GitLabForge final : public Forge {
+ public:
+  GitLabForge(ForgeSettings settings, std::unique_ptr<HttpTransport> transport, SleepFunction sleep)
+      : api_(std::move(settings), std::move(transport), std::move(sleep)) {}
+
+  const std::string& Name() const override { return api_.settings().name; }
+  const ForgeLimits& Limits() const override { return api_.limits(); }
+
+  Result<Actor> GetSelf() override { return api_.Self(); }
+  Result<Repo> GetRepo(std::string_view path) override { return gitlab::GetRepo(api_, path); }
+  Result<Issue> GetIssue(const RepoRef& repo, std::int64_t number) override {
+    return gitlab::GetIssue(api_, repo, number);
+  }
+  Result<Role> GetRole(const RepoRef& repo, const Actor& actor) override {
+    return gitlab::GetRole(api_, repo, actor);
+  }
+  Result<PullRequest> GetPullRequest(const RepoRef& repo, std::int64_t number) override {
+    return gitlab::GetPullRequest(api_, repo, number);
+  }
+  Result<std::optional<PullRequest>> FindPullRequest(const RepoRef& repo,
+                                                     std::string_view head_branch) override {
+    return gitlab::FindPullRequest(api_, repo, head_branch);
+  }
+  GitRemote Remote(const RepoRef& repo) const override {
+    std::string url = api_.settings().git_url;
+    while (url.ends_with('/')) url.pop_back();
+    return {url + "/" + repo.path + ".git", "oauth2", api_.settings().token.value};
+  }
+
+  Result<void> EnsureReaction(const RepoRef& repo, const Thread& thread,
+                              std::string_view comment_id, Reaction reaction) override {
+    return gitlab::EnsureReaction(api_, repo, thread, comment_id, reaction);
+  }
+  Result<Comment> EnsureComment(const RepoRef& repo, const Thread& thread, std::string_view marker,
+                                std::string_view body, std::string_view known_id) override {
+    return gitlab::EnsureComment(api_, repo, thread, marker, body, known_id);
+  }
+  Result<PullRequest> EnsurePullRequest(const RepoRef& repo,
+                                        const PullRequestDraft& draft) override {
+    return gitlab::EnsurePullRequest(api_, repo, draft);
+  }
+  Result<PostedReview> EnsureReview(const RepoRef& repo, std::int64_t number,
+                                    const ReviewDraft& review) override {
+    return gitlab::EnsureReview(api_, repo, number, review);
+  }
+  Result<void> ResolveThread(const RepoRef& repo, std::int64_t number, std::string_view thread_id,
+                             std::string_view note) override {
+    return gitlab::ResolveThread(api_, repo, number, thread_id, note);
+  }
+  Result<void> EnsureStatus(const RepoRef& repo, const CommitStatus& status) override {
+    return gitlab::EnsureStatus(api_, repo, status);
+  }
+
+ private:
+  gitlab::Api api_;
+};
+
+}  // namespace
+
+TransportOptions GitLabTransportOptions(const ForgeSettings& settings) {
+  TransportOptions options;
+  options.base_url = settings.api_url;
+  options.ca_file = settings.ca_file;
+  options.headers = {{"PRIVATE-TOKEN", settings.token.value},
+                     {"Accept", "application/json"},
+                     {"User-Agent", "swage/" SWAGE_VERSION}};
+  return options;
+}
+
+std::unique_ptr<Forge> MakeGitLabForge(ForgeSettings settings,
+                                       std::unique_ptr<HttpTransport> transport,
+                                       SleepFunction sleep) {
+  return std::make_unique<GitLabForge>(std::move(settings), std::move(transport), std::move(sleep));
+}
+
+}  // namespace swage

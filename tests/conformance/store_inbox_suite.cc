@@ -1,0 +1,341 @@
+// The inbox and intake's half of the Store's contract.
+#include <atomic>
+#include <set>
+#include <thread>
+
+#include "tests/conformance/store_suite.h"
+
+namespace swage {
+namespace {
+
+using namespace std::chrono_literals;
+
+NewDelivery Hook(const std::string& key, const std::string& body = "{}") {
+  return {"forge", key, "issues", body};
+}
+
+TEST_P(StoreSuite, ADeliveryIsStoredOnce) {
+  EXPECT_TRUE(*store_->AddDelivery(Hook("a")));
+  EXPECT_FALSE(*store_->AddDelivery(Hook("a", "another body")));
+  EXPECT_TRUE(*store_->AddDelivery({"other", "a", "issues", "{}"})) << "keys are unique per forge";
+  const auto pending = store_->PendingDeliveries(10);
+  ASSERT_EQ(pending->size(), 2u);
+  EXPECT_EQ((*pending)[0].what.body, "{}") << "the first body counts";
+}
+
+TEST_P(StoreSuite, ADeliveryKeepsItsBytesAndItsTime) {
+  const std::string body = std::string("\0\xff\xfe{}\n", 6) + std::string(200'000, '\x80');
+  ASSERT_TRUE(*store_->AddDelivery({"forge", "key'; DROP TABLE tasks; --", "issue_comment", body}));
+  const auto pending = store_->PendingDeliveries(10);
+  ASSERT_EQ(pending->size(), 1u);
+  const Delivery& d = pending->front();
+  EXPECT_EQ(d.what.body, body);
+  EXPECT_EQ(d.what.key, "key'; DROP TABLE tasks; --");
+  EXPECT_EQ(d.what.event, "issue_comment");
+  EXPECT_EQ(d.received, clock_.Now());
+  EXPECT_EQ(d.attempts, 0);
+}
+
+TEST_P(StoreSuite, PendingDeliveriesAreOldestFirstAndLimited) {
+  for (const char* key : {"c", "a", "b"}) {
+    ASSERT_TRUE(*store_->AddDelivery(Hook(key)));
+    clock_.Advance(1ms);
+  }
+  const auto pending = store_->PendingDeliveries(2);
+  ASSERT_EQ(pending->size(), 2u);
+  EXPECT_EQ((*pending)[0].what.key, "c");
+  EXPECT_EQ((*pending)[1].what.key, "a");
+}
+
+TEST_P(StoreSuite, ADeferredDeliveryComesBackAfterItsDelay) {
+  ASSERT_TRUE(*store_->AddDelivery(Hook("a")));
+  const DeliveryId id = store_->PendingDeliveries(1)->front().id;
+  ASSERT_TRUE(store_->DeferDelivery(id, "forge down", 30s).ok());
+  EXPECT_TRUE(store_->PendingDeliveries(1)->empty());
+  clock_.Advance(29s);
+  EXPECT_TRUE(store_->PendingDeliveries(1)->empty());
+  clock_.Advance(1s);
+  ASSERT_EQ(store_->PendingDeliveries(1)->size(), 1u);
+  EXPECT_EQ(store_->PendingDeliveries(1)->front().attempts, 1);
+  EXPECT_EQ(store_->DeferDelivery({999}, "x", 1s).error().code, ErrorCode::kNotFound);
+}
+
+TEST_P(StoreSuite, ADecidedDeliveryIsOverButStillKnown) {
+  ASSERT_TRUE(*store_->AddDelivery(Hook("a")));
+  IntakePlan plan;
+  plan.delivery = store_->PendingDeliveries(1)->front().id;
+  plan.outcome = "task created";
+  plan.task = Issue(12);
+  EXPECT_TRUE(Apply(plan).created);
+  EXPECT_TRUE(store_->PendingDeliveries(1)->empty());
+  EXPECT_FALSE(*store_->AddDelivery(Hook("a"))) << "a replay is still told apart";
+  EXPECT_EQ(store_->DeferDelivery(plan.delivery, "x", 1s).error().code, ErrorCode::kNotFound);
+}
+
+TEST_P(StoreSuite, APlanIsAppliedOncePerDelivery) {
+  ASSERT_TRUE(*store_->AddDelivery(Hook("a")));
+  IntakePlan plan;
+  plan.delivery = store_->PendingDeliveries(1)->front().id;
+  plan.task = Issue(12);
+  plan.effects.push_back(MakeEffect(EffectKind::kComment, "c", {}));
+  EXPECT_TRUE(Apply(plan).created);
+  plan.task = Issue(13);
+  const IntakeResult again = Apply(plan);
+  EXPECT_EQ(again.task.value, 0);
+  EXPECT_FALSE(store_->FindTaskByIssue(Repo(), 13)->has_value());
+  plan.delivery = {999};
+  EXPECT_EQ(store_->ApplyIntake(plan).error().code, ErrorCode::kNotFound);
+}
+
+TEST_P(StoreSuite, ConcurrentDeliveriesAreAllDurableAndEachOnce) {
+  constexpr int kThreads = 16;
+  constexpr int kEach = 50;
+  std::atomic<int> stored{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&] {
+      // Every key is sent by all threads.
+      for (int i = 0; i < kEach; ++i) {
+        const auto added =
+            store_->AddDelivery(Hook("key-" + std::to_string(i), std::string(5'000, 'x')));
+        ASSERT_TRUE(added.ok()) << added.error().message;
+        if (*added) ++stored;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(stored.load(), kEach);
+  Reopen();
+  EXPECT_EQ(store_->PendingDeliveries(1000)->size(), static_cast<std::size_t>(kEach));
+  EXPECT_EQ(store_->Counts()->deliveries, kEach);
+}
+
+TEST_P(StoreSuite, ANewIssueBecomesAQueuedTask) {
+  const TaskId id = Create(12);
+  const Task task = Get(id);
+  EXPECT_EQ(task.repo, Repo());
+  EXPECT_EQ(task.issue_number, 12);
+  EXPECT_EQ(task.generation, 1);
+  EXPECT_EQ(task.issue_url, "http://forge/issues/12");
+  EXPECT_EQ(task.text.title, "Fix the parser");
+  EXPECT_EQ(task.text.body, "It fails on empty input.");
+  EXPECT_EQ(task.text.hash, "hash");
+  EXPECT_EQ(task.requester.id, "42");
+  EXPECT_EQ(task.requester.login, "alice");
+  EXPECT_FALSE(task.requester.is_bot);
+  EXPECT_EQ(task.profile, "docs");
+  EXPECT_EQ(task.state, TaskState::kQueued);
+  EXPECT_EQ(task.stage, Stage::kNone);
+  EXPECT_EQ(task.run_kind, RunKind::kImplement);
+  EXPECT_EQ(task.run, 1);
+  EXPECT_EQ(task.attempt, 0);
+  EXPECT_EQ(task.branch, "swage/12-fix-the-parser");
+  EXPECT_EQ(task.created, clock_.Now());
+}
+
+TEST_P(StoreSuite, TheSameIssueAgainIsFoundNotMade) {
+  const TaskId id = Create(12);
+  IntakePlan plan;
+  plan.task = Issue(12);
+  plan.effects_for_new_task.push_back(MakeEffect(EffectKind::kReaction, "r", {}));
+  for (const TaskState state : {TaskState::kQueued, TaskState::kFailed, TaskState::kCancelled}) {
+    if (state == TaskState::kFailed) {
+      ASSERT_TRUE(store_->FinishRun(Claim()->lease, {TaskState::kFailed, "no", {}, {}}).ok());
+    }
+    if (state == TaskState::kCancelled) {
+      ASSERT_TRUE(Change(id, TaskChangeKind::kRequeue).ok());
+      ASSERT_TRUE(Change(id, TaskChangeKind::kCancel).ok());
+    }
+    ASSERT_EQ(Get(id).state, state);
+    const IntakeResult result = Apply(plan);
+    EXPECT_EQ(result.task, id);
+    EXPECT_FALSE(result.created);
+  }
+  EXPECT_TRUE(DueKeys().empty()) << "effects for a new task are dropped when there is none";
+  EXPECT_EQ(store_->ListTasks({})->size(), 1u);
+}
+
+TEST_P(StoreSuite, ANewGenerationBeginsOnlyAfterMergedOrClosedAndWhenAsked) {
+  const TaskId first = Create(12);
+  IntakePlan again;
+  again.task = Issue(12);
+  again.task->new_generation = true;
+  EXPECT_EQ(Apply(again).task, first) << "the first is still queued";
+  ASSERT_TRUE(Change(first, TaskChangeKind::kMerge).ok());
+  EXPECT_EQ(Create(12), first) << "not asked for";
+  const IntakeResult result = Apply(again);
+  EXPECT_TRUE(result.created);
+  EXPECT_NE(result.task, first);
+  EXPECT_EQ(Get(result.task).generation, 2);
+  EXPECT_EQ(Get(result.task).branch, "swage/12-g2-fix-the-parser");
+  EXPECT_EQ((*store_->FindTaskByIssue(Repo(), 12))->id, result.task) << "the newest is found";
+}
+
+TEST_P(StoreSuite, ARepositoryIsItsIdWhateverItsPath) {
+  const TaskId id = Create(12);
+  IntakePlan plan;
+  plan.task = Issue(12);
+  plan.task->repo.path = "acme/renamed";
+  EXPECT_EQ(Apply(plan).task, id);
+  EXPECT_EQ(Get(id).repo.path, "acme/renamed");
+  plan.task->repo.id = "999";
+  EXPECT_NE(Apply(plan).task, id) << "the same path of another repository is another issue";
+}
+
+TEST_P(StoreSuite, Threat_T19_ACommandIsObeyedOncePerComment) {
+  const TaskId id = Create(12);
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(*store_->AddDelivery(Hook("d" + std::to_string(i))));
+    IntakePlan plan;
+    plan.delivery = store_->PendingDeliveries(1)->front().id;
+    plan.command_key = "forge:comment:77";
+    plan.changes.push_back({id, TaskChangeKind::kRemark, RunKind::kFix, "do it", "bob", ""});
+    plan.effects.push_back(MakeEffect(EffectKind::kComment, "c" + std::to_string(i), {}));
+    plan.task = Issue(100 + i);
+    Apply(plan);
+    EXPECT_TRUE(store_->PendingDeliveries(1)->empty()) << "the delivery is decided all the same";
+  }
+  EXPECT_EQ(Claim()->remarks, std::vector<std::string>{"do it"});
+  EXPECT_EQ(DueKeys(), std::vector<std::string>{"c0"});
+  EXPECT_FALSE(store_->FindTaskByIssue(Repo(), 101)->has_value());
+}
+
+TEST_P(StoreSuite, APlanThatCannotBeAppliedChangesNothing) {
+  const TaskId id = Create(12);
+  ASSERT_TRUE(Change(id, TaskChangeKind::kMerge).ok());
+  ASSERT_TRUE(*store_->AddDelivery(Hook("a")));
+  IntakePlan plan;
+  plan.delivery = store_->PendingDeliveries(1)->front().id;
+  plan.command_key = "k";
+  plan.task = Issue(13);
+  plan.effects.push_back(MakeEffect(EffectKind::kComment, "c", {}));
+  plan.changes.push_back({id, TaskChangeKind::kCancel, RunKind::kFix, "", "bob", ""});
+  EXPECT_EQ(store_->ApplyIntake(plan).error().code, ErrorCode::kConflict);
+  EXPECT_FALSE(store_->FindTaskByIssue(Repo(), 13)->has_value());
+  EXPECT_TRUE(DueKeys().empty());
+  EXPECT_EQ(store_->PendingDeliveries(1)->size(), 1u) << "it can be decided anew";
+  plan.changes.clear();
+  EXPECT_TRUE(Apply(plan).created) << "and the command was not obeyed yet";
+}
+
+TEST_P(StoreSuite, EffectsOfAPlanAreTiedToItsTask) {
+  IntakePlan plan;
+  plan.task = Issue(12);
+  plan.effects.push_back(MakeEffect(EffectKind::kReaction, "r", {}));
+  plan.effects_for_new_task.push_back(MakeEffect(EffectKind::kSticky, "", {}));
+  const TaskId id = Apply(plan).task;
+  const auto due = Due();
+  ASSERT_EQ(due.size(), 2u);
+  for (const Effect& effect : due) EXPECT_EQ(effect.what.task, id);
+  EXPECT_EQ(DueByKey(StickyKey(id)).what.kind, EffectKind::kSticky);
+}
+
+TEST_P(StoreSuite, ForbiddenMovesAreConflicts) {
+  const TaskId merged = Create(1);
+  ASSERT_TRUE(Change(merged, TaskChangeKind::kMerge).ok());
+  EXPECT_TRUE(Change(merged, TaskChangeKind::kMerge).ok()) << "the same news twice is no move";
+  for (const TaskChangeKind kind : {TaskChangeKind::kRequeue, TaskChangeKind::kCancel,
+                                    TaskChangeKind::kClose, TaskChangeKind::kRemark}) {
+    EXPECT_EQ(Change(merged, kind, "text").error().code, ErrorCode::kConflict);
+  }
+  EXPECT_EQ(Get(merged).state, TaskState::kMerged);
+  EXPECT_EQ(Change({999}, TaskChangeKind::kCancel).error().code, ErrorCode::kNotFound);
+}
+
+TEST_P(StoreSuite, CancellingFencesTheWorkerAndNamesTheTask) {
+  const TaskId id = Create(12);
+  const auto claimed = Claim();
+  const auto step = store_->StartStep(claimed->lease, MakeStep(StepKind::kAgent, "agent"));
+  ASSERT_TRUE(step.ok());
+  Add({MakeEffect(EffectKind::kStatus, "status", id), MakeEffect(EffectKind::kSticky, "", id),
+       MakeEffect(EffectKind::kComment, "answer", id)});
+  const auto result = Change(id, TaskChangeKind::kCancel);
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result->cancelled, std::vector<TaskId>{id});
+  const Task task = Get(id);
+  EXPECT_EQ(task.state, TaskState::kCancelled);
+  EXPECT_EQ(task.reason, "bob said so");
+  EXPECT_EQ(task.stage, Stage::kNone);
+  EXPECT_TRUE(task.lease_node.empty());
+  EXPECT_GT(task.epoch, claimed->lease.epoch);
+  EXPECT_EQ(store_->RenewLease(claimed->lease, kLease).error().code, ErrorCode::kLeaseLost);
+  EXPECT_EQ(store_->ListSteps(id)->front().outcome, "interrupted");
+  EXPECT_EQ(DueKeys(), (std::vector<std::string>{"answer", StickyKey(id)}))
+      << "what waits in line is superseded, answers to people are not";
+}
+
+TEST_P(StoreSuite, ARequeueBeginsANewRun) {
+  const TaskId id = Publishing(12, {});
+  ASSERT_EQ(Get(id).state, TaskState::kInReview);
+  ASSERT_TRUE(Change(id, TaskChangeKind::kRequeue, "use a map").ok());
+  const Task task = Get(id);
+  EXPECT_EQ(task.state, TaskState::kQueued);
+  EXPECT_EQ(task.run, 2);
+  EXPECT_EQ(task.attempt, 0);
+  EXPECT_EQ(task.run_kind, RunKind::kFix);
+  EXPECT_EQ(task.run_first_cycle, task.cycle);
+  const auto claimed = Claim();
+  EXPECT_EQ(claimed->remarks, std::vector<std::string>{"use a map"});
+  EXPECT_TRUE(claimed->history.empty()) << "the history is of this run";
+}
+
+TEST_P(StoreSuite, ARequeueOfARunningTaskIsARemark) {
+  const TaskId id = Create(12);
+  ASSERT_TRUE(Change(id, TaskChangeKind::kRequeue, "first").ok());
+  EXPECT_EQ(Get(id).run, 1);
+  const auto claimed = Claim();
+  EXPECT_EQ(claimed->remarks, std::vector<std::string>{"first"});
+  ASSERT_TRUE(Change(id, TaskChangeKind::kRequeue, "second").ok());
+  EXPECT_EQ(Get(id).state, TaskState::kRunning);
+  EXPECT_EQ(Get(id).run, 1);
+  EXPECT_EQ(*store_->ListRemarks(claimed->lease), (std::vector<std::string>{"first", "second"}));
+}
+
+TEST_P(StoreSuite, ARemarkThatNoWorkerSawGetsARunOfItsOwn) {
+  const TaskId id = Publishing(12, {EffectKind::kPush});
+  ASSERT_TRUE(Change(id, TaskChangeKind::kRequeue, "too late for this run").ok());
+  EXPECT_EQ(Get(id).state, TaskState::kRunning);
+  Finish("push:12");
+  const Task task = Get(id);
+  EXPECT_EQ(task.state, TaskState::kQueued);
+  EXPECT_EQ(task.run, 2);
+  EXPECT_EQ(task.run_kind, RunKind::kFix);
+  EXPECT_EQ(Claim()->remarks, std::vector<std::string>{"too late for this run"});
+}
+
+TEST_P(StoreSuite, TasksAreListedNewestFirstWithFilterAndLimit) {
+  const TaskId a = Create(1, 1);
+  const TaskId b = Create(2, 2);
+  const TaskId c = Create(3, 1);
+  ASSERT_TRUE(Change(a, TaskChangeKind::kCancel).ok());
+  const auto ids = [&](const TaskFilter& filter) {
+    std::vector<TaskId> result;
+    for (const Task& task : *store_->ListTasks(filter)) result.push_back(task.id);
+    return result;
+  };
+  EXPECT_EQ(ids({}), (std::vector<TaskId>{c, b, a}));
+  EXPECT_EQ(ids({std::nullopt, "", 2}), (std::vector<TaskId>{c, b}));
+  EXPECT_EQ(ids({TaskState::kQueued, "", 10}), (std::vector<TaskId>{c, b}));
+  EXPECT_EQ(ids({std::nullopt, "acme/lib1", 10}), (std::vector<TaskId>{c, a}));
+  EXPECT_EQ(ids({TaskState::kCancelled, "acme/lib1", 10}), (std::vector<TaskId>{a}));
+  EXPECT_TRUE(ids({TaskState::kCancelled, "acme/lib2", 10}).empty());
+  EXPECT_EQ(store_->GetTask({999}).error().code, ErrorCode::kNotFound);
+}
+
+TEST_P(StoreSuite, EverythingIsThereAfterOpeningAgain) {
+  const TaskId id = Publishing(12, {EffectKind::kPush, EffectKind::kReview});
+  ASSERT_TRUE(*store_->AddDelivery(Hook("a")));
+  const Task before = Get(id);
+  const auto story = Story(id);
+  Reopen();
+  const Task after = Get(id);
+  EXPECT_EQ(after.state, before.state);
+  EXPECT_EQ(after.stage, Stage::kPublish);
+  EXPECT_EQ(after.epoch, before.epoch);
+  EXPECT_EQ(Story(id), story);
+  EXPECT_EQ(DueKeys(), std::vector<std::string>{"push:12"});
+  EXPECT_FALSE(*store_->AddDelivery(Hook("a")));
+}
+
+}  // namespace
+}  // namespace swage

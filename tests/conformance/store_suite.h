@@ -1,0 +1,181 @@
+// StoreSuite: every promise of pipeline/store/store.h, stated once for all engines.
+//
+// An engine joins by instantiating StoreSuite with a factory (see sqlite_store_test.cc). A
+// StoreEngine is one empty database made for one test; opening it again after closing finds the
+// same rows.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pipeline/effects.h"
+#include "pipeline/store/store.h"
+#include "tests/harness/manual_clock.h"
+
+namespace swage {
+
+class StoreEngine {
+ public:
+  virtual ~StoreEngine() = default;
+  virtual Result<std::unique_ptr<Store>> Open(const Clock& clock) = 0;
+};
+
+struct StoreEngineFactory {
+  std::string name;
+  std::function<std::unique_ptr<StoreEngine>()> make;
+};
+
+inline void PrintTo(const StoreEngineFactory& engine, std::ostream* out) {
+  *out << engine.name;
+}
+
+inline constexpr std::chrono::seconds kLease{60};
+inline constexpr ClaimLimits kNoLimits{1000, 1000, 100};
+
+class StoreSuite : public ::testing::TestWithParam<StoreEngineFactory> {
+ protected:
+  void SetUp() override {
+    engine_ = GetParam().make();
+    Reopen();
+  }
+
+  void Reopen() {
+    store_.reset();
+    auto opened = engine_->Open(clock_);
+    ASSERT_TRUE(opened.ok()) << opened.error().message;
+    store_ = std::move(opened).value();
+  }
+
+  static RepoRef Repo(int n = 1) {
+    return {"forge", std::to_string(n), "acme/lib" + std::to_string(n)};
+  }
+
+  static NewTask Issue(std::int64_t number, int repo = 1) {
+    NewTask task;
+    task.repo = Repo(repo);
+    task.issue_number = number;
+    task.issue_url = "http://forge/issues/" + std::to_string(number);
+    task.text = {"Fix the parser", "It fails on empty input.", "hash"};
+    task.requester = {"42", "alice", false};
+    task.profile = "docs";
+    task.branch_prefix = "swage/";
+    return task;
+  }
+
+  IntakeResult Apply(const IntakePlan& plan) {
+    auto result = store_->ApplyIntake(plan);
+    EXPECT_TRUE(result.ok()) << result.error().message;
+    return result.ok() ? *result : IntakeResult{};
+  }
+
+  TaskId Create(std::int64_t number, int repo = 1) {
+    IntakePlan plan;
+    plan.task = Issue(number, repo);
+    return Apply(plan).task;
+  }
+
+  Result<IntakeResult> Change(TaskId task, TaskChangeKind kind, std::string remark = "") {
+    IntakePlan plan;
+    plan.changes.push_back({task, kind, RunKind::kFix, std::move(remark), "bob", "bob said so"});
+    return store_->ApplyIntake(plan);
+  }
+
+  std::optional<Claimed> Claim(const ClaimLimits& limits = kNoLimits,
+                               std::string_view node = "node") {
+    auto claimed = store_->ClaimTask(node, kLease, limits);
+    EXPECT_TRUE(claimed.ok()) << claimed.error().message;
+    return claimed.ok() ? *claimed : std::nullopt;
+  }
+
+  Task Get(TaskId id) {
+    auto task = store_->GetTask(id);
+    EXPECT_TRUE(task.ok()) << task.error().message;
+    return task.ok() ? *task : Task{};
+  }
+
+  static NewEffect MakeEffect(EffectKind kind, std::string key, TaskId task) {
+    return {kind, std::move(key), Repo(), task, "{}"};
+  }
+
+  static Step MakeStep(StepKind kind, std::string name, int cycle = 1, bool required = true) {
+    Step step;
+    step.kind = kind;
+    step.name = std::move(name);
+    step.cycle = cycle;
+    step.required = required;
+    return step;
+  }
+
+  void Add(const std::vector<NewEffect>& effects) {
+    const auto added = store_->AddEffects(effects);
+    EXPECT_TRUE(added.ok()) << added.error().message;
+  }
+
+  std::vector<Effect> Due(int limit = 100) {
+    auto due = store_->DueEffects(limit);
+    EXPECT_TRUE(due.ok()) << due.error().message;
+    return due.ok() ? *due : std::vector<Effect>{};
+  }
+
+  std::vector<std::string> DueKeys(int limit = 100) {
+    std::vector<std::string> keys;
+    for (const Effect& effect : Due(limit)) keys.push_back(effect.what.key);
+    std::sort(keys.begin(), keys.end());
+    return keys;
+  }
+
+  Effect DueByKey(const std::string& key) {
+    for (const Effect& effect : Due()) {
+      if (effect.what.key == key) return effect;
+    }
+    ADD_FAILURE() << "no due effect " << key;
+    return {};
+  }
+
+  void Finish(const std::string& key, const PublishedFacts& facts = {}) {
+    const auto finished = store_->FinishEffect(DueByKey(key), "{}", facts);
+    EXPECT_TRUE(finished.ok()) << key << ": " << finished.error().message;
+  }
+
+  /// A task that was worked on and now publishes `effects`.
+  TaskId Publishing(std::int64_t number, const std::vector<EffectKind>& kinds,
+                    std::vector<Finding> findings = {}) {
+    const TaskId id = Create(number);
+    const auto claimed = Claim();
+    EXPECT_TRUE(claimed.has_value());
+    RunOutcome outcome;
+    outcome.state = TaskState::kInReview;
+    outcome.findings = std::move(findings);
+    for (const EffectKind kind : kinds) {
+      outcome.effects.push_back(
+          MakeEffect(kind, std::string(Name(kind)) + ":" + std::to_string(number), id));
+    }
+    const auto finished = store_->FinishRun(claimed->lease, outcome);
+    EXPECT_TRUE(finished.ok()) << finished.error().message;
+    return id;
+  }
+
+  std::vector<TimelineEntry> Timeline(TaskId id) {
+    auto entries = store_->ListTimeline(id, 0, 1000);
+    EXPECT_TRUE(entries.ok());
+    return entries.ok() ? *entries : std::vector<TimelineEntry>{};
+  }
+
+  std::vector<std::string> Story(TaskId id) {
+    std::vector<std::string> details;
+    for (const TimelineEntry& entry : Timeline(id)) details.push_back(entry.detail);
+    return details;
+  }
+
+  ManualClock clock_;
+  std::unique_ptr<StoreEngine> engine_;
+  std::unique_ptr<Store> store_;
+};
+
+}  // namespace swage
