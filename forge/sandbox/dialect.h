@@ -33,6 +33,8 @@ class ApiDialect {
   /// Whether a path (encoded, no query) belongs to this API, so that unknown ones get its error
   /// body.
   virtual bool Owns(std::string_view path) const = 0;
+  /// The path under which the routes know a path: GitHub's /api/v3 is an alias.
+  virtual std::string MountedPath(std::string_view path) const { return std::string(path); }
   /// The token of a request as this forge takes it, empty when there is none.
   virtual std::string TokenOf(const Request& request) const = 0;
   /// The error body of this forge: {"message": ...}. 401, 404, 405, 400 and 500 come from the

@@ -212,7 +212,7 @@ Reply SandboxForge::State::Route(const Request& request, std::string& login) {
   if (actor != nullptr) login = actor->login;
   if (api && !token.empty() && actor == nullptr)
     return finish(dialect->Error(401, "Bad credentials"));
-  const Router::Match match = router.Find(request.method, request.path);
+  const Router::Match match = router.Find(request.method, dialect->MountedPath(request.path));
   if (match.handler == nullptr && !api) return Reply::Text(404, "text/plain", "not found\n");
   if (match.handler == nullptr) {
     return finish(dialect->Error(match.path_known ? 405 : 404, "Not Found"));

@@ -178,6 +178,11 @@ class World {
   bool IsMergeable(const Repo& repo, const Pull& pull) const;
   Review& AddReview(Repo& repo, const User& actor, Pull& pull, std::string_view state,
                     std::string_view body, std::string_view commit_sha);
+  /// A pending review is said out loud.
+  void SubmitReview(Repo& repo, const User& actor, Pull& pull, Review& review,
+                    std::string_view state, std::string_view body);
+  /// The discussion goes with its last note.
+  void DeleteDiffNote(Pull& pull, Id note);
   /// A new discussion with its first note; `review` 0 = none. Raises kDiffNoteCreated when
   /// positioned, kNoteCreated otherwise.
   Discussion& StartDiscussion(Repo& repo, const User& actor, Pull& pull,

@@ -44,11 +44,14 @@ Issue& World::OpenIssue(Repo& repo, const User& actor, std::string_view title,
   issue.title = title;
   issue.body = body;
   issue.created_at = issue.updated_at = Now();
-  // GitLab opens an issue with its labels and tells both at once; GitHub tells each label on its
-  // own.
-  if (dialect_ == Dialect::kGitLab) issue.labels = Known(repo, labels);
+  issue.labels = Known(repo, labels);
   Raise(EventOn(repo, actor, issue, Happening::kIssueOpened));
-  if (!labels.empty()) SetLabels(repo, actor, issue, labels);
+  // GitHub tells of the labels of a new issue once more, one by one; GitLab does not.
+  if (dialect_ == Dialect::kGitHub && !issue.labels.empty()) {
+    Event event = EventOn(repo, actor, issue, Happening::kLabelsChanged);
+    event.labels_after = issue.labels;
+    Raise(event);
+  }
   return issue;
 }
 

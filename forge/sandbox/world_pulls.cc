@@ -140,6 +140,24 @@ Review& World::AddReview(Repo& repo, const User& actor, Pull& pull, std::string_
   return pull.reviews.back();
 }
 
+void World::SubmitReview(Repo& repo, const User& actor, Pull& pull, Review& review,
+                         std::string_view state, std::string_view body) {
+  review.state = state;
+  review.body = body;
+  review.submitted_at = pull.updated_at = Now();
+  Event event = EventOn(repo, actor, pull, Happening::kReviewSubmitted);
+  event.review = review.id;
+  Raise(event);
+}
+
+void World::DeleteDiffNote(Pull& pull, Id id) {
+  for (Discussion& discussion : pull.discussions) {
+    std::erase_if(discussion.notes, [id](const DiffNote& note) { return note.id == id; });
+  }
+  std::erase_if(pull.discussions,
+                [](const Discussion& discussion) { return discussion.notes.empty(); });
+}
+
 void World::RaiseDiscussionNote(const Repo& repo, const User& actor, const Pull& pull,
                                 const Discussion& discussion) {
   Event event =

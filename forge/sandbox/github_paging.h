@@ -1,0 +1,18 @@
+// The template behind PageOf: kept apart because it needs the whole JSON library.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "forge/sandbox/github_api.h"
+
+namespace swage::sandbox {
+
+template <class Items, class Render>
+Reply Paged(const Call& call, const Items& items, const Render& render) {
+  const Page page = PageOf(call, items.size());
+  nlohmann::json list = nlohmann::json::array();
+  for (std::size_t i = page.begin; i < page.end; ++i) list.push_back(render(items[i]));
+  return PagedReply(page, list);
+}
+
+}  // namespace swage::sandbox
