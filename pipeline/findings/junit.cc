@@ -77,17 +77,27 @@ Finding FailureFinding(const pugi::xml_node& test, const pugi::xml_node& failure
   return finding;
 }
 
+// CTest files a test whose program was not built under "skipped", and fails the run for it.
+bool CouldNotStart(const pugi::xml_node& test) {
+  const std::string_view why = test.child("skipped").attribute("message").value();
+  return std::string_view(test.attribute("status").value()) == "notrun" &&
+         (why.starts_with("Unable to find") || why.starts_with("Could not find"));
+}
+
 bool WasSkipped(const pugi::xml_node& test) {
   const std::string_view status = test.attribute("status").value();
   return test.child("skipped") || status == "disabled" || status == "notrun";
 }
 
 void ReadTest(const pugi::xml_node& test, ParsedReport& report) {
-  if (WasSkipped(test)) return;
+  const bool could_not_start = CouldNotStart(test);
+  if (!could_not_start && WasSkipped(test)) return;
   ++report.tests_total;
   bool failed = false;
   for (const pugi::xml_node& child : test.children()) {
-    if (!Is(child, "failure") && !Is(child, "error")) continue;
+    const bool tells_why =
+        Is(child, "failure") || Is(child, "error") || (could_not_start && Is(child, "skipped"));
+    if (!tells_why) continue;
     failed = true;
     if (report.findings.size() >= kMaxFindings) {
       report.truncated = true;

@@ -15,7 +15,7 @@ std::string_view View(const re2::StringPiece& piece) {
 }
 
 const RE2& TestLine() {
-  static const RE2 pattern(R"(^(\s*)(not ok|ok)\b(?:\s+(\d{1,9}))?(?:\s*-\s*|\s+)?(.*)$)");
+  static const RE2 pattern(R"(^(\s*)(not ok|ok)(?:\s+(\d{1,9}))?(?:\s+(?:-\s+)?(.*))?$)");
   return pattern;
 }
 const RE2& Plan() {
@@ -88,6 +88,7 @@ class TapReader {
     failing_ = false;
     const bool excused = RE2::PartialMatch({description.data(), description.size()}, Directive());
     const bool failed = !ok && !excused;
+    description = Trim(description.substr(0, description.find(" #")));
     if (is_subtest) {
       subtest_failed_ |= failed;
       if (failed) AddFailure(description);

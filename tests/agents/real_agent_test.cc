@@ -107,6 +107,18 @@ TEST_P(RealAgent, IsEndedByTheTimeLimitWhenItsModelIsDown) {
   EXPECT_TRUE(demo->ChangedPaths().empty());
 }
 
+TEST(MissingAgent, SaysWhatToInstall) {
+  TempDir dir{"swage-agents-"};
+  DemoWorkspace demo(dir.path());
+  AgentSettings settings;
+  settings.preset = "goose";
+  settings.extra_path = {(dir.path() / "nowhere").string()};
+  const auto result = demo.RunAgent(settings, demo.MakeHandOff("issue.md"));
+  if (result.ok()) GTEST_SKIP() << "goose is installed here";
+  EXPECT_EQ(result.error().code, ErrorCode::kNotFound);
+  EXPECT_NE(result.error().message.find("install it"), std::string::npos) << result.error().message;
+}
+
 INSTANTIATE_TEST_SUITE_P(Presets, RealAgent, ::testing::Values("codex", "opencode"),
                          [](const auto& test) { return test.param; });
 

@@ -52,6 +52,17 @@ TEST(JUnit, ReadsCTest) {
   EXPECT_NE(report.findings[0].message.find("expected 1001"), std::string::npos);
 }
 
+TEST(JUnit, ATestThatCouldNotStartHasFailed) {
+  const auto report =
+      Must(ParseJUnit("<testsuite><testcase name='a' classname='a' status='notrun'><skipped "
+                      "message='Unable to find executable'/>"
+                      "<system-out>Unable to find executable: "
+                      "/w/build/a_test</system-out></testcase></testsuite>"));
+  EXPECT_EQ(report.tests_failed, 1);
+  EXPECT_EQ(report.findings.at(0).rule, "a");
+  EXPECT_NE(report.findings.at(0).message.find("Unable to find executable"), std::string::npos);
+}
+
 TEST(JUnit, ReadsGoogleTest) {
   const auto report = Must(ParseJUnit(R"xml(<?xml version="1.0" encoding="UTF-8"?>
 <testsuites tests="2" failures="1" disabled="0" errors="0" time="0.1" name="AllTests">
@@ -191,7 +202,7 @@ TEST(Tap, ReadsVersion13WithDiagnostics) {
   const auto report =
       Must(ParseTap("TAP version 13\n"
                     "ok 1 - starts\n"
-                    "not ok 2 - stops \n"
+                    "not ok 2 - stops # time=1.2ms\n"
                     "  ---\n"
                     "  message: 'expected 3, got 4'\n"
                     "  severity: fail\n"
@@ -205,6 +216,7 @@ TEST(Tap, ReadsVersion13WithDiagnostics) {
   EXPECT_EQ(report.tests_total, 3);
   EXPECT_EQ(report.tests_failed, 1);
   ASSERT_EQ(report.findings.size(), 1u);
+  EXPECT_EQ(report.findings[0].rule, "stops");
   EXPECT_EQ(report.findings[0].path, "test/stop.js");
   EXPECT_EQ(report.findings[0].line, 41);
   EXPECT_NE(report.findings[0].message.find("expected 3, got 4"), std::string::npos);
@@ -237,6 +249,7 @@ TEST(Tap, ReportsMissingTestsAndBailOuts) {
 }
 
 TEST(Tap, RefusesOtherTextAndEndlessBlocks) {
+  EXPECT_FALSE(ParseTap("ok, let us see\nokay\nnot okay\n").ok());
   EXPECT_FALSE(ParseTap("hello\nworld\n").ok());
   EXPECT_FALSE(ParseTap("").ok());
   const auto report = Must(ParseTap("not ok 1 - a\n  ---\n  message: x\nnot ok 2 - b\nok 3\n"));
