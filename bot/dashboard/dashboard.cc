@@ -60,22 +60,22 @@ std::string HostOfUrl(std::string_view url) {
   return HostName(url.substr(0, url.find('/')));
 }
 
-HttpResponse Page(int status, std::string html) {
-  HttpResponse response;
+WebResponse Page(int status, std::string html) {
+  WebResponse response;
   response.status = status;
   response.body = std::move(html);
   response.content_type = "text/html; charset=utf-8";
   return response;
 }
 
-HttpResponse ErrorPage(const Error& error) {
+WebResponse ErrorPage(const Error& error) {
   if (error.code == ErrorCode::kNotFound) {
     return Page(404, RenderMessage("Not found", "There is nothing at this address."));
   }
   return Page(503, RenderMessage("Not now", "The database did not answer. Reload in a moment."));
 }
 
-std::optional<HttpResponse> Asset(std::string_view name) {
+std::optional<WebResponse> Asset(std::string_view name) {
   constexpr std::array<std::pair<std::string_view, const char*>, 3> kTypes = {
       {{".css", "text/css; charset=utf-8"},
        {".js", "text/javascript; charset=utf-8"},
@@ -84,7 +84,7 @@ std::optional<HttpResponse> Asset(std::string_view name) {
     if (!name.ends_with(suffix)) continue;
     const std::string_view bytes = bot_assets::EmbeddedFile(name);
     if (bytes.empty()) return std::nullopt;
-    HttpResponse response;
+    WebResponse response;
     response.body = bytes;
     response.content_type = type;
     return response;
@@ -93,7 +93,7 @@ std::optional<HttpResponse> Asset(std::string_view name) {
 }
 
 // "after" of the query, or where a browser that reconnects says it was.
-std::optional<std::int64_t> After(const HttpRequest& request) {
+std::optional<std::int64_t> After(const WebRequest& request) {
   if (const auto id = ParseInt(request.Header("last-event-id"))) return id;
   for (const std::string_view pair : Split(request.query, '&')) {
     if (pair.starts_with("after=")) return ParseInt(pair.substr(6));
@@ -121,8 +121,8 @@ struct Dashboard::State final : HttpHandler {
     if (!s.public_url.empty()) hosts.push_back(HostOfUrl(s.public_url));
   }
 
-  std::optional<HttpResponse> Screen(const HttpRequest& head) override;
-  HttpResponse Handle(HttpRequest& request) override;
+  std::optional<WebResponse> Screen(const WebRequest& head) override;
+  WebResponse Handle(WebRequest& request) override;
 
   const Settings& settings;
   Store& store;
@@ -131,21 +131,21 @@ struct Dashboard::State final : HttpHandler {
   HttpServer server;
 
  private:
-  HttpResponse Route(const HttpRequest& request);
-  HttpResponse RouteTask(const HttpRequest& request, const std::vector<std::string_view>& parts);
+  WebResponse Route(const WebRequest& request);
+  WebResponse RouteTask(const WebRequest& request, const std::vector<std::string_view>& parts);
   Result<std::string> Index();
   Result<TaskGroup> Group(TaskGroup group, std::initializer_list<TaskState> states,
                           bool with_gates);
   Result<std::string> TaskPage(TaskId id);
   Result<void> LoadTimeline(TaskView& view);
   Result<Step> FindStep(TaskId task, std::int64_t id);
-  HttpResponse StepLog(TaskId task, std::int64_t step);
-  HttpResponse Handoff(TaskId task, std::int64_t step, std::string_view what);
-  HttpResponse Events(const HttpRequest& request, TaskId task);
+  WebResponse StepLog(TaskId task, std::int64_t step);
+  WebResponse Handoff(TaskId task, std::int64_t step, std::string_view what);
+  WebResponse Events(const WebRequest& request, TaskId task);
 };
 
 // T53: a name that somebody else's DNS points here is not one of ours.
-std::optional<HttpResponse> Dashboard::State::Screen(const HttpRequest& head) {
+std::optional<WebResponse> Dashboard::State::Screen(const WebRequest& head) {
   const std::string host = HostName(head.Header("host"));
   if (std::find(hosts.begin(), hosts.end(), host) == hosts.end()) {
     return TextResponse(421, "this name is not served here; set public_url to use it");
@@ -154,8 +154,8 @@ std::optional<HttpResponse> Dashboard::State::Screen(const HttpRequest& head) {
   return std::nullopt;
 }
 
-HttpResponse Dashboard::State::Handle(HttpRequest& request) {
-  HttpResponse response = Route(request);
+WebResponse Dashboard::State::Handle(WebRequest& request) {
+  WebResponse response = Route(request);
   response.headers = {
       {"Content-Security-Policy", kContentSecurityPolicy},
       {"X-Content-Type-Options", "nosniff"},
@@ -167,7 +167,7 @@ HttpResponse Dashboard::State::Handle(HttpRequest& request) {
   return response;
 }
 
-HttpResponse Dashboard::State::Route(const HttpRequest& request) {
+WebResponse Dashboard::State::Route(const WebRequest& request) {
   const std::vector<std::string_view> parts = Split(std::string_view(request.path).substr(1), '/');
   if (request.path == "/") {
     Result<std::string> html = Index();
@@ -175,15 +175,15 @@ HttpResponse Dashboard::State::Route(const HttpRequest& request) {
   }
   if (request.path == "/events") return Events(request, TaskId{0});
   if (parts.size() == 2 && parts[0] == "assets") {
-    if (std::optional<HttpResponse> asset = Asset(parts[1])) return *std::move(asset);
+    if (std::optional<WebResponse> asset = Asset(parts[1])) return *std::move(asset);
   }
   if (parts.size() >= 2 && parts[0] == "tasks") return RouteTask(request, parts);
   return ErrorPage(MakeError(ErrorCode::kNotFound, ""));
 }
 
-HttpResponse Dashboard::State::RouteTask(const HttpRequest& request,
-                                         const std::vector<std::string_view>& parts) {
-  const HttpResponse nothing = ErrorPage(MakeError(ErrorCode::kNotFound, ""));
+WebResponse Dashboard::State::RouteTask(const WebRequest& request,
+                                        const std::vector<std::string_view>& parts) {
+  const WebResponse nothing = ErrorPage(MakeError(ErrorCode::kNotFound, ""));
   const std::optional<std::int64_t> number = ParseInt(parts[1]);
   if (!number || *number == 0) return nothing;
   const TaskId id{*number};
@@ -292,14 +292,14 @@ Result<Step> Dashboard::State::FindStep(TaskId task, std::int64_t id) {
   return MakeError(ErrorCode::kNotFound, "no such step");
 }
 
-HttpResponse Dashboard::State::StepLog(TaskId task, std::int64_t step_id) {
+WebResponse Dashboard::State::StepLog(TaskId task, std::int64_t step_id) {
   const Result<Step> step = FindStep(task, step_id);
   if (!step.ok()) return ErrorPage(step.error());
   Result<std::string> text = ReadLogTail(settings.data_dir, step->log_path, kMaxLogBytes);
   return text.ok() ? TextResponse(200, std::move(*text)) : ErrorPage(text.error());
 }
 
-HttpResponse Dashboard::State::Handoff(TaskId task, std::int64_t step_id, std::string_view what) {
+WebResponse Dashboard::State::Handoff(TaskId task, std::int64_t step_id, std::string_view what) {
   const Result<Step> step = FindStep(task, step_id);
   if (!step.ok()) return ErrorPage(step.error());
   const std::string path = HandoffPath(*step, what);
@@ -311,7 +311,7 @@ HttpResponse Dashboard::State::Handoff(TaskId task, std::int64_t step_id, std::s
 // --- live
 // ------------------------------------------------------------------------------------------------
 
-HttpResponse Dashboard::State::Events(const HttpRequest& request, TaskId task) {
+WebResponse Dashboard::State::Events(const WebRequest& request, TaskId task) {
   if (task.value != 0) {
     if (const Result<Task> known = store.GetTask(task); !known.ok()) {
       return ErrorPage(known.error());
@@ -324,7 +324,7 @@ HttpResponse Dashboard::State::Events(const HttpRequest& request, TaskId task) {
     after = *newest;
   }
   auto events = std::make_shared<LiveEvents>(store, clock, settings.data_dir, task, *after);
-  HttpResponse response;
+  WebResponse response;
   response.content_type = "text/event-stream";
   response.body = "retry: 2000\n\n";
   response.stream = [events](std::string& out) { return events->Write(out); };

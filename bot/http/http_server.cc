@@ -79,12 +79,12 @@ struct HttpServer::State {
   Next Drain(Connection& connection);
   std::optional<Next> Progressed(Connection& connection, RequestReader::Progress progress);
   Next Answer(Connection& connection);
-  Next Reply(Connection& connection, HttpResponse& response, bool keep_alive, bool head_only);
-  Next Refuse(Connection& connection, const HttpResponse& response);
-  Next Stream(Connection& connection, const HttpResponse& response);
+  Next Reply(Connection& connection, WebResponse& response, bool keep_alive, bool head_only);
+  Next Refuse(Connection& connection, const WebResponse& response);
+  Next Stream(Connection& connection, const WebResponse& response);
   bool OpenStream(const std::string& address);
   void CloseStream(const std::string& address);
-  HttpResponse CallHandler(HttpRequest& request);
+  WebResponse CallHandler(WebRequest& request);
   bool Charge(Connection& connection);
   void Park(Connection& connection);
   void Drop(Connection& connection);
@@ -280,15 +280,15 @@ std::optional<HttpServer::State::Next> HttpServer::State::Progressed(
 }
 
 HttpServer::State::Next HttpServer::State::Answer(Connection& connection) {
-  HttpRequest& request = connection.reader.request();
+  WebRequest& request = connection.reader.request();
   const bool head_only = request.method == "HEAD";
   if (head_only) request.method = "GET";
-  HttpResponse response = CallHandler(request);
+  WebResponse response = CallHandler(request);
   if (response.stream && !head_only) return Stream(connection, response);
   return Reply(connection, response, request.keep_alive && !stopping, head_only);
 }
 
-HttpServer::State::Next HttpServer::State::Reply(Connection& connection, HttpResponse& response,
+HttpServer::State::Next HttpServer::State::Reply(Connection& connection, WebResponse& response,
                                                  bool keep_alive, bool head_only) {
   const std::string head = FormatHead(response, response.body.size(), keep_alive);
   const std::string_view body = head_only ? std::string_view() : response.body;
@@ -299,7 +299,7 @@ HttpServer::State::Next HttpServer::State::Reply(Connection& connection, HttpRes
   return sent && keep_alive ? Next::kPark : Next::kDrop;
 }
 
-HttpResponse HttpServer::State::CallHandler(HttpRequest& request) {
+WebResponse HttpServer::State::CallHandler(WebRequest& request) {
   try {
     return handler.Handle(request);
   } catch (const std::exception& e) {
@@ -309,7 +309,7 @@ HttpResponse HttpServer::State::CallHandler(HttpRequest& request) {
 }
 
 HttpServer::State::Next HttpServer::State::Refuse(Connection& connection,
-                                                  const HttpResponse& response) {
+                                                  const WebResponse& response) {
   const int fd = connection.socket.get();
   const std::string head = FormatHead(response, response.body.size(), false);
   if (!SendAll(fd, head, response.body, clock, WriteBy())) return Next::kDrop;
@@ -334,9 +334,9 @@ HttpServer::State::Next HttpServer::State::Drain(Connection& connection) {
 }
 
 HttpServer::State::Next HttpServer::State::Stream(Connection& connection,
-                                                  const HttpResponse& response) {
+                                                  const WebResponse& response) {
   if (!OpenStream(connection.address)) {
-    HttpResponse refusal = TextResponse(503, "too many live views are open");
+    WebResponse refusal = TextResponse(503, "too many live views are open");
     return Reply(connection, refusal, false, false);
   }
   const int fd = connection.socket.get();

@@ -30,9 +30,9 @@ class HttpHandler {
  public:
   virtual ~HttpHandler() = default;
   /// The head is in, the body is not: an answer here refuses the request and closes the connection.
-  virtual std::optional<HttpResponse> Screen(const HttpRequest&) { return std::nullopt; }
+  virtual std::optional<WebResponse> Screen(const WebRequest&) { return std::nullopt; }
   /// The whole request, free to be taken apart. HEAD comes as GET; the server drops the body.
-  virtual HttpResponse Handle(HttpRequest& request) = 0;
+  virtual WebResponse Handle(WebRequest& request) = 0;
 };
 
 struct HttpServerOptions {

@@ -47,19 +47,19 @@ std::string_view Reason(int status) {
 
 }  // namespace
 
-std::string_view HttpRequest::Header(const std::string& name) const {
+std::string_view WebRequest::Header(const std::string& name) const {
   const auto found = headers.find(name);
   return found == headers.end() ? std::string_view() : std::string_view(found->second);
 }
 
-HttpResponse TextResponse(int status, std::string text) {
-  HttpResponse response;
+WebResponse TextResponse(int status, std::string text) {
+  WebResponse response;
   response.status = status;
   response.body = std::move(text) + "\n";
   return response;
 }
 
-std::string FormatHead(const HttpResponse& response, std::size_t body_size, bool keep_alive) {
+std::string FormatHead(const WebResponse& response, std::size_t body_size, bool keep_alive) {
   std::string head;
   head.reserve(256);
   head += "HTTP/1.1 ";

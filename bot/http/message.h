@@ -10,7 +10,7 @@
 
 namespace swage {
 
-struct HttpRequest {
+struct WebRequest {
   std::string method;
   std::string path;   ///< as sent, before '?': not decoded
   std::string query;  ///< as sent, after '?'
@@ -24,7 +24,7 @@ struct HttpRequest {
   std::string_view Header(const std::string& name) const;
 };
 
-struct HttpResponse {
+struct WebResponse {
   int status = 200;
   std::string body;
   std::string content_type = "text/plain; charset=utf-8";
@@ -35,9 +35,9 @@ struct HttpResponse {
 };
 
 /// `text` as the plain body.
-HttpResponse TextResponse(int status, std::string text);
+WebResponse TextResponse(int status, std::string text);
 
 /// The head of an answer, to its empty line. `body_size` is ignored for a stream.
-std::string FormatHead(const HttpResponse& response, std::size_t body_size, bool keep_alive);
+std::string FormatHead(const WebResponse& response, std::size_t body_size, bool keep_alive);
 
 }  // namespace swage

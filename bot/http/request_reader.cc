@@ -81,7 +81,7 @@ void RequestReader::Next() {
   state_ = State::kRequestLine;
   head_size_ = header_lines_ = body_left_ = 0;
   http10_ = expects_continue_ = false;
-  request_ = HttpRequest();
+  request_ = WebRequest();
 }
 
 Progress RequestReader::Refuse(int status, std::string why) {

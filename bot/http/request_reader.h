@@ -41,8 +41,8 @@ class RequestReader {
   /// Forgets the request that was complete and keeps what the client sent after it.
   void Next();
 
-  HttpRequest& request() { return request_; }
-  const HttpResponse& refusal() const { return refusal_; }
+  WebRequest& request() { return request_; }
+  const WebResponse& refusal() const { return refusal_; }
   /// No byte of a request is there.
   bool Idle() const { return state_ == State::kRequestLine && in_.empty(); }
   /// Bytes held for the request at hand.
@@ -86,8 +86,8 @@ class RequestReader {
   std::size_t body_left_ = 0;  // of the fixed body or of the chunk at hand
   bool http10_ = false;
   bool expects_continue_ = false;
-  HttpRequest request_;
-  HttpResponse refusal_;
+  WebRequest request_;
+  WebResponse refusal_;
 };
 
 }  // namespace swage

@@ -23,8 +23,8 @@ constexpr std::chrono::seconds kHealthFor{1};
 constexpr std::chrono::seconds kRefusalLineEvery{1};
 constexpr const char* kRetryAfterSeconds = "5";
 
-HttpResponse Unavailable() {
-  HttpResponse response = TextResponse(503, "not stored; send it again");
+WebResponse Unavailable() {
+  WebResponse response = TextResponse(503, "not stored; send it again");
   response.headers.emplace_back("Retry-After", kRetryAfterSeconds);
   return response;
 }
@@ -49,15 +49,15 @@ struct WebhookServer::State final : HttpHandler {
   State(const Settings& s, const std::map<std::string, const WebhookDialect*>& dialects, Store& st,
         const Clock& c, Log& l, std::function<void()> stored);
 
-  std::optional<HttpResponse> Screen(const HttpRequest& head) override;
-  HttpResponse Handle(HttpRequest& request) override;
+  std::optional<WebResponse> Screen(const WebRequest& head) override;
+  WebResponse Handle(WebRequest& request) override;
 
  private:
   const Door* FindDoor(std::string_view path) const;
   static const std::string& ChooseSecret(const Door& door, std::string_view body);
-  HttpResponse Receive(const Door& door, HttpRequest& request);
-  HttpResponse Keep(NewDelivery delivery);
-  HttpResponse Health();
+  WebResponse Receive(const Door& door, WebRequest& request);
+  WebResponse Keep(NewDelivery delivery);
+  WebResponse Health();
   void LogRefusal(std::string_view forge, std::string_view from, std::string_view why);
 
  public:
@@ -105,7 +105,7 @@ const Door* WebhookServer::State::FindDoor(std::string_view path) const {
 }
 
 // What can be refused without reading the body is refused here.
-std::optional<HttpResponse> WebhookServer::State::Screen(const HttpRequest& head) {
+std::optional<WebResponse> WebhookServer::State::Screen(const WebRequest& head) {
   if (head.path == "/healthz") {
     if (head.method == "GET" || head.method == "HEAD") return std::nullopt;
     return TextResponse(405, "GET only");
@@ -119,7 +119,7 @@ std::optional<HttpResponse> WebhookServer::State::Screen(const HttpRequest& head
   return std::nullopt;
 }
 
-HttpResponse WebhookServer::State::Handle(HttpRequest& request) {
+WebResponse WebhookServer::State::Handle(WebRequest& request) {
   const Door* door = FindDoor(request.path);
   return door == nullptr ? Health() : Receive(*door, request);
 }
@@ -135,7 +135,7 @@ const std::string& WebhookServer::State::ChooseSecret(const Door& door, std::str
   return door.settings->webhook_secret.value;
 }
 
-HttpResponse WebhookServer::State::Receive(const Door& door, HttpRequest& request) {
+WebResponse WebhookServer::State::Receive(const Door& door, WebRequest& request) {
   const std::string& forge = door.settings->name;
   const std::string& secret = ChooseSecret(door, request.body);
   if (secret.empty()) {
@@ -175,7 +175,7 @@ void WebhookServer::State::LogRefusal(std::string_view forge, std::string_view f
 }
 
 // B1: only a row on disk is answered with 2xx.
-HttpResponse WebhookServer::State::Keep(NewDelivery delivery) {
+WebResponse WebhookServer::State::Keep(NewDelivery delivery) {
   const Result<bool> fresh = store.AddDelivery(delivery);
   if (!fresh.ok()) {
     log.Error("delivery not stored",
@@ -188,7 +188,7 @@ HttpResponse WebhookServer::State::Keep(NewDelivery delivery) {
 }
 
 // One thread a second asks the store; the others say what it found.
-HttpResponse WebhookServer::State::Health() {
+WebResponse WebhookServer::State::Health() {
   if (std::unique_lock lock(health_mutex, std::try_to_lock); lock.owns_lock()) {
     const MonotonicTime now = clock.Monotonic();
     if (health_checked == MonotonicTime{} || now >= health_checked + kHealthFor) {

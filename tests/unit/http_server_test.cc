@@ -21,13 +21,13 @@ using std::chrono::milliseconds;
 
 class FunctionHandler final : public HttpHandler {
  public:
-  std::optional<HttpResponse> Screen(const HttpRequest& head) override {
+  std::optional<WebResponse> Screen(const WebRequest& head) override {
     if (head.path == "/screened") return TextResponse(415, "no");
     return std::nullopt;
   }
-  HttpResponse Handle(HttpRequest& request) override { return handle(request); }
+  WebResponse Handle(WebRequest& request) override { return handle(request); }
 
-  std::function<HttpResponse(HttpRequest&)> handle = [](HttpRequest& request) {
+  std::function<WebResponse(WebRequest&)> handle = [](WebRequest& request) {
     return TextResponse(200, request.method + " " + request.path + " " + request.body);
   };
 };
@@ -116,7 +116,7 @@ TEST_F(HttpServerTest, InvitesABodyThatWaitsToBeAskedFor) {
 }
 
 TEST_F(HttpServerTest, AnExceptionIsA500WithoutItsText) {
-  handler_.handle = [](HttpRequest&) -> HttpResponse { throw std::runtime_error("secret detail"); };
+  handler_.handle = [](WebRequest&) -> WebResponse { throw std::runtime_error("secret detail"); };
   const std::string response = Exchange(Serve().Port(), kGet);
   EXPECT_EQ(StatusOf(response), 500);
   EXPECT_EQ(response.find("secret"), std::string::npos);
@@ -174,8 +174,8 @@ TEST_F(HttpServerTest, ANewConnectionDisplacesTheOneClosestToItsDeadline) {
 TEST_F(HttpServerTest, StreamsUntilTheProviderIsDone) {
   options_.max_streams = options_.max_streams_per_address = 1;
   options_.stream_tick = milliseconds(1);
-  handler_.handle = [](HttpRequest&) {
-    HttpResponse response;
+  handler_.handle = [](WebRequest&) {
+    WebResponse response;
     response.stream = [n = 0](std::string& out) mutable {
       if (++n % 2 == 0) out = "tick " + std::to_string(n) + "\n";
       return n < 6;
@@ -195,9 +195,9 @@ TEST_F(HttpServerTest, StreamsAreCappedAndStopEndsThemAtOnce) {
   options_.max_streams_per_address = 2;
   options_.threads = 5;
   options_.stream_tick = std::chrono::hours(1);
-  handler_.handle = [](HttpRequest& request) {
+  handler_.handle = [](WebRequest& request) {
     if (request.path != "/s") return TextResponse(200, "page");
-    HttpResponse response;
+    WebResponse response;
     response.body = "hello\n";
     response.stream = [](std::string&) { return true; };
     return response;
@@ -221,8 +221,8 @@ TEST_F(HttpServerTest, AViewerThatLeavesFreesItsPlace) {
   options_.max_streams = options_.max_streams_per_address = 1;
   options_.stream_tick = std::chrono::hours(1);
   std::atomic<int> ended{0};
-  handler_.handle = [&](HttpRequest&) {
-    HttpResponse response;
+  handler_.handle = [&](WebRequest&) {
+    WebResponse response;
     response.body = "hello\n";
     auto guard = std::shared_ptr<void>(nullptr, [&](void*) { ++ended; });
     response.stream = [guard](std::string&) { return true; };
@@ -245,7 +245,7 @@ TEST_F(HttpServerTest, StopFinishesTheRequestInHand) {
   std::condition_variable changed;
   bool entered = false;
   bool release = false;
-  handler_.handle = [&](HttpRequest&) {
+  handler_.handle = [&](WebRequest&) {
     std::unique_lock lock(mutex);
     entered = true;
     changed.notify_all();
