@@ -226,6 +226,8 @@ Result<std::string> Dashboard::State::Index() {
       TaskGroup done,
       Group({"Done", "Merged, closed or cancelled.", "", {}, false},
             {TaskState::kMerged, TaskState::kClosed, TaskState::kCancelled}, false));
+  std::sort(done.rows.begin(), done.rows.end(),
+            [](const TaskRow& a, const TaskRow& b) { return a.task.updated > b.task.updated; });
   view.groups = {std::move(human), std::move(working), std::move(done)};
   return RenderIndex(view, clock.Now());
 }
