@@ -1,0 +1,134 @@
+// Both ends of the ingest benchmark.
+//
+//   swage_ingest_bench serve store DIR   the webhook server over a new SQLite store in DIR
+//   swage_ingest_bench serve verify      the same server, which checks the signature and keeps
+//   nothing swage_ingest_bench load PORT PATH    posts 12 KB issue events: prints RATE P50_MS
+//   P99_MS REFUSED
+//
+// A server prints its port and serves until its input ends. The secret is BENCH_SECRET below, for
+// the peer too.
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "bot/webhook/webhook_server.h"
+#include "config/base/redact.h"
+#include "config/base/text.h"
+#include "forge/github/webhook.h"
+#include "tests/bench/load_generator.h"
+#include "tests/harness/stub_store.h"
+
+namespace swage {
+namespace {
+
+constexpr const char* kSecret = "bench secret";
+constexpr std::size_t kBodyBytes = 12 << 10;
+
+class ForgetfulStore final : public StubStore {
+ public:
+  Result<bool> AddDelivery(const NewDelivery&) override { return true; }
+};
+
+// An issue event of the usual shape and size: mostly addresses and prose.
+std::string IssueEvent() {
+  const auto user = [](const std::string& login) {
+    const std::string url = "https://api.github.example/users/" + login;
+    return "{\"login\":\"" + login + "\",\"id\":1024,\"type\":\"User\",\"url\":\"" + url +
+           "\",\"followers_url\":\"" + url + "/followers\",\"gists_url\":\"" + url +
+           "/gists{/gist_id}\",\"repos_url\":\"" + url + "/repos\",\"site_admin\":false}";
+  };
+  std::string repo =
+      "{\"id\":77,\"name\":\"textkit\",\"full_name\":\"acme/textkit\",\"private\":false,"
+      "\"owner\":" +
+      user("acme");
+  for (const char* part : {"forks",     "keys",       "hooks",        "events",      "assignees",
+                           "branches",  "tags",       "blobs",        "trees",       "statuses",
+                           "languages", "stargazers", "contributors", "subscribers", "commits",
+                           "comments",  "contents",   "compare",      "merges",      "archive",
+                           "downloads", "issues",     "pulls",        "milestones",  "labels"}) {
+    repo += ",\"" + std::string(part) + "_url\":\"https://api.github.example/repos/acme/textkit/" +
+            part + "{/id}\"";
+  }
+  repo += ",\"default_branch\":\"main\"}";
+  const std::string label = "{\"id\":5,\"name\":\"swage\",\"color\":\"ededed\",\"default\":false}";
+  std::string event = "{\"action\":\"labeled\",\"label\":" + label + ",\"repository\":" + repo +
+                      ",\"sender\":" + user("mira") +
+                      ",\"issue\":{\"id\":9,\"number\":128,\"title\":"
+                      "\"count: the last line is lost\",\"state\":\"open\",\"labels\":[" +
+                      label + "],\"user\":" + user("mira") + ",\"body\":\"";
+  const std::string end = "\"}}";
+  const std::string_view prose = "The last line of a file without a newline is not counted.\\r\\n";
+  while (event.size() + prose.size() + end.size() <= kBodyBytes) event += prose;
+  event.append(kBodyBytes - event.size() - end.size(), '.');
+  return event + end;
+}
+
+int Serve(Store& store, const Clock& clock) {
+  const Redactor redactor;
+  Log log(LogLevel::kError, "text", redactor);
+  Settings settings;
+  settings.listen = "127.0.0.1:0";
+  settings.forges.resize(1);
+  settings.forges[0].name = "github";
+  settings.forges[0].webhook_secret.value = kSecret;
+  const std::unique_ptr<WebhookDialect> dialect = MakeGitHubDialect();
+  WebhookServer server(settings, {{"github", dialect.get()}}, store, clock, log, [] {});
+  if (const Result<void> started = server.Start(); !started.ok()) {
+    std::fprintf(stderr, "%s\n", started.error().message.c_str());
+    return 1;
+  }
+  std::printf("%d\n", server.Port());
+  std::fflush(stdout);
+  while (std::getchar() != EOF) {
+  }
+  return 0;
+}
+
+int ServeStore(const std::filesystem::path& dir) {
+  const SystemClock clock;
+  const Result<std::unique_ptr<Store>> store = OpenSqliteStore(dir / "swage.db", clock);
+  if (!store.ok()) {
+    std::fprintf(stderr, "%s\n", store.error().message.c_str());
+    return 1;
+  }
+  return Serve(**store, clock);
+}
+
+int ServeVerify() {
+  const SystemClock clock;
+  ForgetfulStore store;
+  return Serve(store, clock);
+}
+
+int Load(std::string_view port, const std::string& path) {
+  LoadPlan plan;
+  plan.port = static_cast<int>(ParseInt(port).value_or(0));
+  plan.path = path;
+  plan.secret = kSecret;
+  plan.body = IssueEvent();
+  const Result<LoadReport> report = RunLoad(plan);
+  if (!report.ok()) {
+    std::fprintf(stderr, "%s\n", report.error().message.c_str());
+    return 1;
+  }
+  std::printf("%.0f %.2f %.2f %lld\n", report->per_second, report->p50_ms, report->p99_ms,
+              static_cast<long long>(report->refused));
+  return 0;
+}
+
+}  // namespace
+}  // namespace swage
+
+int main(int argc, char** argv) {
+  const auto arg = [&](int i) { return i < argc ? std::string(argv[i]) : std::string(); };
+  if (arg(1) == "serve" && arg(2) == "store" && argc == 4) return swage::ServeStore(arg(3));
+  if (arg(1) == "serve" && arg(2) == "verify") return swage::ServeVerify();
+  if (arg(1) == "load" && argc == 4) return swage::Load(arg(2), arg(3));
+  std::fprintf(stderr,
+               "usage: swage_ingest_bench serve store DIR | serve verify | load PORT PATH\n");
+  return 2;
+}
