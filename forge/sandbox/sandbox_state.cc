@@ -94,7 +94,7 @@ SandboxForge::State::State(SandboxOptions given)
                                       [this](const Delivery& delivery) { WebhookDone(delivery); });
   world.OnEvent([this](const Event& event) { Deliver(event); });
   dialect->Mount(router, *sender);
-  MountPage(router, options.dialect);
+  MountPage(router, *sender);
 }
 
 SandboxForge::State::~State() {
