@@ -3,6 +3,7 @@
 #include <cmark-gfm-core-extensions.h>
 #include <cmark-gfm-extension_api.h>
 #include <cmark-gfm.h>
+#include <re2/re2.h>
 
 #include <cstdlib>
 #include <memory>
@@ -57,11 +58,37 @@ void ImagesToLinks(cmark_node* root) {
   }
 }
 
+/// The tags that both forges let through and that bots use to fold long output away; without attributes
+/// they can do no harm.
+bool IsHarmless(std::string_view html) {
+  static const RE2 allowed(
+      R"((?i)(?:[^<>]|</?(?:details|summary|br|sub|sup|kbd)\s*/?>|<details open>)*)");
+  return RE2::FullMatch(re2::StringPiece(html.data(), html.size()), allowed);
+}
+
+/// Lets harmless HTML through: cmark writes custom nodes as they are and leaves other raw HTML out.
+void KeepHarmlessHtml(cmark_node* root) {
+  const std::unique_ptr<cmark_iter, FreeIter> iter(cmark_iter_new(root));
+  for (cmark_event_type event; (event = cmark_iter_next(iter.get())) != CMARK_EVENT_DONE;) {
+    cmark_node* node = cmark_iter_get_node(iter.get());
+    const cmark_node_type type = cmark_node_get_type(node);
+    const bool block = type == CMARK_NODE_HTML_BLOCK;
+    if (!block && type != CMARK_NODE_HTML_INLINE) continue;
+    const char* literal = cmark_node_get_literal(node);
+    if (literal == nullptr || !IsHarmless(literal)) continue;
+    cmark_node* custom = cmark_node_new(block ? CMARK_NODE_CUSTOM_BLOCK : CMARK_NODE_CUSTOM_INLINE);
+    cmark_node_set_on_enter(custom, literal);
+    cmark_node_insert_before(node, custom);
+    cmark_node_free(node);
+  }
+}
+
 }  // namespace
 
 std::string RenderMarkdown(std::string_view text) {
   const Parsed parsed = Parse(text);
   ImagesToLinks(parsed.root.get());
+  KeepHarmlessHtml(parsed.root.get());
   char* html = cmark_render_html(parsed.root.get(), CMARK_OPT_DEFAULT,
                                  cmark_parser_get_syntax_extensions(parsed.parser.get()));
   std::string result = html ? html : "";

@@ -23,7 +23,7 @@ using Json = nlohmann::json;
 inline constexpr std::size_t kMaxShown = 500;       ///< rows of any list
 inline constexpr std::size_t kMaxDiffRows = 4'000;  ///< of one page
 
-/// The template of that name with the view's values; shared parts (head, note, ...) are partials.
+/// The template of that name with the view's values; the files part_* are partials.
 std::string RenderTemplate(std::string_view name, const Json& view);
 
 /// What every page needs: the users to act as, the repository's tabs, the words of the dialect.

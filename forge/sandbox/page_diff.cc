@@ -60,9 +60,11 @@ class FileRows {
 
   Json Build(std::size_t* budget) {
     Json rows = Json::array();
+    if (file_.patch.empty()) return rows;
     int old_line = 0;
     int new_line = 0;
     for (const std::string_view line : SplitLines(file_.patch)) {
+      if (line.starts_with('\\')) continue;  // "\\ No newline at end of file"
       if (*budget == 0) break;
       --*budget;
       if (line.starts_with("@@")) {
@@ -74,7 +76,7 @@ class FileRows {
       } else if (line.starts_with('-')) {
         rows.push_back(Row("del", std::to_string(old_line), "", "−", line.substr(1)));
         rows.back()["threads"] = Take(old_line++, 0);
-      } else if (!line.starts_with('\\')) {
+      } else {
         const std::string_view text = line.empty() ? line : line.substr(1);
         rows.push_back(Row("same", std::to_string(old_line), std::to_string(new_line), "", text));
         rows.back()["threads"] = Take(old_line++, new_line++);

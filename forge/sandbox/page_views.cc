@@ -270,6 +270,7 @@ Json Layout(const Call& call, const User* viewer, std::string_view title, const 
                {"here", call.request.path},
                {"pull_word", github ? "pull request" : "merge request"},
                {"pulls_word", github ? "Pull requests" : "Merge requests"},
+               {"merge_word", github ? "Merge pull request" : "Merge"},
                {"pull_sign", github ? "#" : "!"},
                {"on_issues", false},
                {"on_pulls", false},
