@@ -38,8 +38,9 @@ constexpr std::array<Setting, 19> kSettings = {{
     {"push.recurseSubmodules", "no"},
     {"transfer.credentialsInUrl", "die"},
     {"http.followRedirects", "false"},  // a redirect would carry the header elsewhere (T50)
-    {"http.lowSpeedLimit", "100"},      // bytes per second ...
-    {"http.lowSpeedTime", "120"},       // ... for so many seconds: a dead server
+    // A server that counts objects sends a keep-alive of a few bytes every five seconds.
+    {"http.lowSpeedLimit", "1"},
+    {"http.lowSpeedTime", "300"},
     {"checkout.workers", "0"},          // one per core
 }};
 

@@ -149,8 +149,9 @@ Result<void> WorktreeWorkspace::RefreshPrivateGit() {
 
 Result<void> WorktreeWorkspace::Guard(std::vector<std::string>& warnings) {
   SWAGE_RETURN_IF_ERROR(mirror_.Guard(warnings));
+  std::error_code ignored;
+  fs::remove(admin_ / "index.lock", ignored);  // of a git that was killed; no other one runs here
   for (const std::string_view name : kForbidden) {
-    std::error_code ignored;
     if (!fs::exists(fs::symlink_status(admin_ / name, ignored))) continue;
     SWAGE_RETURN_IF_ERROR(RemoveTree(admin_ / name));
     warnings.push_back(
