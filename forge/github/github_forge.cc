@@ -31,7 +31,8 @@ class GitHubForge final : public Forge {
   GitRemote Remote(const RepoRef& repo) const override {
     std::string url = api_.settings().git_url;
     while (url.ends_with('/')) url.pop_back();
-    return {url + "/" + repo.path + ".git", "x-access-token", api_.settings().token.value};
+    return {url + "/" + repo.path + ".git", "x-access-token", api_.settings().token.value,
+            api_.settings().ca_file};
   }
 
   Result<void> EnsureReaction(const RepoRef& repo, const Thread& thread,
