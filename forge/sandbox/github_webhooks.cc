@@ -77,6 +77,10 @@ class Describer {
   Payload Make(std::string_view event, std::string_view action, json body) const {
     if (!action.empty()) body["action"] = action;
     body["repository"] = objects_.RepoObject(*repo_);
+    if (event == "push") {  // the one event that gives these two as numbers
+      body["repository"]["created_at"] = ToMicros(repo_->created_at) / 1'000'000;
+      body["repository"]["pushed_at"] = ToMicros(repo_->pushed_at) / 1'000'000;
+    }
     body["sender"] = objects_.UserObject(event_.actor);
     return {std::string(event), std::string(action), std::string(event), DumpJson(body)};
   }
@@ -209,6 +213,7 @@ class Describer {
     for (const Status& status : repo_->statuses) {
       if (status.id != event_.status) continue;
       json body = objects_.StatusObject(*repo_, status);
+      for (const char* key : {"creator", "node_id", "url"}) body.erase(key);  // only the API has them
       body["sha"] = status.sha;
       body["name"] = repo_->Path();
       body["branches"] = json::array();

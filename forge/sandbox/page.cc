@@ -175,7 +175,7 @@ User* ViewerOf(const Call& call) {
     if (User* user = login ? call.world.FindUser(*login) : nullptr) return user;
   }
   for (const auto& user : call.world.users()) {
-    if (!user->is_bot) return user.get();
+    if (!user->is_bot && !IsGroup(*user)) return user.get();
   }
   return nullptr;
 }

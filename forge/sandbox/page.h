@@ -31,6 +31,8 @@ Json Layout(const Call& call, const User* viewer, std::string_view title, const 
 /// The user that the visitor acts as: the cookie's, else the first one.
 User* ViewerOf(const Call& call);
 
+/// The stand-in for a group that owns repositories is nobody to act as.
+bool IsGroup(const User& user);
 /// A field of the posted form; empty when absent.
 std::string Field(const Call& call, std::string_view name);
 std::string RepoUrl(const Repo& repo);

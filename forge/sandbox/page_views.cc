@@ -225,6 +225,10 @@ Json PullTimeline(World& world, const Repo& repo, const Pull& pull) {
   return InOrder(std::move(entries));
 }
 
+std::string Comments(std::size_t n) {
+  return std::to_string(n) + (n == 1 ? " comment" : " comments");
+}
+
 std::string PullState(const Pull& pull) {
   if (pull.merged) return "merged";
   if (!pull.open) return "closed";
@@ -232,6 +236,10 @@ std::string PullState(const Pull& pull) {
 }
 
 }  // namespace
+
+bool IsGroup(const User& user) {
+  return user.login.find('/') != std::string::npos;
+}
 
 std::string RepoUrl(const Repo& repo) {
   return "/" + repo.Path();
@@ -259,8 +267,7 @@ Json Layout(const Call& call, const User* viewer, std::string_view title, const 
   const bool github = IsGitHub(call.world);
   Json users = Json::array();
   for (const auto& user : call.world.users()) {
-    // The stand-in for a group that owns repositories is nobody to act as.
-    if (user->login.find('/') != std::string::npos) continue;
+    if (IsGroup(*user)) continue;
     users.push_back({{"login", user->login}, {"selected", user.get() == viewer}});
   }
   Json view = {{"page_title", title},
@@ -324,7 +331,7 @@ Json IssueRows(World& world, const Repo& repo) {
                     {"author", UserView(world, issue.author)},
                     {"age", Age(issue.created_at, world.Now())},
                     {"labels", LabelViews(issue.labels)},
-                    {"notes", issue.notes.size()}});
+                    {"notes", Comments(issue.notes.size())}});
   }
   return rows;
 }
@@ -341,7 +348,7 @@ Json PullRows(World& world, const Repo& repo) {
                     {"author", UserView(world, pull.author)},
                     {"age", Age(pull.created_at, world.Now())},
                     {"labels", LabelViews(pull.labels)},
-                    {"notes", pull.notes.size() + pull.discussions.size()}});
+                    {"notes", Comments(pull.notes.size() + pull.discussions.size())}});
   }
   return rows;
 }

@@ -30,6 +30,8 @@ const kSecret = "It's a Secret to Everybody";
 const kBranch = 'swage/issue-1';
 const marker = '<!-- swage:status 1 -->';
 const seen = {};
+// GitHub sends these today; the published samples are older, or have none of the kind.
+const kNotInSamples = /\.(user_view_type|has_discussions|closed_by|state_reason|timeline_url|verified_at)$|issue\.pull_request$|edited\.changes$|comment\.(subject_type|in_reply_to_id)$|pull_request\.(auto_merge|draft)$/;
 
 function quiet() {
   const silent = () => {};
@@ -316,8 +318,22 @@ await step('an over-long status description is 422', async () => {
 });
 
 await step('check runs are for apps: a personal token gets 403', async () => {
-  const run = bot.checks.create({ ...repo, name: 'swage/tests', head_sha: seen.head });
+  const run = alice.checks.create({ ...repo, name: 'swage/tests', head_sha: seen.head });
   assert.equal((await refusal(run)).status, 403);
+});
+
+await step('an app makes a check run, completes it with annotations, and finds it on the head', async () => {
+  const { data: run } = await bot.checks.create({ ...repo, name: 'swage/lint', head_sha: seen.head, status: 'in_progress' });
+  const { data: done } = await bot.checks.update({
+    ...repo, check_run_id: run.id, status: 'completed', conclusion: 'neutral',
+    output: {
+      title: '1 advisory finding', summary: 'Fine.',
+      annotations: [{ path: 'src/total.txt', start_line: 10, end_line: 10, annotation_level: 'notice', message: 'ten' }],
+    },
+  });
+  assert.deepEqual([done.status, done.conclusion], ['completed', 'neutral']);
+  const { data } = await bot.checks.listForRef({ ...repo, ref: seen.head });
+  assert.deepEqual(data.check_runs.map((c) => [c.name, c.conclusion]), [['swage/lint', 'neutral']]);
 });
 
 await step('title, body and base text of a pull request are edited', async () => {
@@ -405,7 +421,9 @@ await step('the payloads have the shape of the ones that GitHub sent', async () 
     if (!real) continue;
     const shape = shapeOf(real.examples);
     for (const d of receiver.deliveries.filter((each) => each.event === name)) {
-      problems.push(...differences(d.body, shape).map((p) => `${d.summary}${p}`));
+      const strange = differences(d.body, shape).map((p) => `${d.summary}${p}`)
+        .filter((p) => !kNotInSamples.test(p.split(':')[0]));
+      problems.push(...strange);
     }
   }
   assert.equal([...new Set(problems)].join('\n'), '');
