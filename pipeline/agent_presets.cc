@@ -1,7 +1,7 @@
 // Sources: the manuals of each command ("claude -p", "codex exec", "opencode run", Gemini CLI's
-// headless mode, "goose run", aider's scripting page). All may edit files and run commands in the
-// workspace, none may ask a question; how far they reach beyond it is the business of the isolation
-// around them.
+// headless mode, "goose run", aider's scripting page); tests/agents runs claude, codex, gemini and
+// opencode. All may edit files and run commands in the workspace, none may ask a question; how far
+// they reach beyond it is the business of the isolation around them.
 #include "pipeline/agent_presets.h"
 
 #include <algorithm>

@@ -2,8 +2,8 @@
 //
 //   node model_server.mjs PORT_FILE [LOG_FILE]
 //
-// Speaks as much of the Responses protocol (codex) and of Chat Completions (opencode) as those commands
-// need, both streamed as server-sent events. What it answers depends on what the conversation holds and
+// Speaks as much of four protocols as the commands that use them need, all streamed as server-sent events:
+// Responses (codex), Chat Completions (opencode), Messages (claude) and generateContent (gemini). What it answers depends on what the conversation holds and
 // never on how many requests came before, because agents ask for titles and retry as they like:
 //   - a conversation that holds the result of the edit gets a closing sentence;
 //   - one that offers a shell tool and speaks of the demo's issue gets the edit, as a shell command;
@@ -20,11 +20,15 @@ const kClosing = 'I multiply before rounding now, so the fraction of an amount c
 const kCallId = 'call_scripted_edit';
 const kUsage = { input: 321, output: 45 };
 
+const describedCommand = (command) => ({ command, description: 'Multiply before rounding' });
+// How the agents name their shell, and what it takes.
 const kShellTools = {
   exec_command: (cmd) => ({ cmd }),
   shell_command: (cmd) => ({ command: cmd }),
   shell: (cmd) => ({ command: ['bash', '-c', cmd] }),
-  bash: (cmd) => ({ command: cmd, description: 'Multiply before rounding' }),
+  bash: describedCommand,
+  Bash: describedCommand,
+  run_shell_command: describedCommand,
 };
 
 function nextStep(text, toolNames) {
@@ -69,10 +73,42 @@ function chatEvents(request) {
   return [...chunks.map((c) => `data: ${JSON.stringify(c)}\n\n`), 'data: [DONE]\n\n'];
 }
 
+function messagesEvents(request) {
+  const text = JSON.stringify(request.messages ?? []);
+  const step = nextStep(text, (request.tools ?? []).map((t) => t.name).filter(Boolean));
+  const block = step.call ? { type: 'tool_use', id: kCallId, name: step.call, input: {} } : { type: 'text', text: '' };
+  const delta = step.call ? { type: 'input_json_delta', partial_json: step.args } : { type: 'text_delta', text: step.say };
+  return [
+    { type: 'message_start', message: { id: 'msg_1', type: 'message', role: 'assistant', model: request.model,
+      content: [], stop_reason: null, stop_sequence: null, usage: { input_tokens: kUsage.input, output_tokens: 1 } } },
+    { type: 'content_block_start', index: 0, content_block: block },
+    { type: 'content_block_delta', index: 0, delta },
+    { type: 'content_block_stop', index: 0 },
+    { type: 'message_delta', delta: { stop_reason: step.call ? 'tool_use' : 'end_turn', stop_sequence: null },
+      usage: { output_tokens: kUsage.output } },
+    { type: 'message_stop' },
+  ].map((e) => `event: ${e.type}\ndata: ${JSON.stringify(e)}\n\n`);
+}
+
+function geminiEvents(request) {
+  const text = JSON.stringify(request.contents ?? []);
+  const names = (request.tools ?? []).flatMap((t) => (t.functionDeclarations ?? []).map((f) => f.name));
+  const step = nextStep(text, names);
+  const part = step.call ? { functionCall: { id: kCallId, name: step.call, args: JSON.parse(step.args) } } : { text: step.say };
+  return [`data: ${JSON.stringify({ candidates: [{ index: 0, content: { role: 'model', parts: [part] }, finishReason: 'STOP' }],
+    usageMetadata: { promptTokenCount: kUsage.input, candidatesTokenCount: kUsage.output, totalTokenCount: kUsage.input + kUsage.output } })}\r\n\r\n`];
+}
+
+const kProtocols = [
+  [/\/responses$/, responsesEvents],
+  [/\/chat\/completions$/, chatEvents],
+  [/\/v1\/messages(\?|$)/, messagesEvents],
+  [/:streamGenerateContent(\?|$)/, geminiEvents],
+];
+
 function answer(request, body, response) {
   if (logFile) fs.appendFileSync(logFile, `${request.method} ${request.url} ${body.length}\n`);
-  const events = request.url.endsWith('/responses') ? responsesEvents
-    : request.url.endsWith('/chat/completions') ? chatEvents : null;
+  const [, events] = kProtocols.find(([path]) => path.test(request.url)) ?? [];
   if (request.method !== 'POST' || !events) {
     response.writeHead(request.url.endsWith('/models') ? 200 : 404, { 'content-type': 'application/json' });
     return response.end(JSON.stringify({ object: 'list', data: [], models: [] }));

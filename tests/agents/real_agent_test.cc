@@ -1,22 +1,28 @@
 // Real agent commands from npm, driven by the presets, against the scripted model of
 // model_server.mjs.
 //
-// tests/agents/run installs them and sets SWAGE_TEST_CODEX_DIR, SWAGE_TEST_OPENCODE_DIR
-// (directories with the commands) and SWAGE_TEST_MODEL_PORT; without them these tests are skipped.
-#include <fmt/format.h>
+// tests/agents/run installs them and sets SWAGE_TEST_MODEL_PORT and, for each, SWAGE_TEST_NAME_DIR:
+// the directory with the command. Without them these tests are skipped.
 #include <gtest/gtest.h>
 
+#include <cctype>
 #include <cstdlib>
 
-#include "config/base/text.h"
 #include "tests/agents/demo_workspace.h"
 
 namespace swage {
 namespace {
 
-std::string Env(const char* name) {
-  const char* value = std::getenv(name);
+constexpr const char* kKey = "canary-key-5521";
+
+std::string Env(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
   return value != nullptr ? value : "";
+}
+
+std::string ToUpper(std::string s) {
+  for (char& c : s) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return s;
 }
 
 struct RealAgent : ::testing::TestWithParam<std::string> {
@@ -25,41 +31,56 @@ struct RealAgent : ::testing::TestWithParam<std::string> {
   std::unique_ptr<DemoWorkspace> demo;
 
   void SetUp() override {
-    const std::string dir_variable =
-        GetParam() == "codex" ? "SWAGE_TEST_CODEX_DIR" : "SWAGE_TEST_OPENCODE_DIR";
+    const std::string command_dir = Env("SWAGE_TEST_" + ToUpper(GetParam()) + "_DIR");
     const std::string port = Env("SWAGE_TEST_MODEL_PORT");
-    if (Env(dir_variable.c_str()).empty() || port.empty()) {
+    if (command_dir.empty() || port.empty()) {
       GTEST_SKIP() << "no " << GetParam() << " here; tests/agents/run installs it";
     }
     demo = std::make_unique<DemoWorkspace>(dir.path());
     settings.preset = GetParam();
-    settings.extra_path = {Env(dir_variable.c_str())};
+    settings.extra_path = {command_dir};
     settings.time_limit = std::chrono::minutes(2);
-    Configure(port);
+    PointAt("http://127.0.0.1:" + port);
   }
 
-  // How an operator would point each at a model of his own.
-  void Configure(const std::string& port) {
-    const std::string url = fmt::format("http://127.0.0.1:{}/v1", port);
+  void Give(const std::string& name, const std::string& value) {
+    settings.secrets[name] = {"env:" + name, value};
+  }
+  void WriteHome(const std::string& path, const std::string& text) {
+    const auto file = demo->home() / path;
+    ASSERT_TRUE(MakeDirs(file.parent_path()).ok());
+    ASSERT_TRUE(WriteFileAtomic(file, text).ok());
+  }
+
+  // How an operator would point each at a model of their own.
+  void PointAt(const std::string& url) {
     if (GetParam() == "codex") {
-      const std::string config = fmt::format(
-          "model = \"scripted\"\nmodel_provider = \"scripted\"\n[model_providers.scripted]\nname = "
-          "\"scripted\"\n"
-          "base_url = \"{}\"\nwire_api = \"responses\"\nenv_key = \"SCRIPTED_KEY\"\n",
-          url);
-      ASSERT_TRUE(MakeDirs(demo->home() / ".codex").ok());
-      ASSERT_TRUE(WriteFileAtomic(demo->home() / ".codex/config.toml", config).ok());
-    } else {
-      const std::string config =
+      Give("SCRIPTED_KEY", kKey);
+      WriteHome(".codex/config.toml",
+                "model = \"scripted\"\nmodel_provider = \"scripted\"\n[model_providers.scripted]\n"
+                "name = \"scripted\"\nwire_api = \"responses\"\nenv_key = "
+                "\"SCRIPTED_KEY\"\nbase_url = \"" +
+                    url + "/v1\"\n");
+    } else if (GetParam() == "opencode") {
+      Give("SCRIPTED_KEY", kKey);
+      Give("OPENCODE_DISABLE_MODELS_FETCH", "1");
+      WriteHome(
+          ".config/opencode/opencode.json",
           R"({"model":"scripted/scripted","small_model":"scripted/scripted","provider":{"scripted":{)"
           R"("npm":"@ai-sdk/openai-compatible","name":"scripted","options":{"baseURL":")" +
-          url + R"(","apiKey":"{env:SCRIPTED_KEY}"},"models":{"scripted":{"name":"scripted"}}}}})";
-      ASSERT_TRUE(MakeDirs(demo->home() / ".config/opencode").ok());
-      ASSERT_TRUE(WriteFileAtomic(demo->home() / ".config/opencode/opencode.json", config).ok());
-      ::setenv("OPENCODE_DISABLE_MODELS_FETCH", "1", 1);
-      settings.pass_env = {"OPENCODE_DISABLE_MODELS_FETCH"};
+              url +
+              R"(/v1","apiKey":"{env:SCRIPTED_KEY}"},"models":{"scripted":{"name":"scripted"}}}}})");
+    } else if (GetParam() == "claude") {
+      Give("ANTHROPIC_API_KEY", kKey);
+      Give("ANTHROPIC_BASE_URL", url);
+      Give("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1");
+    } else {
+      Give("GEMINI_API_KEY", kKey);
+      Give("GOOGLE_GEMINI_BASE_URL", url);
+      WriteHome(
+          ".gemini/settings.json",
+          R"({"security":{"auth":{"selectedType":"gemini-api-key"}},"privacy":{"usageStatisticsEnabled":false}})");
     }
-    settings.secrets["SCRIPTED_KEY"] = {"env:SCRIPTED_KEY", "canary-key-5521"};
   }
 };
 
@@ -77,7 +98,7 @@ TEST_P(RealAgent, MakesARealEditThatPassesTheGates) {
   EXPECT_EQ(result->usage->input_tokens, 2 * 321);
   EXPECT_EQ(result->usage->output_tokens, 2 * 45);
   EXPECT_EQ(result->process.leftover_processes, 0);
-  EXPECT_EQ(demo->log().find("canary-key"), std::string::npos);
+  EXPECT_EQ(demo->log().find(kKey), std::string::npos);
   for (const GateVerdict& v : demo->RunGates()) {
     EXPECT_EQ(v.outcome, GateOutcome::kPassed) << v.gate << ": " << v.summary << "\n" << v.log_tail;
   }
@@ -97,7 +118,7 @@ TEST_P(RealAgent, ExitsWithZeroAndNoEditWhenItsModelKnowsNothing) {
 }
 
 TEST_P(RealAgent, IsEndedByTheTimeLimitWhenItsModelIsDown) {
-  Configure("9");  // the discard port: nothing listens
+  PointAt("http://127.0.0.1:9");  // the discard port: nothing listens
   settings.time_limit = std::chrono::seconds(4);
   const auto result = demo->RunAgent(settings, demo->MakeHandOff("issue.md"));
   ASSERT_TRUE(result.ok()) << result.error().message;
@@ -119,7 +140,8 @@ TEST(MissingAgent, SaysWhatToInstall) {
   EXPECT_NE(result.error().message.find("install it"), std::string::npos) << result.error().message;
 }
 
-INSTANTIATE_TEST_SUITE_P(Presets, RealAgent, ::testing::Values("codex", "opencode"),
+INSTANTIATE_TEST_SUITE_P(Presets, RealAgent,
+                         ::testing::Values("claude", "codex", "gemini", "opencode"),
                          [](const auto& test) { return test.param; });
 
 }  // namespace
