@@ -64,8 +64,9 @@ std::string_view Name(EffectKind k);
 std::optional<EffectKind> ParseEffectKind(std::string_view s);
 
 /// A write to a forge, recorded before it happens. `key` is unique: adding the same key twice is a
-/// no-op, but for kSticky, where a key that is done becomes pending again (the text is rendered
-/// when it is sent).
+/// no-op, with two exceptions. An effect that never happened (failed, superseded) becomes pending
+/// again with the new payload. A kSticky effect becomes pending again whenever it is added (the
+/// text is rendered when it is sent), but never before the time of an ordered retry.
 struct NewEffect {
   EffectKind kind = EffectKind::kComment;
   std::string key;  ///< kSticky: not read, the store sets StickyKey(task)
@@ -83,7 +84,7 @@ struct Effect {
   Epoch epoch;  ///< of the task when it was added; 0 without a task
   EffectState state = EffectState::kPending;
   int attempts = 0;
-  std::int64_t version = 0;  ///< raised whenever a sticky effect becomes pending again
+  std::int64_t version = 0;  ///< raised whenever the effect is added again
   std::string error;         ///< of the last attempt
   std::string result;        ///< JSON of the publisher: ids and URLs
 };
@@ -113,12 +114,20 @@ struct NewTask {
   bool new_generation = false;  ///< begin another one when the newest is merged or closed
 };
 
+/// "Its effects in line" are those that wait for one another (push to resolve); reactions, comments
+/// and stickies are answers to people and stay.
 enum class TaskChangeKind {
-  kRequeue,  ///< -> queued: run + 1, attempt 0; `run_kind`, `remark`
-  kCancel,   ///< -> cancelled, epoch + 1, pending effects of the task superseded (but stickies)
-  kRemark,   ///< a text for the next cycle of a queued or running task; the state stays
-  kClose,    ///< the pull request was closed by a human -> closed, as kCancel
-  kMerge,    ///< the pull request was merged -> merged, as kCancel
+  /// -> queued: run + 1, attempt 0, effects in line superseded; `run_kind`, `remark`. Of a queued
+  /// or
+  /// running task it is a kRemark.
+  kRequeue,
+  kCancel,  ///< -> cancelled, epoch + 1, effects in line superseded
+  /// A text for the next cycle of a queued or running task; the state stays. When the run ends
+  /// before
+  /// a worker has seen it, a run of kind kFix follows at once.
+  kRemark,
+  kClose,  ///< the pull request was closed by a human -> closed, as kCancel
+  kMerge,  ///< the pull request was merged -> merged, as kCancel
 };
 
 struct TaskChange {
@@ -217,13 +226,13 @@ struct RunOutcome {
 // --- observers
 // -------------------------------------------------------------------------------------------
 
-/// One line of a task's history: "claimed", "cycle 1: 2 gates failed", "pull request opened".
+/// One line of a task's history, written by the store in the transaction that it tells of.
 struct TimelineEntry {
   std::int64_t id = 0;
   TaskId task;
   WallTime at{};
-  std::string kind;  ///< closed vocabulary: received, queued, claimed, stage, cycle, published, ...
-  std::string detail;  ///< for people
+  std::string kind;    ///< closed vocabulary: the constants of pipeline/store/timeline.h
+  std::string detail;  ///< a phrase for people: "cycle 1: 2 gates failed (tests, style)"
 };
 
 struct TaskFilter {
@@ -250,6 +259,8 @@ class Store {
   /// The delivery could not be decided now (forge down): again after `delay`; attempts + 1.
   virtual Result<void> DeferDelivery(DeliveryId id, std::string_view error,
                                      std::chrono::milliseconds delay) = 0;
+  /// All or nothing; a delivery that was decided before changes nothing. kConflict: a change of the
+  /// plan is not possible (any more): read again and decide anew.
   virtual Result<IntakeResult> ApplyIntake(const IntakePlan& plan) = 0;
 
   // Lookups. The newest generation; nullopt when there is none.
@@ -288,10 +299,11 @@ class Store {
                                   std::string_view outcome, std::string_view summary,
                                   const CommitSha& commit) = 0;
   virtual Result<void> FinishCycle(const Lease& lease, const CycleRecord& cycle) = 0;
-  /// Remarks that came since the claim, oldest first, with those before it.
+  /// All remarks so far, oldest first. What it returns counts as seen by the worker.
   virtual Result<std::vector<std::string>> ListRemarks(const Lease& lease) = 0;
   /// Ends the run: state, findings and effects in one transaction; the lease is given up. With
-  /// kInReview the task stays running in stage publish until its last effect is done.
+  /// kInReview the task stays running in stage publish until its last effect in line is done.
+  /// Giving back (kQueued) does not count as an attempt.
   virtual Result<void> FinishRun(const Lease& lease, const RunOutcome& outcome) = 0;
 
   // Outbox. DueEffects: the oldest pending effect of each task (and every one without a task) whose
@@ -299,16 +311,16 @@ class Store {
   // for kReaction, kComment and kSticky, which neither wait nor hold back.
   virtual Result<std::vector<Effect>> DueEffects(int limit) = 0;
   virtual Result<void> AddEffects(const std::vector<NewEffect>& effects) = 0;
-  /// Done, with what was learned; for a sticky effect only if its version is still
-  /// `effect.version`. When it was the last non-sticky one of a task in stage publish: running ->
-  /// in_review. kLeaseLost when the effect was superseded meanwhile (facts about the forge are kept
-  /// all the same).
+  /// Done, with what was learned; a sticky effect only if its version is still `effect.version`.
+  /// When it was the last in line of a task in stage publish: running -> in_review, and the task's
+  /// sticky effect, if there is one, is due again. kLeaseLost when the effect was superseded
+  /// meanwhile (facts about the forge are kept all the same).
   virtual Result<void> FinishEffect(const Effect& effect, std::string_view result,
                                     const PublishedFacts& facts) = 0;
   virtual Result<void> RetryEffect(const Effect& effect, std::string_view error,
                                    std::chrono::milliseconds delay) = 0;
-  /// Gives up: the effect failed for good; with `fail_task` its task becomes failed(reason =
-  /// error).
+  /// Gives up: the effect failed for good. With `fail_task` a task that is being published becomes
+  /// failed(reason = error); without, the next effects in line go on.
   virtual Result<void> FailEffect(const Effect& effect, std::string_view error, bool fail_task) = 0;
 };
 
