@@ -2,11 +2,48 @@
 #include <iostream>
 
 #include "bot/cli.h"
+#include "bot/demo/demo.h"
+#include "bot/service.h"
+#include "forge/github/github_forge.h"
+#include "forge/github/webhook.h"
+#include "forge/gitlab/gitlab_forge.h"
+#include "forge/gitlab/webhook.h"
+
+namespace swage {
+namespace {
+
+Result<ForgeParts> MakeForge(const ForgeSettings& settings, const Clock& clock) {
+  ForgeParts parts;
+  if (settings.kind == "github") {
+    SWAGE_ASSIGN_OR_RETURN(auto transport,
+                           MakeHttpTransport(GitHubTransportOptions(settings), clock));
+    parts.forge = MakeGitHubForge(settings, std::move(transport));
+    parts.dialect = MakeGitHubDialect();
+    return parts;
+  }
+  if (settings.kind == "gitlab") {
+    SWAGE_ASSIGN_OR_RETURN(auto transport,
+                           MakeHttpTransport(GitLabTransportOptions(settings), clock));
+    parts.forge = MakeGitLabForge(settings, std::move(transport));
+    parts.dialect = MakeGitLabDialect();
+    return parts;
+  }
+  return MakeError(ErrorCode::kInvalid, "no adapter for forges of the kind " + settings.kind);
+}
+
+Result<std::unique_ptr<Store>> OpenStore(const Settings& settings, const Clock& clock) {
+  return OpenSqliteStore(settings.data_dir / "swage.db", clock);
+}
+
+}  // namespace
+}  // namespace swage
 
 int main(int argc, char** argv) {
   swage::CliActions actions;
-  actions.serve = [](const swage::ServeOptions&) { return swage::kExitFailed; };
-  actions.demo = [](const swage::DemoOptions&) { return swage::kExitFailed; };
+  actions.serve = [](const swage::ServeOptions& options) {
+    return swage::RunServe(options.config.string(), {swage::MakeForge, swage::OpenStore});
+  };
+  actions.demo = swage::RunDemo;
   actions.demo_forges = {"github", "gitlab"};
   return swage::RunCli(argc, argv, actions, std::cout, std::cerr);
 }
