@@ -33,7 +33,6 @@ void Say(const std::string& line) {
 
 std::map<std::string, std::string> ServerEnvironment() {
   std::map<std::string, std::string> env = {{"LANG", "C.UTF-8"}};
-  extern char** environ;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string_view pair(*entry);
     const std::size_t equals = pair.find('=');
