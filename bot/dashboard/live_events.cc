@@ -65,7 +65,11 @@ Result<void> LiveEvents::WriteTimeline(std::string& out) {
   SWAGE_ASSIGN_OR_RETURN(const auto entries, store_.ListTimeline(task_, after_, kEntriesAtOnce));
   for (const TimelineEntry& entry : entries) {
     AppendEvent(out, "timeline", entry.id,
-                {{"task", entry.task.value}, {"kind", entry.kind}, {"detail", entry.detail}});
+                {{"id", entry.id},
+                 {"task", entry.task.value},
+                 {"at", FormatUtc(entry.at)},
+                 {"kind", entry.kind},
+                 {"detail", entry.detail}});
     after_ = entry.id;
   }
   return Ok();
