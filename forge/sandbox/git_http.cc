@@ -42,24 +42,28 @@ std::string BasicToken(const Request& request) {
 
 /// The body in an unlinked file, so that a pack of any size neither fills the memory nor outlives
 /// us.
-Result<Fd> Spool(const BodyReader& body, const std::filesystem::path& dir, std::size_t& size) {
-  Fd file(open(dir.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-  if (!file.valid()) return MakeError(ErrorCode::kInternal, "cannot keep the pack");
-  size = 0;
+Result<GitHttp::Pack> Spool(const BodyReader& body, const std::filesystem::path& dir) {
+  GitHttp::Pack pack{Fd(open(dir.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)), 0};
+  if (!pack.file.valid()) return MakeError(ErrorCode::kInternal, "cannot keep the pack");
   const bool complete = body([&](std::string_view bytes) {
-    size += bytes.size();
-    if (size > GitHttp::kMaxPack) return false;
+    pack.size += bytes.size();
+    if (pack.size > GitHttp::kMaxPack) return false;
     while (!bytes.empty()) {
-      const ssize_t written = write(file.get(), bytes.data(), bytes.size());
+      const ssize_t written = write(pack.file.get(), bytes.data(), bytes.size());
       if (written <= 0) return false;
       bytes.remove_prefix(static_cast<std::size_t>(written));
     }
     return true;
   });
   if (!complete) return MakeError(ErrorCode::kTooLarge, "the pack did not arrive whole");
-  lseek(file.get(), 0, SEEK_SET);
-  return file;
+  lseek(pack.file.get(), 0, SEEK_SET);
+  return pack;
 }
+
+struct CgiHead {
+  Reply reply;
+  std::string rest;  ///< what came of the body along with the header
+};
 
 /// CGI's header block (RFC 3875, 6.3): "Status: 404 Not Found", "Content-Type: ...".
 Reply ParseCgiHeader(std::string_view block) {
@@ -78,6 +82,46 @@ Reply ParseCgiHeader(std::string_view block) {
     }
   }
   return reply;
+}
+
+Result<CgiHead> ReadHead(Command& command) {
+  std::string output;
+  while (output.size() < kMaxCgiHeader) {
+    SWAGE_ASSIGN_OR_RETURN(const std::string some, command.Read());
+    if (some.empty()) break;
+    output += some;
+    const std::size_t split = output.find("\r\n\r\n");
+    if (split == std::string::npos) continue;
+    return CgiHead{ParseCgiHeader(std::string_view(output).substr(0, split)),
+                   output.substr(split + 4)};
+  }
+  return MakeError(ErrorCode::kInternal, "git gave no answer");
+}
+
+/// The whole answer at once: a push has to be over before anybody is told of it.
+Answer RunWhole(const CommandSpec& spec) {
+  Result<Command> command = Command::Start(spec);
+  if (!command.ok()) return Say(500, "git does not run\n");
+  Result<CgiHead> head = ReadHead(*command);
+  if (!head.ok()) return Say(500, head.error().message + "\n");
+  const Result<std::string> more = command->ReadAll(kMaxPushReply);
+  if (!more.ok()) return Say(500, more.error().message + "\n");
+  command->Wait();
+  head->reply.body = head->rest + *more;
+  return {std::move(head->reply), nullptr, false};
+}
+
+/// The answer as it comes: a clone may be of any size.
+Answer RunStreaming(const CommandSpec& spec) {
+  Result<Command> started = Command::Start(spec);
+  if (!started.ok()) return Say(500, "git does not run\n");
+  const auto command = std::make_shared<Command>(std::move(*started));
+  Result<CgiHead> head = ReadHead(*command);
+  if (!head.ok()) return Say(500, head.error().message + "\n");
+  const auto source = [command, first = std::move(head->rest)]() mutable -> Result<std::string> {
+    return first.empty() ? command->Read() : std::exchange(first, {});
+  };
+  return {std::move(head->reply), source, false};
 }
 
 }  // namespace
@@ -127,9 +171,37 @@ std::optional<Answer> GitHttp::Refuse(const Asked& asked, const User* user, bool
   return std::nullopt;
 }
 
+CommandSpec GitHttp::Backend(const Request& request, const Asked& asked, const std::string& login,
+                             const Pack& pack) const {
+  const std::string query = request.target.size() > request.path.size()
+                                ? request.target.substr(request.path.size() + 1)
+                                : std::string();
+  const std::pair<std::string_view, std::string> variables[] = {
+      {"GIT_PROJECT_ROOT", world_.GitRoot().string()},
+      {"GIT_HTTP_EXPORT_ALL", "1"},
+      {"PATH_INFO", fmt::format("/{}.git{}", asked.repo->Path(), asked.end)},
+      {"REQUEST_METHOD", request.method},
+      {"QUERY_STRING", query},
+      {"CONTENT_TYPE", request.Header("content-type")},
+      {"CONTENT_LENGTH", std::to_string(pack.size)},  // inflated: the encoding is gone already
+      {"GIT_PROTOCOL", request.Header("git-protocol")},
+      {"REMOTE_USER", login},
+      {"GIT_CONFIG_COUNT", "1"},
+      {"GIT_CONFIG_KEY_0", "safe.directory"},
+      {"GIT_CONFIG_VALUE_0", "*"},
+  };
+  CommandSpec spec;
+  spec.argv = {"git", "http-backend"};
+  spec.env = GitEnvironment(data_dir_ / "home");
+  spec.stdin_fd = pack.file.get();
+  for (const auto& [name, value] : variables) {
+    if (!value.empty()) spec.env.push_back(fmt::format("{}={}", name, value));
+  }
+  return spec;
+}
+
 Answer GitHttp::Serve(const Request& request, const BodyReader& body, std::string& login) {
-  std::size_t size = 0;
-  Result<Fd> pack = Spool(body, data_dir_, size);
+  const Result<Pack> pack = Spool(body, data_dir_);
   if (!pack.ok()) return Say(413, pack.error().message + "\n");
 
   std::unique_lock lock(mutex_);
@@ -140,63 +212,15 @@ Answer GitHttp::Serve(const Request& request, const BodyReader& body, std::strin
   if (user != nullptr) login = user->login;
   if (auto refused = Refuse(*asked, user, !token.empty() && user == nullptr)) return *refused;
 
-  CommandSpec spec;
-  spec.argv = {"git", "http-backend"};
-  spec.env = GitEnvironment(data_dir_ / "home");
-  const std::string query = request.target.size() > request.path.size()
-                                ? request.target.substr(request.path.size() + 1)
-                                : std::string();
-  const std::pair<std::string_view, std::string> variables[] = {
-      {"GIT_PROJECT_ROOT", world_.GitRoot().string()},
-      {"GIT_HTTP_EXPORT_ALL", "1"},
-      {"PATH_INFO", fmt::format("/{}.git{}", asked->repo->Path(), asked->end)},
-      {"REQUEST_METHOD", request.method},
-      {"QUERY_STRING", query},
-      {"CONTENT_TYPE", request.Header("content-type")},
-      {"CONTENT_LENGTH", std::to_string(size)},  // the inflated size: the encoding is gone already
-      {"GIT_PROTOCOL", request.Header("git-protocol")},
-      {"REMOTE_USER", login},
-      {"GIT_CONFIG_COUNT", "1"},
-      {"GIT_CONFIG_KEY_0", "safe.directory"},
-      {"GIT_CONFIG_VALUE_0", "*"},
-  };
-  for (const auto& [name, value] : variables) {
-    if (!value.empty()) spec.env.push_back(fmt::format("{}={}", name, value));
-  }
-  spec.stdin_fd = pack->get();
-
-  const bool pushes = asked->end == "/git-receive-pack";
-  const auto before = pushes ? world_.RefsOf(*asked->repo) : std::map<std::string, std::string>();
-  Result<Command> started = Command::Start(spec);
-  if (!started.ok()) return Say(500, "git does not run\n");
-  if (!pushes) lock.unlock();
-  const auto command = std::make_shared<Command>(std::move(*started));
-
-  std::string output;
-  std::size_t split = std::string::npos;
-  while (split == std::string::npos && output.size() < kMaxCgiHeader) {
-    const Result<std::string> some = command->Read();
-    if (!some.ok() || some->empty()) return Say(500, "git gave no answer\n");
-    output += *some;
-    split = output.find("\r\n\r\n");
-  }
-  if (split == std::string::npos) return Say(500, "git gave no answer\n");
-  Answer answer;
-  answer.reply = ParseCgiHeader(std::string_view(output).substr(0, split));
-  std::string rest = output.substr(split + 4);
-  if (!pushes) {
-    answer.stream = [command, first = std::move(rest)]() mutable -> Result<std::string> {
-      if (!first.empty()) return std::exchange(first, {});
-      return command->Read();
-    };
+  const CommandSpec spec = Backend(request, *asked, login, *pack);
+  if (asked->end == "/git-receive-pack") {
+    const auto before = world_.RefsOf(*asked->repo);
+    const Answer answer = RunWhole(spec);
+    world_.RefsMoved(*asked->repo, *user, before);
     return answer;
   }
-  const Result<std::string> more = command->ReadAll(kMaxPushReply);
-  if (!more.ok()) return Say(500, "git gave no whole answer\n");
-  command->Wait();
-  answer.reply.body = rest + *more;
-  world_.RefsMoved(*asked->repo, *user, before);
-  return answer;
+  lock.unlock();
+  return RunStreaming(spec);
 }
 
 }  // namespace swage::sandbox

@@ -10,6 +10,8 @@
 #include <optional>
 #include <string>
 
+#include "config/base/files.h"
+#include "forge/sandbox/command.h"
 #include "forge/sandbox/server.h"
 #include "forge/sandbox/world.h"
 
@@ -18,6 +20,12 @@ namespace swage::sandbox {
 class GitHttp {
  public:
   static constexpr std::size_t kMaxPack = std::size_t{2} << 30;
+
+  /// The body of a request, in an unlinked file.
+  struct Pack {
+    Fd file;
+    std::size_t size = 0;
+  };
 
   /// `mutex` guards `world`; both outlive this.
   GitHttp(World& world, std::mutex& mutex, std::filesystem::path data_dir);
@@ -31,6 +39,8 @@ class GitHttp {
  private:
   struct Asked;
   std::optional<Asked> Read(const Request& request) const;
+  CommandSpec Backend(const Request& request, const Asked& asked, const std::string& login,
+                      const Pack& pack) const;
   std::optional<Answer> Refuse(const Asked& asked, const User* user, bool bad_token);
 
   World& world_;

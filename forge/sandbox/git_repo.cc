@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <fstream>
 
 #include "config/base/text.h"
 #include "forge/sandbox/git_handles.h"
@@ -11,29 +11,18 @@ namespace swage::sandbox {
 namespace {
 
 // What every bare repository of the forge allows: fetching any object by name, partial clones, and
-// nobody pushing to the refs that the forge itself writes.
-constexpr std::pair<const char*, const char*> kConfig[] = {
-    {"uploadpack.allowFilter", "true"},
-    {"uploadpack.allowAnySHA1InWant", "true"},
-    {"receive.autogc", "false"},
-    {"gc.auto", "0"},
-};
-constexpr const char* kHiddenFromPush[] = {"refs/pull", "refs/merge-requests"};
+// nobody pushing to the refs that the forge itself writes. Appended as text, because libgit2's call
+// for repeated keys leaks (1.5.1).
+constexpr std::string_view kConfig =
+    "[uploadpack]\n\tallowFilter = true\n\tallowAnySHA1InWant = true\n"
+    "[receive]\n\tautogc = false\n\thideRefs = refs/pull\n\thideRefs = refs/merge-requests\n"
+    "[gc]\n\tauto = 0\n";
 
-Result<void> Configure(git_repository* repo) {
-  git_config* config = nullptr;
-  const int code = git_repository_config(&config, repo);
-  if (code != 0) return GitError(code, "read configuration");
-  const GitOwner<git_config, git_config_free> owner(config);
-  for (const auto& [name, value] : kConfig) {
-    const int failed = git_config_set_string(config, name, value);
-    if (failed != 0) return GitError(failed, "write configuration");
-  }
-  for (const char* hidden : kHiddenFromPush) {
-    const int failed = git_config_set_multivar(config, "receive.hideRefs", "^$", hidden);
-    if (failed != 0) return GitError(failed, "write configuration");
-  }
-  return Ok();
+Result<void> Configure(const std::filesystem::path& git_dir) {
+  std::ofstream config(git_dir / "config", std::ios::app);
+  config << kConfig;
+  config.close();
+  return config ? Ok() : Result<void>(MakeError(ErrorCode::kInternal, "cannot configure git"));
 }
 
 Person PersonOf(const git_signature& signature) {
@@ -215,7 +204,7 @@ Result<void> InitBare(const std::filesystem::path& git_dir, std::string_view bra
   const int code = git_repository_init_ext(&raw, git_dir.c_str(), &options);
   if (code != 0) return GitError(code, "create repository");
   const GitRepository repo(raw);
-  return Configure(raw);
+  return Configure(git_dir);
 }
 
 std::map<std::string, std::string> ListRefs(const std::filesystem::path& git_dir,

@@ -160,7 +160,7 @@ class Describer {
 
   json PushCommit(const CommitInfo& commit) const {
     const auto person = [](const Person& who) {
-      return json{{"name", who.name}, {"email", who.email}, {"username", json()}};
+      return json{{"name", who.name}, {"email", who.email}};  // no account is matched to it
     };
     return {{"id", commit.sha},
             {"tree_id", commit.tree},
