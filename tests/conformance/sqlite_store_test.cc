@@ -227,7 +227,8 @@ TEST_F(SqliteFile, TheWalStaysBoundedAndBodiesOfDecidedDeliveriesAreReused) {
 
 TEST_F(SqliteFile, EveryQueryIsValidAndUsesNoScanOfABigTable) {
   using sqlite::Connection;
-  // They sort a handful of rows: heads of repositories, one repository's tasks, one task's findings.
+  // They sort a handful of rows: heads of repositories, one repository's tasks, one task's
+  // findings.
   const std::set<std::string> kMaySort = {"FindQueuedWithRoom", "ListTasksByRepo",
                                           "ListTasksByRepoAndState", "ListFindings",
                                           "FindTaskByPullRequest"};

@@ -87,7 +87,7 @@ CREATE INDEX tasks_queued_by_repo ON tasks (repo, queued_at_us, id) WHERE state 
 CREATE INDEX tasks_leased ON tasks (lease_expires_at_us, id) WHERE lease_node <> '';
 CREATE INDEX tasks_by_state ON tasks (state, id);
 CREATE INDEX tasks_by_repo ON tasks (repo, id);
-CREATE INDEX tasks_by_pr ON tasks (repo, pr_number) WHERE pr_number > 0;
+CREATE INDEX tasks_by_pr ON tasks (repo, pr_number, id);
 
 -- Apart from the row above, which every stage rewrites.
 CREATE TABLE task_texts (
