@@ -1,0 +1,100 @@
+# What deploy/quickstart and tests/run share. Sourced by bash with `set -u`; sets nothing but functions and
+# the SWAGE_* names below.
+
+SWAGE_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+SWAGE_BUILD=${SWAGE_BUILD:-$SWAGE_ROOT/build}
+export SWAGE_BUILD
+
+# One compiler process of this project may take so much (KiB).
+readonly SWAGE_COMPILER_KIB=1000000
+
+say() { printf 'swage: %s\n' "$*"; }
+
+die() {
+  printf 'swage: %s\n' "$*" >&2
+  exit 1
+}
+
+# is_there PACKAGE: whether it is installed, by apt or (node) otherwise.
+is_there() {
+  case $1 in
+    nodejs) command -v node >/dev/null && [ "$(node -p 'parseInt(process.versions.node)' 2>/dev/null || echo 0)" -ge 18 ] ;;
+    npm) command -v npm >/dev/null ;;
+    *) [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ;;
+  esac
+}
+
+# packages_for PURPOSE...: the names in deploy/packages that have one of the purposes.
+packages_for() {
+  local package purposes wanted
+  while read -r package purposes _; do
+    [[ -z $package || $package == \#* ]] && continue
+    for wanted in "$@"; do
+      [[ ",$purposes," == *",$wanted,"* ]] && echo "$package" && break
+    done
+  done <"$SWAGE_ROOT/deploy/packages"
+}
+
+# as_root COMMAND...: directly, or through sudo.
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    die "this needs root and there is no sudo; as root, run: $*"
+  fi
+}
+
+# need_packages PURPOSE...: installs what is missing, and says what.
+need_packages() {
+  local package missing=()
+  for package in $(packages_for "$@"); do
+    is_there "$package" || missing+=("$package")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  command -v apt-get >/dev/null || die "this machine has no apt; install what these Debian packages hold: ${missing[*]}"
+  say "installing from Debian with apt: ${missing[*]}"
+  local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
+  as_root "${apt[@]}" update || say "apt could not refresh its lists; trying with those that are here"
+  as_root "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >/dev/null ||
+    die "apt could not install: ${missing[*]}"
+}
+
+# build_jobs: as many compilers at once as there are processors and memory for.
+build_jobs() {
+  local processors memory
+  processors=$(nproc)
+  memory=$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo)
+  local fit=$((memory / SWAGE_COMPILER_KIB))
+  [ "$fit" -ge 1 ] || fit=1
+  [ "$fit" -lt "$processors" ] && echo "$fit" || echo "$processors"
+}
+
+# build app|tests [TARGET...]: configures if need be and builds; the log is in build/build.log. `app` leaves the
+# tests out, unless an earlier run has put them in.
+build() {
+  local what=$1 tests=OFF
+  shift
+  [ "$what" = app ] || tests=ON
+  local cache=$SWAGE_BUILD/CMakeCache.txt log=$SWAGE_BUILD/build.log
+  mkdir -p "$SWAGE_BUILD" || die "cannot write $SWAGE_BUILD"
+  if [ ! -f "$SWAGE_BUILD/build.ninja" ] || { [ $tests = ON ] && ! grep -q '^SWAGE_TESTS:BOOL=ON' "$cache"; }; then
+    cmake -S "$SWAGE_ROOT" -B "$SWAGE_BUILD" -G Ninja -DSWAGE_TESTS=$tests >"$log" 2>&1 || {
+      tail -n 30 "$log" >&2
+      die "cmake could not configure; see $log"
+    }
+  fi
+  local start=$SECONDS
+  # One line in twenty-five: enough to see that it moves.
+  local line lines=0
+  NINJA_STATUS='[%f/%t] ' ninja -C "$SWAGE_BUILD" -j "$(build_jobs)" "$@" 2>&1 | tee "$log" |
+    while IFS= read -r line; do
+      [[ $line =~ ^\[[0-9]+/[0-9]+\] ]] && [ $((lines++ % 25)) -eq 0 ] && echo "  built ${BASH_REMATCH[0]}"
+    done
+  if [ "${PIPESTATUS[0]}" -ne 0 ]; then
+    grep -A 20 -m 3 -E 'FAILED:|error:' "$log" | head -n 60 >&2
+    die "the build failed; see $log"
+  fi
+  [ $((SECONDS - start)) -lt 5 ] || say "built in $((SECONDS - start)) s"
+}
