@@ -93,8 +93,8 @@ SandboxForge::State::State(SandboxOptions given)
       std::make_unique<WebhookSender>(*dialect, faults, clock, options.webhook_delay,
                                       [this](const Delivery& delivery) { WebhookDone(delivery); });
   world.OnEvent([this](const Event& event) { Deliver(event); });
-  dialect->Mount(router, *sender);
-  MountPage(router, *sender);
+  dialect->Mount(api_routes, *sender);
+  MountPage(page_routes, *sender);
 }
 
 SandboxForge::State::~State() {
@@ -212,7 +212,9 @@ Reply SandboxForge::State::Route(const Request& request, std::string& login) {
   if (actor != nullptr) login = actor->login;
   if (api && !token.empty() && actor == nullptr)
     return finish(dialect->Error(401, "Bad credentials"));
-  const Router::Match match = router.Find(request.method, dialect->MountedPath(request.path));
+  const Router::Match match =
+      api ? api_routes.Find(request.method, dialect->MountedPath(request.path))
+          : page_routes.Find(request.method, request.path);
   if (match.handler == nullptr && !api) return Reply::Text(404, "text/plain", "not found\n");
   if (match.handler == nullptr) {
     return finish(dialect->Error(match.path_known ? 405 : 404, "Not Found"));

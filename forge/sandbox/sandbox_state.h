@@ -96,7 +96,8 @@ struct SandboxForge::State {
   bool stopping = false;  ///< guarded by mutex
   World world;
   const std::unique_ptr<ApiDialect> dialect;
-  Router router;
+  Router api_routes;
+  Router page_routes;  ///< apart, because the page answers any path
   std::unique_ptr<WebhookSender> sender;
   GitHttp git;
   std::string base;
