@@ -195,6 +195,13 @@ Result<void> WriteFileAtomic(const fs::path& path, std::string_view bytes, unsig
   return Ok();
 }
 
+Result<void> WriteFileFast(const fs::path& path, std::string_view bytes) {
+  if (unlink(path.c_str()) != 0 && errno != ENOENT) return FromErrno(errno, "replace", path);
+  const Fd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!fd.valid()) return FromErrno(errno, "create", path);
+  return WriteAll(fd, path, bytes);
+}
+
 Result<void> MakeDirs(const fs::path& path, unsigned mode) {
   fs::path so_far;
   for (const fs::path& part : path) {

@@ -44,6 +44,9 @@ Result<std::string> ReadFileBeneath(const std::filesystem::path& root, std::stri
 /// unless told.
 Result<void> WriteFileAtomic(const std::filesystem::path& path, std::string_view bytes,
                              unsigned mode = 0600);
+/// Creates or replaces without following a link at the end of the path, and without syncing: for
+/// what is made again after a power failure. Mode 0600.
+Result<void> WriteFileFast(const std::filesystem::path& path, std::string_view bytes);
 /// Creates missing parents too, each with `mode`.
 Result<void> MakeDirs(const std::filesystem::path& path, unsigned mode = 0700);
 /// Removes a tree without following links, also when directories inside lack permissions; absent =

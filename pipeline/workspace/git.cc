@@ -21,7 +21,7 @@ struct Setting {
 };
 
 // In the scope of the command line: above every file that somebody may have written.
-constexpr std::array<Setting, 19> kSettings = {{
+constexpr std::array<Setting, 20> kSettings = {{
     {"core.hooksPath", "/dev/null"},
     {"core.fsmonitor", "false"},
     {"core.untrackedCache", "false"},
@@ -41,7 +41,8 @@ constexpr std::array<Setting, 19> kSettings = {{
     // A server that counts objects sends a keep-alive of a few bytes every five seconds.
     {"http.lowSpeedLimit", "1"},
     {"http.lowSpeedTime", "300"},
-    {"checkout.workers", "0"},          // one per core
+    {"checkout.workers", "0"},                     // one per core ...
+    {"checkout.thresholdForParallelism", "1000"},  // ... where starting them pays
 }};
 
 // Writes the numbered triple that git reads its command-line configuration from.

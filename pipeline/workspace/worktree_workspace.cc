@@ -120,10 +120,10 @@ Result<void> WorktreeWorkspace::Register() {
   for (const fs::path& dir : {root_, handoff_, place_ / "home", place_ / "tmp", admin_}) {
     SWAGE_RETURN_IF_ERROR(MakeDirs(dir));
   }
-  SWAGE_RETURN_IF_ERROR(WriteFileAtomic(admin_ / "commondir", kCommonDir));
-  SWAGE_RETURN_IF_ERROR(WriteFileAtomic(admin_ / "gitdir", (root_ / ".git").string() + "\n"));
-  SWAGE_RETURN_IF_ERROR(WriteFileAtomic(admin_ / "locked", "a task's workspace\n"));
-  return WriteFileAtomic(admin_ / "HEAD", HeadOf(branch_));
+  SWAGE_RETURN_IF_ERROR(WriteFileFast(admin_ / "commondir", kCommonDir));
+  SWAGE_RETURN_IF_ERROR(WriteFileFast(admin_ / "gitdir", (root_ / ".git").string() + "\n"));
+  SWAGE_RETURN_IF_ERROR(WriteFileFast(admin_ / "locked", "a task's workspace\n"));
+  return WriteFileFast(admin_ / "HEAD", HeadOf(branch_));
 }
 
 GitCall WorktreeWorkspace::Call(std::vector<std::string> arguments) const {
@@ -163,7 +163,7 @@ Result<void> WorktreeWorkspace::Guard(std::vector<std::string>& warnings) {
     const auto found = ReadFile(admin_ / name);
     if (found.ok() && *found == bytes) continue;
     SWAGE_RETURN_IF_ERROR(RemoveTree(admin_ / name));
-    SWAGE_RETURN_IF_ERROR(WriteFileAtomic(admin_ / name, bytes));
+    SWAGE_RETURN_IF_ERROR(WriteFileFast(admin_ / name, bytes));
     warnings.push_back(fmt::format("the worktree's {} had been changed; it was put back", name));
   }
   return Ok();
