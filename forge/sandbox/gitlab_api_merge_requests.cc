@@ -139,6 +139,23 @@ Result<Reply> ListVersions(Ctx& ctx) {
   return Page(ctx, Json::array({VersionJson(ctx, *pull, files.size())}));
 }
 
+/// One version also carries its commits and diffs.
+Result<Reply> GetVersion(Ctx& ctx) {
+  SWAGE_ASSIGN_OR_RETURN(const Pull* pull, PullOf(ctx));
+  SWAGE_ASSIGN_OR_RETURN(const auto files, FilesOf(ctx, *pull));
+  Json version = VersionJson(ctx, *pull, files.size());
+  if (version["id"] != ctx.call.Number("version")) return NotFound("Version");
+  SWAGE_ASSIGN_OR_RETURN(auto commits,
+                         CommitsBetween(ctx.repo.git_dir, pull->base_sha, pull->head_sha));
+  version["commits"] = Json::array();
+  for (const CommitInfo& commit : commits) {
+    version["commits"].push_back(CommitJson(ctx.repo, commit, ctx.call.base));
+  }
+  version["diffs"] = Json::array();
+  for (const FileDiff& file : files) version["diffs"].push_back(DiffJson(file));
+  return Reply::Json(200, version);
+}
+
 Result<Reply> ListDiffs(Ctx& ctx) {
   SWAGE_ASSIGN_OR_RETURN(const Pull* pull, PullOf(ctx));
   SWAGE_ASSIGN_OR_RETURN(const auto files, FilesOf(ctx, *pull));
@@ -180,6 +197,8 @@ void MountMergeRequests(Router& router) {
                   [fetches](Ctx& ctx) { return GetPull(ctx, *fetches); });
   AddProjectRoute(router, "PUT", "/merge_requests/{iid}", Need::kUser, EditPull);
   AddProjectRoute(router, "GET", "/merge_requests/{iid}/versions", Need::kPublic, ListVersions);
+  AddProjectRoute(router, "GET", "/merge_requests/{iid}/versions/{version}", Need::kPublic,
+                  GetVersion);
   AddProjectRoute(router, "GET", "/merge_requests/{iid}/diffs", Need::kPublic, ListDiffs);
   AddProjectRoute(router, "GET", "/merge_requests/{iid}/changes", Need::kPublic, GetChanges);
   AddProjectRoute(router, "GET", "/merge_requests/{iid}/commits", Need::kPublic, ListCommits);
