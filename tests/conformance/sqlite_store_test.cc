@@ -225,6 +225,19 @@ TEST_F(SqliteFile, TheWalStaysBoundedAndBodiesOfDecidedDeliveriesAreReused) {
   EXPECT_LT(fs::file_size(file()), 10u << 20);
 }
 
+// Partial indexes hold what is pending, leased or queued; to walk one of them is no scan of the
+// table.
+bool ScansBigTable(const std::string& plan) {
+  static const std::set<std::string> kBig = {"deliveries", "d",        "tasks",   "t",     "l",
+                                             "effects",    "e",        "o",       "steps", "s",
+                                             "n",          "timeline", "findings"};
+  if (!plan.starts_with("SCAN ")) return false;
+  for (const char* partial : {"tasks_queued", "tasks_leased", "deliveries_due", "effects_due"}) {
+    if (plan.find(std::string("INDEX ") + partial) != std::string::npos) return false;
+  }
+  return kBig.contains(plan.substr(5, plan.find(' ', 5) - 5));
+}
+
 TEST_F(SqliteFile, EveryQueryIsValidAndUsesNoScanOfABigTable) {
   using sqlite::Connection;
   // They sort a handful of rows: heads of repositories, one repository's tasks, one task's
@@ -242,12 +255,12 @@ TEST_F(SqliteFile, EveryQueryIsValidAndUsesNoScanOfABigTable) {
         << name << ": " << sqlite3_errmsg(db);
     while (sqlite3_step(statement) == SQLITE_ROW) {
       const std::string plan = reinterpret_cast<const char*>(sqlite3_column_text(statement, 3));
-      for (const char* table :
-           {"deliveries", "tasks", "t", "effects", "e", "steps", "timeline", "d"}) {
-        const bool listing =
-            name == "ListTasks" || name == "ListTimeline";  // in the order of the ids
-        EXPECT_TRUE(listing || plan != std::string("SCAN ") + table) << name << ": " << plan;
-      }
+      // In the order of the ids, and cut by a limit.
+      const bool listing = name == "ListTasks" || name == "ListTimeline";
+      EXPECT_TRUE(listing || !ScansBigTable(plan)) << name << ": " << plan;
+      EXPECT_TRUE(plan.find("tasks_by_state") == std::string::npos ||
+                  name.starts_with("ListTasksBy"))
+          << name << " looks through all tasks of a state: " << plan;
       EXPECT_TRUE(plan.find("USE TEMP B-TREE FOR ORDER BY") == std::string::npos ||
                   kMaySort.contains(name))
           << name << ": " << plan;
