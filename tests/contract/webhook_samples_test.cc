@@ -1,0 +1,147 @@
+// Payloads that real forges sent, collected by others: every one parses, and to the right decision.
+//
+// GitHub's come from the npm package @octokit/webhooks-examples (SWAGE_WEBHOOK_EXAMPLES names its
+// api.github.com/index.json; tests/contract/install fetches it); GitLab's from the samples beside
+// the checkout (SWAGE_SAMPLES, or ../shared/samples). Absent ones are skipped, visibly.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "forge/github/webhook.h"
+#include "forge/gitlab/webhook.h"
+
+namespace swage {
+namespace {
+
+using nlohmann::json;
+
+std::string ReadAll(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream out;
+  out << in.rdbuf();
+  return out.str();
+}
+
+std::string FromEnvironment(const char* name, const std::string& fallback) {
+  const char* value = std::getenv(name);
+  return value != nullptr ? value : fallback;
+}
+
+// What is no row here is ignored.
+const std::map<std::string, std::map<std::string, int>>& GitHubDecisions() {
+  static const std::map<std::string, std::map<std::string, int>> kDecisions = {
+      {"issues labeled", {{"IssueLabeled", 2}}},
+      {"issues unlabeled", {{"IssueUnlabeled", 2}}},
+      {"issues deleted", {{"IssueGone", 1}}},
+      {"issues transferred", {{"IssueGone", 1}}},
+      {"issue_comment created", {{"CommentCreated", 5}}},
+      {"pull_request closed", {{"PullRequestClosed", 2}}},
+      {"pull_request_review_comment created", {{"CommentCreated", 3}}},
+  };
+  return kDecisions;
+}
+
+TEST(WebhookSamples, GitHubPayloadsLeadToTheRightDecision) {
+  const std::string path = FromEnvironment("SWAGE_WEBHOOK_EXAMPLES", "");
+  if (path.empty()) GTEST_SKIP() << "SWAGE_WEBHOOK_EXAMPLES is not set; see tests/contract/install";
+  const json examples = json::parse(ReadAll(path));
+  const auto dialect = MakeGitHubDialect();
+  std::map<std::string, std::map<std::string, int>> seen;
+  int payloads = 0;
+  for (const json& group : examples) {
+    const std::string event = group.at("name");
+    for (const json& payload : group.at("examples")) {
+      ++payloads;
+      const std::string body = payload.dump();
+      const auto parsed = dialect->Parse("github", event, body);
+      ASSERT_TRUE(parsed.ok()) << event << ": " << parsed.error().message;
+      const RepoRef* repo = EventRepo(*parsed);
+      if (repo == nullptr) continue;
+      EXPECT_EQ(repo->path, dialect->PeekRepoPath(body)) << event;
+      EXPECT_EQ(repo->id, std::to_string(payload.at("repository").at("id").get<long>())) << event;
+      const std::string action = payload.value("action", "");
+      ++seen[event + " " + action][std::string(EventName(*parsed))];
+    }
+  }
+  EXPECT_EQ(payloads, 329);
+  EXPECT_EQ(seen, GitHubDecisions());
+}
+
+// The reviews of the collection have no text, so the table above has none of them.
+TEST(WebhookSamples, AGitHubReviewWithTextIsAComment) {
+  const std::string path = FromEnvironment("SWAGE_WEBHOOK_EXAMPLES", "");
+  if (path.empty()) GTEST_SKIP() << "SWAGE_WEBHOOK_EXAMPLES is not set; see tests/contract/install";
+  const auto dialect = MakeGitHubDialect();
+  int reviews = 0;
+  for (const json& group : json::parse(ReadAll(path))) {
+    if (group.at("name") != "pull_request_review") continue;
+    for (json payload : group.at("examples")) {
+      payload["review"]["body"] = "/swage fix it";
+      const auto parsed = dialect->Parse("github", "pull_request_review", payload.dump());
+      ASSERT_TRUE(parsed.ok());
+      if (payload["action"] != "submitted") continue;
+      ++reviews;
+      ASSERT_EQ(EventName(*parsed), "CommentCreated");
+      EXPECT_EQ(std::get<CommentCreated>(*parsed).comment.body, "/swage fix it");
+    }
+  }
+  EXPECT_EQ(reviews, 3);
+}
+
+TEST(WebhookSamples, GitLabPayloadsLeadToTheRightDecision) {
+  const std::filesystem::path folder =
+      FromEnvironment("SWAGE_SAMPLES", std::string(SWAGE_SOURCE_DIR) + "/../shared/samples") +
+      "/gitlab";
+  if (!std::filesystem::is_directory(folder)) GTEST_SKIP() << "no samples at " << folder;
+  const std::map<std::string, std::string> decisions = {
+      {"issue.json", "IssueLabeled"},  // opened with the label "API"
+      {"note_issue.json", "CommentCreated"},
+      {"note_merge_request.json", "CommentCreated"},
+  };
+  const auto dialect = MakeGitLabDialect();
+  std::map<std::string, std::string> seen;
+  int payloads = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    ++payloads;
+    const std::string body = ReadAll(entry.path());
+    const auto parsed = dialect->Parse("gitlab", "", body);
+    ASSERT_TRUE(parsed.ok()) << entry.path() << ": " << parsed.error().message;
+    if (const RepoRef* repo = EventRepo(*parsed)) {
+      EXPECT_EQ(repo->path, dialect->PeekRepoPath(body));
+      seen[entry.path().filename()] = EventName(*parsed);
+    }
+  }
+  EXPECT_GE(payloads, 21);
+  EXPECT_EQ(seen, decisions);
+}
+
+// A payload cut anywhere, or with any field gone, is at worst an error.
+TEST(WebhookSamples, MutilatedPayloadsAreSurvived) {
+  const std::string path = FromEnvironment("SWAGE_WEBHOOK_EXAMPLES", "");
+  if (path.empty()) GTEST_SKIP() << "SWAGE_WEBHOOK_EXAMPLES is not set; see tests/contract/install";
+  const auto dialect = MakeGitHubDialect();
+  for (const json& group : json::parse(ReadAll(path))) {
+    const std::string event = group.at("name");
+    const json& payload = group.at("examples")[0];
+    const std::string body = payload.dump();
+    for (std::size_t cut = 0; cut < body.size(); cut += body.size() / 20 + 1) {
+      EXPECT_FALSE(dialect->Parse("github", event, body.substr(0, cut)).ok());
+      dialect->PeekRepoPath(body.substr(0, cut));
+    }
+    for (const auto& [name, value] : payload.items()) {
+      json without = payload;
+      without.erase(name);
+      EXPECT_TRUE(dialect->Parse("github", event, without.dump()).ok());
+      without[name] = 5;
+      EXPECT_TRUE(dialect->Parse("github", event, without.dump()).ok());
+    }
+  }
+}
+
+}  // namespace
+}  // namespace swage
