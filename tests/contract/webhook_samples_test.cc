@@ -1,8 +1,9 @@
 // Payloads that real forges sent, collected by others: every one parses, and to the right decision.
 //
-// GitHub's come from the npm package @octokit/webhooks-examples (SWAGE_WEBHOOK_EXAMPLES names its
-// api.github.com/index.json; tests/contract/install fetches it); GitLab's from the samples beside
-// the checkout (SWAGE_SAMPLES, or ../shared/samples). Absent ones are skipped, visibly.
+// GitHub's come from the npm package @octokit/webhooks-examples, where tests/contract/install put
+// it (SWAGE_NODE), or from an index.json that SWAGE_WEBHOOK_EXAMPLES names; GitLab's from the
+// samples beside the checkout (SWAGE_SAMPLES, or ../shared/samples). Absent ones are skipped,
+// visibly.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -10,7 +11,9 @@
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
+#include <vector>
 
 #include "forge/github/webhook.h"
 #include "forge/gitlab/webhook.h"
@@ -32,6 +35,28 @@ std::string FromEnvironment(const char* name, const std::string& fallback) {
   return value != nullptr ? value : fallback;
 }
 
+constexpr const char* kIndex = "node_modules/@octokit/webhooks-examples/api.github.com/index.json";
+
+// The examples, or nothing.
+std::optional<json> GitHubExamples() {
+  std::vector<std::filesystem::path> places = {
+      FromEnvironment("SWAGE_WEBHOOK_EXAMPLES", ""),
+      std::filesystem::path(FromEnvironment("SWAGE_NODE", "")) / kIndex};
+  const std::filesystem::path cache =
+      std::filesystem::path(SWAGE_BINARY_DIR).parent_path() / "node";
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator(cache, none)) {
+    places.push_back(entry.path() / kIndex);
+  }
+  for (const auto& place : places) {
+    if (std::filesystem::is_regular_file(place)) return json::parse(ReadAll(place));
+  }
+  return std::nullopt;
+}
+
+constexpr const char* kNoExamples =
+    "no @octokit/webhooks-examples; tests/contract/install fetches it";
+
 // What is no row here is ignored.
 const std::map<std::string, std::map<std::string, int>>& GitHubDecisions() {
   static const std::map<std::string, std::map<std::string, int>> kDecisions = {
@@ -47,13 +72,12 @@ const std::map<std::string, std::map<std::string, int>>& GitHubDecisions() {
 }
 
 TEST(WebhookSamples, GitHubPayloadsLeadToTheRightDecision) {
-  const std::string path = FromEnvironment("SWAGE_WEBHOOK_EXAMPLES", "");
-  if (path.empty()) GTEST_SKIP() << "SWAGE_WEBHOOK_EXAMPLES is not set; see tests/contract/install";
-  const json examples = json::parse(ReadAll(path));
+  const auto examples = GitHubExamples();
+  if (!examples) GTEST_SKIP() << kNoExamples;
   const auto dialect = MakeGitHubDialect();
   std::map<std::string, std::map<std::string, int>> seen;
   int payloads = 0;
-  for (const json& group : examples) {
+  for (const json& group : *examples) {
     const std::string event = group.at("name");
     for (const json& payload : group.at("examples")) {
       ++payloads;
@@ -74,11 +98,11 @@ TEST(WebhookSamples, GitHubPayloadsLeadToTheRightDecision) {
 
 // The reviews of the collection have no text, so the table above has none of them.
 TEST(WebhookSamples, AGitHubReviewWithTextIsAComment) {
-  const std::string path = FromEnvironment("SWAGE_WEBHOOK_EXAMPLES", "");
-  if (path.empty()) GTEST_SKIP() << "SWAGE_WEBHOOK_EXAMPLES is not set; see tests/contract/install";
+  const auto examples = GitHubExamples();
+  if (!examples) GTEST_SKIP() << kNoExamples;
   const auto dialect = MakeGitHubDialect();
   int reviews = 0;
-  for (const json& group : json::parse(ReadAll(path))) {
+  for (const json& group : *examples) {
     if (group.at("name") != "pull_request_review") continue;
     for (json payload : group.at("examples")) {
       payload["review"]["body"] = "/swage fix it";
@@ -122,10 +146,10 @@ TEST(WebhookSamples, GitLabPayloadsLeadToTheRightDecision) {
 
 // A payload cut anywhere, or with any field gone, is at worst an error.
 TEST(WebhookSamples, MutilatedPayloadsAreSurvived) {
-  const std::string path = FromEnvironment("SWAGE_WEBHOOK_EXAMPLES", "");
-  if (path.empty()) GTEST_SKIP() << "SWAGE_WEBHOOK_EXAMPLES is not set; see tests/contract/install";
+  const auto examples = GitHubExamples();
+  if (!examples) GTEST_SKIP() << kNoExamples;
   const auto dialect = MakeGitHubDialect();
-  for (const json& group : json::parse(ReadAll(path))) {
+  for (const json& group : *examples) {
     const std::string event = group.at("name");
     const json& payload = group.at("examples")[0];
     const std::string body = payload.dump();
