@@ -9,6 +9,7 @@ namespace swage {
 namespace {
 
 constexpr std::string_view kCutMark = "… (cut: longer than the forge takes)";
+constexpr std::size_t kMaxLostLine = 1'000;
 
 // The fence that a line at the left margin opens; empty = none. CommonMark 4.5.
 std::string_view OpenedFence(std::string_view line) {
@@ -43,9 +44,9 @@ std::string FitBody(std::string_view body, std::size_t max_bytes) {
   const std::size_t tail = kCutMark.size() + kMaxFence + 4;
   if (max_bytes <= tail) return Truncate(body, max_bytes);
   std::string head = Truncate(body, max_bytes - tail, "");
-  if (const std::size_t end = head.rfind('\n'); end != std::string::npos && end > 0) {
-    head.resize(end);
-  }
+  // Back to a line's end, unless that line is most of the text.
+  const std::size_t end = head.rfind('\n');
+  if (end != std::string::npos && head.size() - end < kMaxLostLine) head.resize(end);
   const std::string fence = OpenFenceAt(head);
   if (!fence.empty() && fence.size() <= kMaxFence) head += "\n" + fence;
   return head + "\n\n" + std::string(kCutMark);

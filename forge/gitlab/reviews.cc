@@ -107,14 +107,12 @@ Result<std::optional<Version>> ReadVersion(Api& api, const RepoRef& repo, std::i
   version.refs = {{"base_sha", JsonString(*newest, "base_commit_sha")},
                   {"start_sha", JsonString(*newest, "start_commit_sha")},
                   {"head_sha", JsonString(*newest, "head_commit_sha")}};
-  SWAGE_ASSIGN_OR_RETURN(const json full,
-                         api.rest().Get(MergeRequestPath(
-                             repo, number, "/versions/" + PercentEncode(JsonId(*newest, "id")))));
-  const json& diffs = JsonAt(full, "diffs");
-  for (const json& diff : diffs.is_array() ? diffs : json::array()) {
+  SWAGE_RETURN_IF_ERROR(api.rest().ForEach(MergeRequestPath(repo, number, "/diffs"), [&](const json&
+                                                                                             diff) {
     const std::string path = JsonString(diff, "new_path");
     version.files[path] = {JsonString(diff, "old_path", path), HeadLines(JsonString(diff, "diff"))};
-  }
+    return true;
+  }));
   return std::optional(std::move(version));
 }
 

@@ -77,9 +77,9 @@ TEST(RestClient, CountsPagesAndStopsAtTheLast) {
   FakeTransport& server = *transport;
   nlohmann::json full = nlohmann::json::array();
   for (int i = 0; i < RestClient::kPageSize; ++i) full.push_back(i);
-  server.On("GET", "page=3", 200, "[1,2]");
-  server.On("GET", "page=2", 200, full.dump());
-  server.On("GET", "page=1", 200, full.dump());
+  server.On("GET", "&page=3", 200, "[1,2]");
+  server.On("GET", "&page=2", 200, full.dump());
+  server.On("GET", "&page=1", 200, full.dump());
   const RestClient rest(std::move(transport), {});
   int seen = 0;
   EXPECT_TRUE(rest.ForEach("/x?a=b", [&](const auto&) { return ++seen > 0; }).ok());
