@@ -13,10 +13,11 @@
 namespace swage::sandbox {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, FaultAction>, 9> kActions = {{
+constexpr std::array<std::pair<std::string_view, FaultAction>, 10> kActions = {{
     {"delay", FaultAction::kDelay},
     {"status", FaultAction::kStatus},
     {"rate_limit", FaultAction::kRateLimit},
+    {"primary_limit", FaultAction::kPrimaryLimit},
     {"secondary_limit", FaultAction::kSecondaryLimit},
     {"reset_before", FaultAction::kResetBefore},
     {"reset_after", FaultAction::kResetAfter},

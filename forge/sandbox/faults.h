@@ -5,7 +5,8 @@
 //   [{"method": "POST", "path": "^/repos/.*/pulls$", "times": 1, "action": "reset_after"},
 //    {"action": "delay", "ms": 200, "path": "^/repos/"},
 //    {"action": "status", "status": 503, "times": 2},
-//    {"action": "rate_limit", "retry_after": 1}, {"action": "secondary_limit", "retry_after": 1},
+//    {"action": "primary_limit", "retry_after": 1}, {"action": "rate_limit", "retry_after": 1},
+//    {"action": "secondary_limit", "retry_after": 1},
 //    {"action": "webhook_drop", "event": "issues"}, {"action": "webhook_duplicate", "copies": 3},
 //    {"action": "webhook_reorder"}]
 // `path` is an RE2 expression searched for in the request's path and query. Thread-safe.
@@ -25,6 +26,7 @@ enum class FaultAction {
   kDelay,           ///< answers after delay_ms
   kStatus,          ///< answers `status` without doing anything
   kRateLimit,       ///< 429 with retry-after
+  kPrimaryLimit,    ///< 403 with x-ratelimit-remaining 0 and x-ratelimit-reset, no retry-after
   kSecondaryLimit,  ///< 403 with retry-after and the wording of a secondary limit
   kResetBefore,     ///< resets the connection, nothing was done
   kResetAfter,      ///< does it, then resets the connection: the reply is lost

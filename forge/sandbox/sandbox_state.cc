@@ -44,12 +44,22 @@ bool Wants(const Hook& hook, const Payload& payload) {
   return hook.events.empty() || hook.events.contains("*") || hook.events.contains(payload.kind);
 }
 
-Reply LimitReply(const ApiDialect& dialect, const FaultRule& rule) {
-  const bool secondary = rule.action == FaultAction::kSecondaryLimit;
-  Reply reply = secondary ? dialect.Error(403,
-                                          "You have exceeded a secondary rate limit. Please wait a "
-                                          "few minutes before you try again.")
-                          : dialect.Error(429, "Too Many Requests");
+/// The three ways in which a forge says "later".
+Reply LimitReply(const ApiDialect& dialect, const FaultRule& rule, WallTime now) {
+  if (rule.action == FaultAction::kPrimaryLimit) {
+    const auto reset = std::chrono::floor<std::chrono::seconds>(now).time_since_epoch().count() +
+                       rule.retry_after_s;
+    Reply reply = dialect.Error(403, "API rate limit exceeded for user.");
+    reply.headers["X-RateLimit-Limit"] = "5000";
+    reply.headers["X-RateLimit-Remaining"] = "0";
+    reply.headers["X-RateLimit-Reset"] = std::to_string(reset);
+    return reply;
+  }
+  Reply reply = rule.action == FaultAction::kSecondaryLimit
+                    ? dialect.Error(403,
+                                    "You have exceeded a secondary rate limit. Please wait a few "
+                                    "minutes before you try again.")
+                    : dialect.Error(429, "Too Many Requests");
   reply.headers["Retry-After"] = std::to_string(rule.retry_after_s);
   return reply;
 }
@@ -150,8 +160,9 @@ Answer SandboxForge::State::Handle(Request& request, const BodyReader& body) {
       answer.reply = dialect->Error(fault->status, "Fault injected by the sandbox");
       break;
     case FaultAction::kRateLimit:
+    case FaultAction::kPrimaryLimit:
     case FaultAction::kSecondaryLimit:
-      answer.reply = LimitReply(*dialect, *fault);
+      answer.reply = LimitReply(*dialect, *fault, clock.Now());
       break;
     case FaultAction::kWebhookDrop:
     case FaultAction::kWebhookDuplicate:

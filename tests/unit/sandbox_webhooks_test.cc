@@ -219,7 +219,8 @@ TEST_F(SandboxFaults, ResetAfterTheWriteLosesTheReplyOnly) {
 TEST_F(SandboxFaults, ErrorsAndLimitsAreAnsweredSoManyTimes) {
   Tell(R"([{"action": "status", "status": 503, "times": 2},
            {"action": "rate_limit", "retry_after": 7},
-           {"action": "secondary_limit", "retry_after": 9}])");
+           {"action": "secondary_limit", "retry_after": 9},
+           {"action": "primary_limit", "retry_after": 60}])");
   EXPECT_EQ(NewIssue().status, 503);
   EXPECT_EQ(NewIssue().status, 503);
   const HttpAnswer limited = NewIssue();
@@ -229,6 +230,10 @@ TEST_F(SandboxFaults, ErrorsAndLimitsAreAnsweredSoManyTimes) {
   EXPECT_EQ(secondary.status, 403);
   EXPECT_EQ(secondary.headers.at("retry-after"), "9");
   EXPECT_NE(secondary.text.find("secondary rate limit"), std::string::npos);
+  const HttpAnswer primary = NewIssue();
+  EXPECT_EQ(primary.status, 403);
+  EXPECT_EQ(primary.headers.at("x-ratelimit-remaining"), "0");
+  EXPECT_FALSE(primary.headers.contains("retry-after"));
   EXPECT_EQ(NewIssue().status, 201);
   EXPECT_EQ(Call("GET", "/_sandbox/faults", "").body.size(), 0U);
 }
