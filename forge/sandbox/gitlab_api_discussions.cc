@@ -8,6 +8,7 @@
 namespace swage::sandbox::gitlab {
 namespace {
 
+constexpr std::int64_t kMaxLine = 100'000'000;
 constexpr std::string_view kBadLine =
     R"(400 Bad request - Note {:line_code=>["can't be blank", "must be a valid line code"]})";
 constexpr std::string_view kBadPosition =
@@ -37,6 +38,12 @@ bool AreRefsOf(const Repo& repo, const Pull& pull, const Position& position) {
   return base.ok() && *base == position.base_sha;
 }
 
+/// 0 for whatever can be no line of a file.
+int LineOf(const Params& params, const char* name) {
+  const std::int64_t line = params.Int(name);
+  return line > 0 && line < kMaxLine ? static_cast<int>(line) : 0;
+}
+
 Result<Position> PositionOf(const Ctx& ctx, const Pull& pull) {
   const Params& params = ctx.params;
   Position position;
@@ -45,8 +52,8 @@ Result<Position> PositionOf(const Ctx& ctx, const Pull& pull) {
   position.head_sha = params.Str("position[head_sha]");
   position.path = params.Str("position[new_path]");
   position.old_path = params.Str("position[old_path]");
-  position.new_line = static_cast<int>(params.Int("position[new_line]"));
-  position.old_line = static_cast<int>(params.Int("position[old_line]"));
+  position.new_line = LineOf(params, "position[new_line]");
+  position.old_line = LineOf(params, "position[old_line]");
   const std::string type = params.Str("position[position_type]");
   if (type != "text" && type != "file")
     return Bad("position[position_type] does not have a valid value");

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "config/base/crypto.h"
+#include "config/base/json.h"
 #include "config/base/text.h"
 #include "forge/sandbox/gitlab_api.h"
 
@@ -123,10 +124,19 @@ Result<Reply> ListCommits(Ctx& ctx) {
   return Page(ctx, commits);
 }
 
+/// A relative path of plain names: nothing that leaves the tree or reaches into .git.
+bool IsFilePath(std::string_view path) {
+  const std::vector<std::string_view> parts = Split(path, '/');
+  return path.find('\0') == std::string_view::npos &&
+         std::none_of(parts.begin(), parts.end(), [](std::string_view part) {
+           return part.empty() || part == "." || part == ".." || EqualsIgnoreCase(part, ".git");
+         });
+}
+
 /// The content of an action, decoded.
 Result<std::string> ContentOf(const Json& action) {
-  const std::string text = action.value("content", "");
-  if (action.value("encoding", "text") != "base64") return text;
+  const std::string text = JsonString(action, "content");
+  if (JsonString(action, "encoding", "text") != "base64") return text;
   auto bytes = Base64Decode(text);
   if (!bytes) return Bad("content is invalid Base64");
   return std::move(*bytes);
@@ -143,8 +153,9 @@ Result<std::map<std::string, std::string>> ChangesOf(const Ctx& ctx, const std::
   std::map<std::string, std::string> changes;
   for (const Json& action : body["actions"]) {
     if (!action.is_object()) return Bad("actions is invalid");
-    const std::string kind = action.value("action", "");
-    const std::string path = action.value("file_path", "");
+    const std::string kind = JsonString(action, "action");
+    const std::string path = JsonString(action, "file_path");
+    if (!IsFilePath(path)) return Bad("file_path is invalid");
     const bool there = !tip.empty() && ReadBlobAt(ctx.repo.git_dir, tip, path).ok();
     if (kind == "create" && there) return Bad("A file with this name already exists");
     if ((kind == "update" || kind == "delete") && !there)
