@@ -121,6 +121,9 @@ class CommandAgent final : public Agent {
       if (const char* value = std::getenv(name.c_str())) env[name] = value;
     }
     for (const auto& [name, secret] : settings_.secrets) env[name] = secret.value;
+    for (const auto& [name, other] : preset_.env_from) {
+      if (env.contains(other)) env.try_emplace(name, env.at(other));
+    }
     const std::vector<std::string_view> path = Split(env["PATH"], ':');
     std::string extra;
     for (const std::string& dir : settings_.extra_path) {

@@ -17,6 +17,9 @@ struct AgentPreset {
   /// The prompt is given on stdin: no limit of the system, and other users' `ps` does not show it.
   bool prompt_on_stdin = false;
   std::map<std::string, std::string> env;
+  /// {name, other}: a variable that stands in for another one, which the agent does not read
+  /// itself.
+  std::map<std::string, std::string> env_from;
   AgentStyle style = AgentStyle::kText;
   std::string_view install;  ///< what to type when the command is missing
   /// Files and directories that the agent keeps for itself at the top of the workspace begin with

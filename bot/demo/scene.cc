@@ -19,8 +19,9 @@ namespace fs = std::filesystem;
 namespace {
 
 // What the presets' programs look for; given to the agent when the user's own environment has it.
-constexpr const char* kApiKeys[] = {"ANTHROPIC_API_KEY", "OPENAI_API_KEY",     "GEMINI_API_KEY",
-                                    "GOOGLE_API_KEY",    "OPENROUTER_API_KEY", "DEEPSEEK_API_KEY"};
+constexpr const char* kApiKeys[] = {"ANTHROPIC_API_KEY", "CODEX_API_KEY",  "OPENAI_API_KEY",
+                                    "GEMINI_API_KEY",    "GOOGLE_API_KEY", "OPENROUTER_API_KEY",
+                                    "DEEPSEEK_API_KEY"};
 
 // Beside the sources while developing, in ../share/swage once installed.
 Result<fs::path> FindMaterial() {
@@ -160,6 +161,11 @@ Result<void> Scene::WriteConfig(const DemoOptions& options, const fs::path& dir,
       if (std::getenv(key) != nullptr) secrets += fmt::format("    {}: env:{}\n", key, key);
     }
     if (!secrets.empty()) yaml += "  secrets:\n" + secrets;
+    // Where its model is and how it is set up, for those who have told their agent so by a
+    // variable.
+    yaml +=
+        "  pass_env: [ANTHROPIC_BASE_URL, OPENAI_BASE_URL, GOOGLE_GEMINI_BASE_URL, CODEX_HOME, "
+        "OPENCODE_CONFIG, CLAUDE_CONFIG_DIR, GOOSE_PROVIDER, GOOSE_MODEL, AIDER_MODEL]\n";
     // Agent programs are often installed per user; their folders are no secret.
     if (const char* path = std::getenv("PATH"); path != nullptr) {
       std::string folders;

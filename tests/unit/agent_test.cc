@@ -86,6 +86,16 @@ TEST_F(AgentTest, CodexGetsItsPromptOnStdin) {
   EXPECT_TRUE(spec.stdin_bytes.starts_with("# Your task\n"));
 }
 
+TEST_F(AgentTest, CodexGetsTheKeyUnderTheNameThatItReads) {
+  settings.preset = "codex";
+  settings.secrets["OPENAI_API_KEY"] = {"env:OPENAI_API_KEY", "sk-openai-1"};
+  ASSERT_TRUE(Run().ok());
+  EXPECT_EQ(processes.specs.back().env.at("CODEX_API_KEY"), "sk-openai-1");
+  settings.secrets["CODEX_API_KEY"] = {"env:CODEX_API_KEY", "sk-codex-2"};
+  ASSERT_TRUE(Run().ok());
+  EXPECT_EQ(processes.specs.back().env.at("CODEX_API_KEY"), "sk-codex-2");
+}
+
 TEST_F(AgentTest, PassesLimitsOn) {
   settings.preset = "claude";
   settings.time_limit = std::chrono::minutes(3);
