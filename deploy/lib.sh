@@ -90,7 +90,7 @@ build() {
   local line lines=0
   NINJA_STATUS='[%f/%t] ' ninja -C "$SWAGE_BUILD" -j "$(build_jobs)" "$@" 2>&1 | tee "$log" |
     while IFS= read -r line; do
-      [[ $line =~ ^\[[0-9]+/[0-9]+\] ]] && [ $((lines++ % 25)) -eq 0 ] && echo "  built ${BASH_REMATCH[0]}"
+      [[ $line =~ ^\[[1-9][0-9]*/[0-9]+\] ]] && [ $((lines++ % 25)) -eq 0 ] && echo "  built ${BASH_REMATCH[0]}"
     done
   if [ "${PIPESTATUS[0]}" -ne 0 ]; then
     grep -A 20 -m 3 -E 'FAILED:|error:' "$log" | head -n 60 >&2
