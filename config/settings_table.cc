@@ -273,7 +273,8 @@ const std::vector<Setting<Settings>>& ServerTable() {
            .manual = "How pull requests and pages call the agent.",
            .example = "codex with our prompt",
            .fallback = "the preset"},
-          TextRule{.kind = "a name", .max_bytes = 60}, [](auto& s) -> auto& { return s.agent.name; }),
+          TextRule{.kind = "a name", .max_bytes = 60},
+          [](auto& s) -> auto& { return s.agent.name; }),
       Declare<Settings>(
           {.path = "agent.command",
            .manual = "Your own agent, as a list of words. `{prompt}` (the text), `{prompt_file}`, "
