@@ -144,7 +144,9 @@ int RunServe(const std::string& config_file, const Concretes& concretes) {
     std::fprintf(stderr, "%s\n", redactor.Apply(settings.error().message).c_str());
     return 2;
   }
+  ForgetSecretVariables(*settings);
   Log log(ParseLevel(settings->log_level), settings->log_format, redactor);
+  for (const std::string& warning : settings->warnings) log.Warn("settings", {{"text", warning}});
   auto service = Service::Create(*settings, concretes, redactor, log);
   if (!service.ok()) {
     std::fprintf(stderr, "swage: cannot start: %s\n",

@@ -10,6 +10,7 @@
 #include "config/address.h"
 #include "config/base/json.h"
 #include "config/base/text.h"
+#include "config/repo_allow.h"
 
 namespace swage {
 namespace {
@@ -40,7 +41,6 @@ HttpServerOptions ServerOptions() {
 struct Door {
   const ForgeSettings* settings;
   const WebhookDialect* dialect;
-  std::map<std::string, std::string> repo_secrets;  ///< by path in lower case
 };
 
 }  // namespace
@@ -90,11 +90,7 @@ WebhookServer::State::State(const Settings& s,
   for (const ForgeSettings& forge : settings.forges) {
     const auto dialect = dialects.find(forge.name);
     if (dialect == dialects.end()) continue;
-    Door door{&forge, dialect->second, {}};
-    for (const auto& [path, secret] : forge.repo_webhook_secrets) {
-      door.repo_secrets[ToLower(path)] = secret.value;
-    }
-    doors.emplace(forge.name, std::move(door));
+    doors.emplace(forge.name, Door{&forge, dialect->second});
   }
 }
 
@@ -124,15 +120,11 @@ WebResponse WebhookServer::State::Handle(WebRequest& request) {
   return door == nullptr ? Health() : Receive(*door, request);
 }
 
-// The most specific secret wins. A repository with a secret of its own never falls back to the
-// forge's, or whoever knows that one could speak for it (T6). Paths compare without case, as forges
-// do.
+// The body is looked into before its signature is known only where the answer matters.
 const std::string& WebhookServer::State::ChooseSecret(const Door& door, std::string_view body) {
-  if (!door.repo_secrets.empty()) {
-    const auto own = door.repo_secrets.find(ToLower(door.dialect->PeekRepoPath(body)));
-    if (own != door.repo_secrets.end()) return own->second;
-  }
-  return door.settings->webhook_secret.value;
+  const ForgeSettings& forge = *door.settings;
+  if (forge.repo_webhook_secrets.empty()) return forge.webhook_secret.value;
+  return WebhookSecretFor(forge, door.dialect->PeekRepoPath(body)).value;
 }
 
 WebResponse WebhookServer::State::Receive(const Door& door, WebRequest& request) {
