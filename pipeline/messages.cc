@@ -37,15 +37,15 @@ std::string TaskMarkerKey(const Task& task) {
 std::string_view Badge(GateOutcome outcome, bool required) {
   switch (outcome) {
     case GateOutcome::kPassed:
-      return "✅ passed";
+      return "✓ passed";
     case GateOutcome::kFailed:
-      return required ? "❌ failed" : "⚠️ failed (advisory)";
+      return required ? "✗ failed" : "! failed (advisory)";
     case GateOutcome::kTimedOut:
-      return required ? "❌ timed out" : "⚠️ timed out (advisory)";
+      return required ? "✗ timed out" : "! timed out (advisory)";
     case GateOutcome::kError:
-      return required ? "❌ could not run" : "⚠️ could not run (advisory)";
+      return required ? "✗ could not run" : "! could not run (advisory)";
     case GateOutcome::kSkipped:
-      return "➖ skipped";
+      return "– skipped";
   }
   return "";
 }
@@ -54,10 +54,15 @@ std::string StepBadge(const Step& step) {
   if (const auto outcome = ParseGateOutcome(step.outcome)) {
     return std::string(Badge(*outcome, step.required));
   }
-  if (step.outcome == "running") return "⏳ running";
-  if (step.outcome == "ok") return "✅ done";
-  if (step.outcome == "interrupted") return "↩️ interrupted, run again";
-  return "❌ " + step.outcome;
+  if (step.outcome == "running") return "… running";
+  if (step.outcome == "ok") return "✓ done";
+  if (step.outcome == "interrupted") return "↻ interrupted, run again";
+  return "✗ " + step.outcome;
+}
+
+// "in_review" -> "in review".
+std::string Words(TaskState state) {
+  return ReplaceAll(std::string(Name(state)), "_", " ");
 }
 
 std::string RoleName(Role role) {
@@ -311,7 +316,7 @@ std::string ThreadClosed() {
 }
 
 std::string AlreadyWorking(const Task& task) {
-  return fmt::format("nothing was done: this task is already {}.", Name(task.state));
+  return fmt::format("nothing was done: this task is already {}.", Words(task.state));
 }
 
 std::string AlreadyInReview(const Task& task, std::string_view prefix) {
@@ -321,26 +326,26 @@ std::string AlreadyInReview(const Task& task, std::string_view prefix) {
 }
 
 std::string NothingToStop(const Task& task) {
-  return fmt::format("nothing was done: no work is running; the task is {}.", Name(task.state));
+  return fmt::format("nothing was done: no work is running; the task is {}.", Words(task.state));
 }
 
 std::string NothingToRetry(const Task& task, std::string_view prefix) {
   return fmt::format(
       "nothing was done: only failed and stopped tasks can be retried; this one is {}. "
       "`{} status` says more.",
-      Name(task.state), prefix);
+      Words(task.state), prefix);
 }
 
 std::string NoPullRequestYet(const Task& task) {
   return fmt::format("nothing was done: there is no pull request yet; the task is {}.",
-                     Name(task.state));
+                     Words(task.state));
 }
 
 std::string ClosedIsFinal(const Task& task, std::string_view prefix) {
   return fmt::format(
-      "nothing was done: {} was {} and that is final. `{} run` on the issue asks for a new "
+      "nothing was done: {} is {} and that is final. `{} run` on the issue asks for a new "
       "pull request.",
-      task.pr_url, Name(task.state), prefix);
+      task.pr_url, Words(task.state), prefix);
 }
 
 std::string PullRequestTitle(const Task& task) {

@@ -76,23 +76,6 @@ bool IsGreen(Scene& scene) {
   return true;
 }
 
-Outcome Watch(Scene& scene, Steady::time_point begun, bool forever, std::stop_token stop) {
-  Outcome outcome;
-  const auto show = [&](const TimelineEvent& e) {
-    const std::chrono::duration<double> since = Steady::now() - begun;
-    Say(fmt::format("{:7.2f} s  {:<12} {}", since.count(), e.kind, StripControl(e.detail)));
-    const bool done = e.kind == "in_review" || e.kind == "failed" || e.kind == "cancelled";
-    if (done && !outcome.ended) {
-      outcome.ended = true;
-      outcome.green = e.kind == "in_review" && IsGreen(scene);
-      if (!forever) return false;
-    }
-    return true;
-  };
-  demo::FollowTimeline(scene.dashboard_port(), show, stop);
-  return outcome;
-}
-
 void ShowPlaces(Scene& scene, std::int64_t issue) {
   const Pages pages(scene);
   Say("");
@@ -101,6 +84,28 @@ void ShowPlaces(Scene& scene, std::int64_t issue) {
     Say("  pull request   " + pages.Pull(pull.number));
   }
   Say("  dashboard      " + pages.Dashboard());
+}
+
+Outcome Watch(Scene& scene, std::int64_t issue, Steady::time_point begun, bool forever,
+              std::stop_token stop) {
+  Outcome outcome;
+  const auto show = [&](const TimelineEvent& e) {
+    const std::chrono::duration<double> since = Steady::now() - begun;
+    Say(fmt::format("{:7.2f} s  {:<12} {}", since.count(), e.kind, StripControl(e.detail)));
+    const bool done = e.kind == "in_review" || e.kind == "failed" || e.kind == "cancelled";
+    if (done && !outcome.ended) {
+      outcome.ended = true;
+      outcome.green = e.kind == "in_review" && IsGreen(scene);
+      ShowPlaces(scene, issue);
+      if (!forever) return false;
+      Say("\nNow comment `/swage fix add a line to the changelog` under the pull request, or "
+          "`/swage help`.\n"
+          "Ctrl-C ends everything.\n");
+    }
+    return true;
+  };
+  demo::FollowTimeline(scene.dashboard_port(), show, stop);
+  return outcome;
 }
 
 Result<int> Play(const DemoOptions& options, const std::filesystem::path& dir, sigset_t ends) {
@@ -131,7 +136,7 @@ Result<int> Play(const DemoOptions& options, const std::filesystem::path& dir, s
 
   std::optional<Outcome> outcome;
   std::jthread watcher([&](std::stop_token stop) {
-    outcome = Watch(*scene, begun, !options.once, stop);
+    outcome = Watch(*scene, issue, begun, !options.once, stop);
     if (options.once) kill(getpid(), SIGTERM);  // wakes the wait below
   });
   if (!options.once) {
@@ -142,7 +147,6 @@ Result<int> Play(const DemoOptions& options, const std::filesystem::path& dir, s
   sigwait(&ends, &signal);
   watcher.request_stop();
   watcher.join();
-  ShowPlaces(*scene, issue);
   if (outcome && outcome->green) {
     Say("\nThe pull request is open, reviewed and green.");
     return 0;

@@ -1,0 +1,169 @@
+// Commands in comments, as people type them, against the real server on both dialects (G2 to G4).
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+
+#include "tests/e2e/dialects.h"
+
+namespace swage::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+class ChatOps : public DialectTest {
+ protected:
+  /// The bot's answers on an issue, without the status comment.
+  static std::vector<std::string> Answers(Box& box, std::int64_t issue) {
+    std::vector<std::string> answers;
+    for (const sandbox::Note& note : box.NotesBy("swage-bot", issue)) {
+      if (note.body.find("swage:sticky") == std::string::npos) answers.push_back(note.body);
+    }
+    return answers;
+  }
+
+  static std::string FirstAnswer(Box& box, std::int64_t issue) {
+    box.WaitFor([&] { return !Answers(box, issue).empty(); });
+    const auto answers = Answers(box, issue);
+    return answers.empty() ? "" : answers.front();
+  }
+
+  /// An agent that hangs until its process tree is killed, and leaves its pid.
+  static std::string HangingAgent(Box& box) {
+    return "echo $$ > " + (box.dir() / "pid.tmp").string() + "; mv " +
+           (box.dir() / "pid.tmp").string() + " " + (box.dir() / "pid").string() +
+           "; setsid sleep 600 & sleep 600\n";
+  }
+
+  static void SetAgent(Box& box, const std::string& script) {
+    ASSERT_TRUE(WriteFileAtomic(box.dir() / "agent.sh", script, 0700).ok());
+  }
+};
+
+TEST_P(ChatOps, RunStartsAnUnlabelledIssue) {
+  Box box(Options(AnswerRepo(), TwoCycleAgent()));
+  const std::int64_t issue = box.forge().CreateIssue(box.repo(), "ada", "Wrong answer", "Please.");
+  box.forge().Comment(box.repo(), "ada", issue, "/swage run");
+  ASSERT_TRUE(box.WaitForSticky(issue, "in review"));
+  EXPECT_THAT(box.Pulls(), SizeIs(1));
+}
+
+TEST_P(ChatOps, StopKillsTheAgentAndRetryGoesOn) {
+  Box box(Options(AnswerRepo(), ""));
+  SetAgent(box, HangingAgent(box));
+  const std::int64_t issue = box.LabelledIssue("The answer is wrong");
+  ASSERT_TRUE(box.WaitForFile(box.dir() / "pid"));
+  const pid_t agent = std::stoi(*ReadFile(box.dir() / "pid"));
+
+  box.forge().Comment(box.repo(), "ada", issue, "/swage stop");
+  EXPECT_TRUE(box.WaitForSticky(issue, "stopped: ada asked to stop")) << box.Sticky(issue);
+  EXPECT_TRUE(box.WaitFor([&] { return kill(agent, 0) != 0; }));
+  EXPECT_THAT(box.Pulls(), IsEmpty());
+
+  SetAgent(box, TwoCycleAgent());
+  box.forge().Comment(box.repo(), "ada", issue, "/swage retry");
+  ASSERT_TRUE(box.WaitForSticky(issue, "in review"));
+  EXPECT_THAT(box.Pulls(), SizeIs(1));
+}
+
+TEST_P(ChatOps, RemovingTheLabelOrClosingTheIssueStopsTheAgent) {
+  Box box(Options(AnswerRepo(), ""));
+  SetAgent(box, HangingAgent(box));
+  const std::int64_t unlabelled = box.LabelledIssue("First");
+  ASSERT_TRUE(box.WaitForFile(box.dir() / "pid"));
+  box.forge().RemoveLabel(box.repo(), "ada", unlabelled, "swage");
+  EXPECT_TRUE(box.WaitForSticky(unlabelled, "the label was removed by ada"));
+
+  std::filesystem::remove(box.dir() / "pid");
+  const std::int64_t closed = box.LabelledIssue("Second");
+  ASSERT_TRUE(box.WaitForFile(box.dir() / "pid"));
+  const pid_t agent = std::stoi(*ReadFile(box.dir() / "pid"));
+  box.forge().CloseIssue(box.repo(), "ada", closed);
+  EXPECT_TRUE(box.WaitForSticky(closed, "the issue was closed by ada"));
+  EXPECT_TRUE(box.WaitFor([&] { return kill(agent, 0) != 0; }));
+  EXPECT_THAT(box.Pulls(), IsEmpty());
+}
+
+TEST_P(ChatOps, HelpAndStatusAnswerOnce) {
+  Box box(Options(AnswerRepo(), TwoCycleAgent()));
+  const std::int64_t issue = box.LabelledIssue("The answer is wrong");
+  ASSERT_TRUE(box.WaitForSticky(issue, "in review"));
+  box.forge().Comment(box.repo(), "ada", issue, "/swage help");
+  EXPECT_THAT(FirstAnswer(box, issue), HasSubstr("/swage fix <what to change>"));
+  box.forge().Comment(box.repo(), "ada", issue, "@swage-bot status");
+  EXPECT_TRUE(box.WaitFor([&] { return Answers(box, issue).size() == 2; }));
+  EXPECT_THAT(Answers(box, issue).at(1), HasSubstr("in review"));
+}
+
+TEST_P(ChatOps, GatesRunAgainOnTheSameHead) {
+  Box box(Options(AnswerRepo(), TwoCycleAgent()));
+  const std::int64_t issue = box.LabelledIssue("The answer is wrong");
+  ASSERT_TRUE(box.WaitForSticky(issue, "in review"));
+  const sandbox::Pull before = box.Pulls().front();
+  box.CommentOnPull("ada", before.number, "/swage gates");
+  ASSERT_TRUE(box.WaitForPull(
+      issue, [&](const sandbox::Pull& pull) { return box.ReviewBodies(pull).size() == 2; }));
+  const sandbox::Pull after = box.Pulls().front();
+  EXPECT_EQ(after.head_sha, before.head_sha);
+  // F3: what is open already is not said twice.
+  EXPECT_THAT(box.OpenLineComments(after), SizeIs(1));
+}
+
+TEST_P(ChatOps, FixSteersARunningTask) {
+  Box box(Options(AnswerRepo(), ""));
+  const std::string go = (box.dir() / "go").string();
+  const std::string begun = (box.dir() / "begun").string();
+  SetAgent(box,
+           "if grep -q 'write it in words' \"$1\"; then echo 42 > answer.txt; echo ok > words.txt; "
+           "exit 0; fi\necho 41 > answer.txt; touch " +
+               begun + "; while [ ! -e " + go + " ]; do sleep 0.02; done\n");
+  const std::int64_t issue = box.LabelledIssue("The answer is wrong");
+  ASSERT_TRUE(box.WaitForFile(begun));
+  box.forge().Comment(box.repo(), "ada", issue, "/swage fix write it in words");
+  ASSERT_TRUE(box.WaitFor([&] { return box.Query("SELECT count(*) FROM remarks") == "1"; }));
+  ASSERT_TRUE(WriteFileAtomic(go, "").ok());
+  ASSERT_TRUE(box.WaitForSticky(issue, "in review"));
+  EXPECT_TRUE(box.forge().ReadFileAt(box.repo(), box.Pulls().front().head_ref, "words.txt").ok());
+}
+
+TEST_P(ChatOps, MistakesGetAHint) {
+  Box box(Options(AnswerRepo(), TwoCycleAgent()));
+  const std::int64_t issue = box.forge().CreateIssue(box.repo(), "ada", "Question", "?");
+  box.forge().Comment(box.repo(), "ada", issue, "/swage rnu");
+  EXPECT_THAT(FirstAnswer(box, issue), HasSubstr("Did you mean `/swage run`?"));
+  EXPECT_EQ(box.Query("SELECT count(*) FROM tasks"), "0");
+}
+
+TEST_P(ChatOps, MergeAndCloseEndTheTask) {
+  Box box(Options(AnswerRepo(), TwoCycleAgent()));
+  const std::int64_t merged = box.LabelledIssue("First");
+  ASSERT_TRUE(box.WaitForSticky(merged, "in review"));
+  ASSERT_TRUE(box.forge().MergePull(box.repo(), "ada", box.Pulls().front().number).ok());
+  EXPECT_TRUE(box.WaitForSticky(merged, "merged"));
+  // The pull request closes its issue.
+  EXPECT_FALSE(box.forge().GetIssue(box.repo(), merged)->open);
+}
+
+TEST_P(ChatOps, AClosedPullRequestIsFinalUntilSomebodyAsksAgain) {
+  Box box(Options(AnswerRepo(), TwoCycleAgent()));
+  const std::int64_t issue = box.LabelledIssue("First");
+  ASSERT_TRUE(box.WaitForSticky(issue, "in review"));
+  const std::int64_t first = box.Pulls().front().number;
+  box.forge().ClosePull(box.repo(), "ada", first);
+  ASSERT_TRUE(box.WaitForSticky(issue, "closed"));
+  box.CommentOnPull("ada", first, "/swage fix once more");
+  ASSERT_TRUE(box.WaitFor([&] {
+    return box.Query("SELECT count(*) FROM effects WHERE kind = 'comment' AND state = 'done'") ==
+           "1";
+  }));
+  EXPECT_THAT(box.Pulls(), SizeIs(1));
+  box.forge().Comment(box.repo(), "ada", issue, "/swage run");
+  ASSERT_TRUE(box.WaitFor([&] { return box.Pulls().size() == 2; }));
+}
+
+SWAGE_BOTH_DIALECTS(ChatOps);
+
+}  // namespace
+}  // namespace swage::test
