@@ -255,6 +255,8 @@ class Store {
   // Inbox. AddDelivery: true = stored, false = this key was stored before. Durable when it returns
   // (B1).
   virtual Result<bool> AddDelivery(const NewDelivery& delivery) = 0;
+  /// All of them in one transaction, with one disk sync; one answer each, in their order.
+  virtual Result<std::vector<bool>> AddDeliveries(const std::vector<NewDelivery>& deliveries) = 0;
   virtual Result<std::vector<Delivery>> PendingDeliveries(int limit) = 0;
   /// The delivery could not be decided now (forge down): again after `delay`; attempts + 1.
   virtual Result<void> DeferDelivery(DeliveryId id, std::string_view error,

@@ -10,6 +10,9 @@ namespace swage {
 class StubStore : public Store {
  public:
   Result<bool> AddDelivery(const NewDelivery&) override { return Unexpected("AddDelivery"); }
+  Result<std::vector<bool>> AddDeliveries(const std::vector<NewDelivery>&) override {
+    return Unexpected("AddDeliveries");
+  }
   Result<std::vector<Delivery>> PendingDeliveries(int) override {
     return Unexpected("PendingDeliveries");
   }

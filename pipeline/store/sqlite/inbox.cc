@@ -12,6 +12,16 @@ Result<bool> AddDelivery(Tx& tx, const NewDelivery& delivery) {
   return true;
 }
 
+Result<std::vector<bool>> AddDeliveries(Tx& tx, const std::vector<NewDelivery>& deliveries) {
+  std::vector<bool> fresh;
+  fresh.reserve(deliveries.size());
+  for (const NewDelivery& delivery : deliveries) {
+    SWAGE_ASSIGN_OR_RETURN(const bool added, AddDelivery(tx, delivery));
+    fresh.push_back(added);
+  }
+  return fresh;
+}
+
 Result<std::vector<Delivery>> PendingDeliveries(Connection& db, WallTime engine_now, int limit) {
   const auto read = [](Row& row) {
     Delivery d;

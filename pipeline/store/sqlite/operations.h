@@ -18,6 +18,7 @@ struct Tx {
 
 // inbox.cc
 Result<bool> AddDelivery(Tx& tx, const NewDelivery& delivery);
+Result<std::vector<bool>> AddDeliveries(Tx& tx, const std::vector<NewDelivery>& deliveries);
 Result<std::vector<Delivery>> PendingDeliveries(Connection& db, WallTime engine_now, int limit);
 Result<void> DeferDelivery(Tx& tx, DeliveryId id, std::string_view error,
                            std::chrono::milliseconds delay);

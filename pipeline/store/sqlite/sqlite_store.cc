@@ -53,6 +53,9 @@ class SqliteStore final : public Store {
         "add delivery", [&](Tx& tx) { return sqlite::AddDelivery(tx, delivery); },
         Writer::Undo::kBatch);
   }
+  Result<std::vector<bool>> AddDeliveries(const std::vector<NewDelivery>& deliveries) override {
+    return Write("add deliveries", [&](Tx& tx) { return sqlite::AddDeliveries(tx, deliveries); });
+  }
   Result<std::vector<Delivery>> PendingDeliveries(int limit) override {
     return Read("list pending deliveries", [&](Connection& db) {
       return sqlite::PendingDeliveries(db, engine_clock_.Now(), limit);
