@@ -29,6 +29,7 @@ struct Connection {
   RequestReader reader;
   MonotonicTime request_began{};  ///< when the first byte of the request at hand came
   bool continued = false;         ///< "100 Continue" was sent for it
+  bool unread = false;            ///< the reader has bytes that it was not yet asked about
   bool draining = false;  ///< refused: what still comes is thrown away until the client stops
   std::size_t drain_left = 0;
   std::size_t charged = 0;  ///< what it holds of the server's memory for large bodies

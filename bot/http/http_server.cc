@@ -12,11 +12,13 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <condition_variable>
 #include <cstring>
 #include <exception>
 #include <mutex>
 #include <thread>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "bot/http/connection.h"
@@ -61,7 +63,11 @@ bool IsLoopbackText(std::string_view address) {
 
 struct HttpServer::State {
   /// What becomes of a connection when a thread lets go of it.
-  enum class Next { kPark, kDrop };
+  enum class Next {
+    kPark,
+    kDrop,
+    kGone,  ///< somebody else owns it now: it must not be touched
+  };
 
   State(const HttpServerOptions& o, HttpHandler& h, const Clock& c, Log& l)
       : options(o), handler(h), clock(c), log(l) {}
@@ -82,6 +88,7 @@ struct HttpServer::State {
   Next Reply(Connection& connection, WebResponse& response, bool keep_alive, bool head_only);
   Next Refuse(Connection& connection, const WebResponse& response);
   Next Stream(Connection& connection, const WebResponse& response);
+  void AnswerLater(Connection& connection, const WebResponse& response);
   bool OpenStream(const std::string& address);
   void CloseStream(const std::string& address);
   WebResponse CallHandler(WebRequest& request);
@@ -100,6 +107,7 @@ struct HttpServer::State {
   Fd stop;  // an eventfd that stays readable once Stop was called
   std::atomic<bool> stopping{false};
   std::atomic<std::size_t> large_bytes{0};
+  std::atomic<int> unanswered{0};  ///< requests that are answered later
   std::vector<std::thread> threads;
 
   std::mutex mutex;  // guards what follows
@@ -107,6 +115,7 @@ struct HttpServer::State {
   std::unordered_map<std::string, int> per_address;
   std::unordered_map<std::string, int> streams_per_address;
   int streams = 0;
+  std::condition_variable all_answered;
 };
 
 // --- the accepting thread
@@ -213,10 +222,15 @@ void HttpServer::State::ServeLoop() {
     if (n != 1) continue;  // EINTR
     Connection& connection = *static_cast<Connection*>(event.data.ptr);
     connection.deadline = Connection::kNever;
-    if (Serve(connection) == Next::kPark) {
-      Park(connection);
-    } else {
-      Drop(connection);
+    switch (Serve(connection)) {
+      case Next::kPark:
+        Park(connection);
+        break;
+      case Next::kDrop:
+        Drop(connection);
+        break;
+      case Next::kGone:
+        break;
     }
   }
 }
@@ -224,8 +238,12 @@ void HttpServer::State::ServeLoop() {
 // Reads what has arrived and answers what is complete.
 HttpServer::State::Next HttpServer::State::Serve(Connection& connection) {
   std::array<char, 16 << 10> buffer;
+  if (connection.draining) return Drain(connection);
+  // What a pipelining client sent before it was answered.
+  if (std::exchange(connection.unread, false)) {
+    if (const auto next = Progressed(connection, connection.reader.Advance())) return *next;
+  }
   for (;;) {
-    if (connection.draining) return Drain(connection);
     const ssize_t n = recv(connection.socket.get(), buffer.data(), buffer.size(), 0);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && errno == EAGAIN) return Next::kPark;
@@ -260,8 +278,8 @@ std::optional<HttpServer::State::Next> HttpServer::State::Progressed(
         break;
       }
       case RequestReader::Progress::kComplete: {
-        if (Answer(connection) == Next::kDrop) return Next::kDrop;
-        if (reader.Idle()) return Next::kPark;
+        const Next next = Answer(connection);
+        if (next != Next::kPark || reader.Idle()) return next;
         connection.request_began = clock.Monotonic();  // of a pipelined one
         break;
       }
@@ -285,6 +303,11 @@ HttpServer::State::Next HttpServer::State::Answer(Connection& connection) {
   if (head_only) request.method = "GET";
   WebResponse response = CallHandler(request);
   if (response.stream && !head_only) return Stream(connection, response);
+  if (response.later) {
+    ++unanswered;
+    response.later(WebAnswer(*this, connection));
+    return Next::kGone;
+  }
   return Reply(connection, response, request.keep_alive && !stopping, head_only);
 }
 
@@ -297,6 +320,28 @@ HttpServer::State::Next HttpServer::State::Reply(Connection& connection, WebResp
   connection.continued = false;
   Charge(connection);
   return sent && keep_alive ? Next::kPark : Next::kDrop;
+}
+
+// Runs on a thread that serves many: one attempt to send, then the connection goes back to the
+// others.
+void HttpServer::State::AnswerLater(Connection& connection, const WebResponse& response) {
+  const bool keep_alive = connection.reader.request().keep_alive && !stopping;
+  const std::string head = FormatHead(response, response.body.size(), keep_alive);
+  const int fd = connection.socket.get();
+  const bool sent = SendAll(fd, head, response.body, clock, clock.Monotonic());
+  connection.reader.Next();
+  connection.continued = false;
+  connection.unread = !connection.reader.Idle();
+  if (connection.unread) connection.request_began = clock.Monotonic();
+  Charge(connection);
+  if (sent && keep_alive) {
+    Park(connection);
+  } else {
+    Drop(connection);
+  }
+  if (--unanswered > 0 || !stopping) return;
+  const std::lock_guard lock(mutex);
+  all_answered.notify_all();
 }
 
 WebResponse HttpServer::State::CallHandler(WebRequest& request) {
@@ -397,6 +442,8 @@ void HttpServer::State::Park(Connection& connection) {
   const int fd = connection.socket.get();
   epoll_event event{};
   event.events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT;
+  if (connection.unread)
+    event.events |= EPOLLOUT;  // at once: what there is to read was read already
   event.data.ptr = &connection;
   connection.deadline = Ticks(deadline);
   if (epoll_ctl(epoll.get(), EPOLL_CTL_MOD, fd, &event) != 0) Drop(connection);
@@ -441,6 +488,18 @@ Result<void> HttpServer::Start(Listener listener) {
   return Ok();
 }
 
+WebAnswer::WebAnswer(WebAnswer&& other) noexcept
+    : server_(other.server_), connection_(std::exchange(other.connection_, nullptr)) {}
+
+WebAnswer::~WebAnswer() {
+  if (connection_ != nullptr) Send(TextResponse(500, "internal error"));
+}
+
+void WebAnswer::Send(const WebResponse& response) {
+  SWAGE_CHECK(connection_ != nullptr);
+  server_->AnswerLater(*std::exchange(connection_, nullptr), response);
+}
+
 int HttpServer::Port() const {
   return state_->listener.port;
 }
@@ -452,6 +511,10 @@ void HttpServer::Stop() {
   eventfd_write(s.stop.get(), 1);
   for (std::thread& thread : s.threads) thread.join();
   s.threads.clear();
+  {
+    std::unique_lock lock(s.mutex);
+    s.all_answered.wait(lock, [&] { return s.unanswered == 0; });
+  }
   s.listener.socket.Close();
   s.connections.clear();
 }

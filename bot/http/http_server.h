@@ -25,6 +25,8 @@
 
 namespace swage {
 
+struct Connection;
+
 /// What a server does with requests. Called from many threads at once; an exception becomes a 500.
 class HttpHandler {
  public:
@@ -58,12 +60,32 @@ class HttpServer {
   /// Serves `listener` from its own threads until Stop. Errors: kInternal.
   Result<void> Start(Listener listener);
   int Port() const;
-  /// Refuses new connections, finishes the requests in hand, closes the rest. May be called again.
+  /// Refuses new connections, finishes the requests in hand and those answered later, closes the
+  /// rest. May be called again.
   void Stop();
 
  private:
+  friend class WebAnswer;
   struct State;
   std::unique_ptr<State> state_;
+};
+
+/// The right, and the duty, to answer one request later and from any thread. Dropped unsent, it is
+/// a 500.
+class WebAnswer {
+ public:
+  WebAnswer(WebAnswer&& other) noexcept;
+  WebAnswer& operator=(WebAnswer&&) = delete;
+  ~WebAnswer();
+  /// Never blocks: a client that does not take the answer at once is dropped. At most once.
+  void Send(const WebResponse& response);
+
+ private:
+  friend struct HttpServer::State;
+  WebAnswer(HttpServer::State& server, Connection& connection)
+      : server_(&server), connection_(&connection) {}
+  HttpServer::State* server_;  // outlives its answers: Stop waits for them
+  Connection* connection_;     // ours until it is answered; null after that
 };
 
 }  // namespace swage

@@ -10,6 +10,8 @@
 
 namespace swage {
 
+class WebAnswer;  // http_server.h
+
 struct WebRequest {
   std::string method;
   std::string path;   ///< as sent, before '?': not decoded
@@ -32,6 +34,9 @@ struct WebResponse {
   /// When set, the body has no end known in advance: called again and again, it appends what is new
   /// (maybe nothing) and says whether there will be more. The connection closes after it.
   std::function<bool(std::string& out)> stream;
+  /// When set, the answer is not known yet: called once, at once, with the place where it goes. No
+  /// thread waits for it meanwhile.
+  std::function<void(WebAnswer)> later;
 };
 
 /// `text` as the plain body.

@@ -1,11 +1,14 @@
 #include "bot/webhook/webhook_server.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 #include "bot/http/http_server.h"
+#include "bot/webhook/delivery_batcher.h"
 #include "bot/webhook/json_depth.h"
 #include "config/address.h"
 #include "config/base/json.h"
@@ -18,21 +21,16 @@ namespace {
 constexpr std::string_view kHookPrefix = "/hooks/";
 // GitHub sends at most 25 MB; GitLab's hooks stay far below.
 constexpr std::size_t kMaxBodyBytes = 25 << 20;
-// Threads wait for the disk together: as many as can be, so that one sync serves many deliveries.
-constexpr int kThreads = 64;
+// Threads only compute (the batcher waits for the disk): one for each processor, within reason.
+constexpr unsigned kMinThreads = 4;
+constexpr unsigned kMaxThreads = 16;
 constexpr std::chrono::seconds kHealthFor{1};
 constexpr std::chrono::seconds kRefusalLineEvery{1};
-constexpr const char* kRetryAfterSeconds = "5";
-
-WebResponse Unavailable() {
-  WebResponse response = TextResponse(503, "not stored; send it again");
-  response.headers.emplace_back("Retry-After", kRetryAfterSeconds);
-  return response;
-}
 
 HttpServerOptions ServerOptions() {
   HttpServerOptions options;
-  options.threads = kThreads;
+  options.threads =
+      static_cast<int>(std::clamp(std::thread::hardware_concurrency(), kMinThreads, kMaxThreads));
   options.limits.body_bytes = kMaxBodyBytes;
   return options;
 }
@@ -56,7 +54,6 @@ struct WebhookServer::State final : HttpHandler {
   const Door* FindDoor(std::string_view path) const;
   static const std::string& ChooseSecret(const Door& door, std::string_view body);
   WebResponse Receive(const Door& door, WebRequest& request);
-  WebResponse Keep(NewDelivery delivery);
   WebResponse Health();
   void LogRefusal(std::string_view forge, std::string_view from, std::string_view why);
 
@@ -65,7 +62,6 @@ struct WebhookServer::State final : HttpHandler {
   Store& store;
   const Clock& clock;
   Log& log;
-  const std::function<void()> on_stored;
   std::map<std::string, Door, std::less<>> doors;
 
   std::atomic<std::int64_t> next_refusal_line{0};  // ticks of the monotonic clock
@@ -75,7 +71,8 @@ struct WebhookServer::State final : HttpHandler {
   MonotonicTime health_checked{};  // guarded by health_mutex
   std::atomic<bool> healthy{true};
 
-  HttpServer server;
+  DeliveryBatcher batcher;
+  HttpServer server;  // ends before the batcher, which answers what the server waits for
 };
 
 WebhookServer::State::State(const Settings& s,
@@ -85,7 +82,7 @@ WebhookServer::State::State(const Settings& s,
       store(st),
       clock(c),
       log(l),
-      on_stored(std::move(stored)),
+      batcher(st, l, std::move(stored)),
       server(ServerOptions(), *this, c, l) {
   for (const ForgeSettings& forge : settings.forges) {
     const auto dialect = dialects.find(forge.name);
@@ -146,7 +143,14 @@ WebResponse WebhookServer::State::Receive(const Door& door, WebRequest& request)
     LogRefusal(forge, request.remote_address, "nested too deep");
     return TextResponse(400, "the body is nested too deep");
   }
-  return Keep({forge, std::move(info->key), std::move(info->event), std::move(request.body)});
+  // B1: only a row on disk is answered with 2xx.
+  NewDelivery delivery{forge, std::move(info->key), std::move(info->event),
+                       std::move(request.body)};
+  WebResponse response;
+  response.later = [this, delivery = std::move(delivery)](WebAnswer answer) mutable {
+    batcher.Add(std::move(delivery), std::move(answer));
+  };
+  return response;
 }
 
 // A line a second at most: strangers decide how often this is called.
@@ -164,19 +168,6 @@ void WebhookServer::State::LogRefusal(std::string_view forge, std::string_view f
                                 {"from", from},
                                 {"error", why},
                                 {"unsaid_before", refusals_unsaid.exchange(0)}});
-}
-
-// B1: only a row on disk is answered with 2xx.
-WebResponse WebhookServer::State::Keep(NewDelivery delivery) {
-  const Result<bool> fresh = store.AddDelivery(delivery);
-  if (!fresh.ok()) {
-    log.Error("delivery not stored",
-              {{"forge", delivery.forge}, {"key", delivery.key}, {"error", fresh.error().message}});
-    return Unavailable();
-  }
-  if (!*fresh) return TextResponse(200, "seen before");
-  if (on_stored) on_stored();
-  return TextResponse(202, "stored");
 }
 
 // One thread a second asks the store; the others say what it found.

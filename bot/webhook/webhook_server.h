@@ -26,7 +26,7 @@ namespace swage {
 
 class WebhookServer {
  public:
-  /// `dialects` by forge name. `on_stored` is called after each new row, from a server thread; it
+  /// `dialects` by forge name. `on_stored` is called after new rows came, from a server thread; it
   /// must not block. References must outlive the server.
   WebhookServer(const Settings& settings, std::map<std::string, const WebhookDialect*> dialects,
                 Store& store, const Clock& clock, Log& log, std::function<void()> on_stored);

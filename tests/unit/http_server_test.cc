@@ -9,6 +9,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "config/base/redact.h"
@@ -238,6 +239,64 @@ TEST_F(HttpServerTest, AViewerThatLeavesFreesItsPlace) {
   RawHttp second(server_->Port());
   second.Send(kGet);
   EXPECT_NE(second.ReadUntil("hello").find("hello"), std::string::npos);
+  server_->Stop();  // `ended` must outlive the streams
+}
+
+TEST_F(HttpServerTest, AnswersGivenLaterReachTheirClients) {
+  options_.threads = 1;
+  std::mutex mutex;
+  std::vector<WebAnswer> waiting;
+  std::condition_variable changed;
+  handler_.handle = [&](WebRequest&) {
+    WebResponse response;
+    response.later = [&](WebAnswer answer) {
+      const std::lock_guard lock(mutex);
+      waiting.push_back(std::move(answer));
+      changed.notify_all();
+    };
+    return response;
+  };
+  Serve();
+  RawHttp a(server_->Port());
+  RawHttp b(server_->Port());
+  a.Send(std::string(kGet) + std::string(kGet));  // pipelined: the second waits for the first
+  b.Send(kGet);
+  const auto take = [&](std::size_t n) {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return waiting.size() >= n; });
+    return std::exchange(waiting, {});
+  };
+  for (WebAnswer& answer : take(2)) answer.Send(TextResponse(202, "later"));
+  EXPECT_EQ(StatusOf(a.ReadResponse()), 202);
+  EXPECT_EQ(StatusOf(b.ReadResponse()), 202);
+  { const std::vector<WebAnswer> dropped = take(1); }
+  EXPECT_EQ(StatusOf(a.ReadResponse()), 500) << "an answer that nobody gives";
+}
+
+TEST_F(HttpServerTest, StopWaitsForAnswersGivenLater) {
+  std::vector<std::jthread> answering;
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool asked = false;
+  handler_.handle = [&](WebRequest&) {
+    WebResponse response;
+    response.later = [&](WebAnswer answer) {
+      const std::lock_guard lock(mutex);
+      asked = true;
+      changed.notify_all();
+      answering.emplace_back(
+          [late = std::move(answer)]() mutable { late.Send(TextResponse(202, "late")); });
+    };
+    return response;
+  };
+  RawHttp client(Serve().Port());
+  client.Send(kGet);
+  {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return asked; });
+  }
+  server_->Stop();
+  EXPECT_EQ(StatusOf(client.ReadResponse()), 202);
 }
 
 TEST_F(HttpServerTest, StopFinishesTheRequestInHand) {

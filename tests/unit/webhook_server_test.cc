@@ -53,12 +53,15 @@ class SignedDialect final : public WebhookDialect {
 // Remembers what was stored, and fails on command.
 class InboxStore final : public StubStore {
  public:
-  Result<bool> AddDelivery(const NewDelivery& delivery) override {
+  Result<std::vector<bool>> AddDeliveries(const std::vector<NewDelivery>& deliveries) override {
     if (broken) return MakeError(ErrorCode::kUnavailable, "disk full");
     const std::lock_guard lock(mutex_);
-    if (!keys_.insert(delivery.forge + " " + delivery.key).second) return false;
-    deliveries_.push_back(delivery);
-    return true;
+    std::vector<bool> fresh;
+    for (const NewDelivery& delivery : deliveries) {
+      fresh.push_back(keys_.insert(delivery.forge + " " + delivery.key).second);
+      if (fresh.back()) deliveries_.push_back(delivery);
+    }
+    return fresh;
   }
   Result<StoreCounts> Counts() override {
     ++counted;
@@ -160,8 +163,7 @@ TEST_F(WebhookServerTest, Threat_T1_GitHubsOwnExampleIsAccepted) {
       "X-Hub-Signature-256: "
       "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17\r\n";
   const auto post = [&](const std::string& headers) {
-    return StatusOf(
-        Exchange(server.Port(), PostRequest("/hooks/hub", headers, "Hello, World!")));
+    return StatusOf(Exchange(server.Port(), PostRequest("/hooks/hub", headers, "Hello, World!")));
   };
   EXPECT_EQ(post(id), 401);
   EXPECT_EQ(post(id + line + line), 401);
@@ -309,7 +311,8 @@ TEST_F(WebhookServerTest, ManyClientsAtOnceStoreEachDeliveryOnce) {
     }
   }
   EXPECT_EQ(store_.Deliveries().size(), 8u * 50u);
-  EXPECT_EQ(stored_, 8 * 50);
+  EXPECT_GE(stored_, 1);
+  EXPECT_LE(stored_, 8 * 50);
 }
 
 TEST(JsonDepth, CountsBracketsOutsideStrings) {
