@@ -1,13 +1,15 @@
 // Both ends of the ingest benchmark.
 //
-//   swage_ingest_bench serve store DIR   the webhook server over a new SQLite store in DIR
-//   swage_ingest_bench serve verify      the same server, which checks the signature and keeps
-//   nothing swage_ingest_bench load PORT PATH    posts 12 KB issue events: prints RATE P50_MS
-//   P99_MS REFUSED
+// swage_ingest_bench serve store DIR
+//     the webhook server over a new SQLite store in DIR
+// swage_ingest_bench serve verify
+//     the same server, which checks the signature and keeps nothing
+// swage_ingest_bench load PORT PATH CONNECTIONS
+//     posts 12 KB issue events: prints RATE P50_MS P99_MS REFUSED
 //
-// A server prints its port and serves until its input ends. The secret is BENCH_SECRET below, for
-// the peer too.
-#include <chrono>
+// A server prints its port and serves until its input ends. All use kSecret, the peer too.
+#include <array>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -30,7 +32,9 @@ constexpr std::size_t kBodyBytes = 12 << 10;
 
 class ForgetfulStore final : public StubStore {
  public:
-  Result<bool> AddDelivery(const NewDelivery&) override { return true; }
+  Result<std::vector<bool>> AddDeliveries(const std::vector<NewDelivery>& deliveries) override {
+    return std::vector<bool>(deliveries.size(), true);
+  }
 };
 
 // An issue event of the usual shape and size: mostly addresses and prose.
@@ -61,8 +65,14 @@ std::string IssueEvent() {
                       "\"count: the last line is lost\",\"state\":\"open\",\"labels\":[" +
                       label + "],\"user\":" + user("mira") + ",\"body\":\"";
   const std::string end = "\"}}";
-  const std::string_view prose = "The last line of a file without a newline is not counted.\\r\\n";
-  while (event.size() + prose.size() + end.size() <= kBodyBytes) event += prose;
+  // Words in an order of no pattern: repeated sentences would flatter whoever compresses.
+  constexpr std::array<std::string_view, 16> kWords = {
+      "the ", "parser ", "loses ", "a line ", "when ",    "file ",   "ends ",  "without ",
+      "new ", "line ",   "count ", "wrong ",  "expects ", "buffer ", "empty ", "should "};
+  for (std::uint32_t n = 1; event.size() + 16 + end.size() <= kBodyBytes;) {
+    n = n * 1'664'525 + 1'013'904'223;
+    event += kWords[n >> 28];
+  }
   event.append(kBodyBytes - event.size() - end.size(), '.');
   return event + end;
 }
@@ -104,10 +114,11 @@ int ServeVerify() {
   return Serve(store, clock);
 }
 
-int Load(std::string_view port, const std::string& path) {
+int Load(std::string_view port, const std::string& path, std::string_view connections) {
   LoadPlan plan;
   plan.port = static_cast<int>(ParseInt(port).value_or(0));
   plan.path = path;
+  plan.connections = static_cast<int>(ParseInt(connections).value_or(1));
   plan.secret = kSecret;
   plan.body = IssueEvent();
   const Result<LoadReport> report = RunLoad(plan);
@@ -127,8 +138,9 @@ int main(int argc, char** argv) {
   const auto arg = [&](int i) { return i < argc ? std::string(argv[i]) : std::string(); };
   if (arg(1) == "serve" && arg(2) == "store" && argc == 4) return swage::ServeStore(arg(3));
   if (arg(1) == "serve" && arg(2) == "verify") return swage::ServeVerify();
-  if (arg(1) == "load" && argc == 4) return swage::Load(arg(2), arg(3));
-  std::fprintf(stderr,
-               "usage: swage_ingest_bench serve store DIR | serve verify | load PORT PATH\n");
+  if (arg(1) == "load" && argc == 5) return swage::Load(arg(2), arg(3), arg(4));
+  std::fprintf(
+      stderr,
+      "usage: swage_ingest_bench serve store DIR | serve verify | load PORT PATH CONNECTIONS\n");
   return 2;
 }

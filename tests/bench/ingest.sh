@@ -1,0 +1,70 @@
+# Deliveries a second: signed 12 KB issue events with ids of their own, over keep-alive connections, against
+#   ours       the webhook server over SQLite: every 2xx is on disk and told apart from its repetition
+#   ceiling    the same server, which checks the signature and keeps nothing
+#   probot     Probot from npm with a handler that does nothing
+# in turns, so that whatever else the machine does meets all of them.
+set -u
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+rounds=5
+connections=128
+probot_version=13.4.7
+
+need swage_ingest_bench
+bench=$build/bin/swage_ingest_bench
+data=$(mktemp -d "$build/bench-ingest.XXXXXX")  # on the disk, where a temporary directory may not be
+trap 'cleanup; rm -rf "$data"' EXIT
+
+# Prints the folder that holds node_modules/probot, installing it once.
+probot_packages() {
+  local cache="${SWAGE_BENCH_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/swage/bench}/probot-$probot_version" fresh
+  command -v npm >/dev/null || { note "probot skipped: npm is not installed"; return 1; }
+  if [ ! -e "$cache/.complete" ]; then
+    mkdir -p "$(dirname "$cache")"
+    fresh=$(mktemp -d "$cache.XXXXXX")
+    if ! timeout 300 npm install --prefix "$fresh" --no-audit --no-fund --ignore-scripts --loglevel=error \
+      "probot@$probot_version" </dev/null >"$scratch/npm.log" 2>&1; then
+      note "probot skipped: it could not be installed: $(tail -n 1 "$scratch/npm.log")"
+      rm -rf "$fresh"
+      return 1
+    fi
+    touch "$fresh/.complete"
+    mv -T "$fresh" "$cache" 2>/dev/null || rm -rf "$fresh"
+  fi
+  echo "$cache"
+}
+
+# measure NAME PORT PATH: one line "RATE P50 P99 REFUSED" to NAME.runs
+measure() {
+  local line
+  line=$("$bench" load "$2" "$3" "$connections") || { note "$1: the load did not run"; exit 1; }
+  [ "${line##* }" = 0 ] || note "$1 refused ${line##* } requests"
+  echo "$line" >>"$scratch/$1.runs"
+}
+column() { awk -v c="$2" '{ print $c }' "$scratch/$1.runs" | median; }
+
+start ours "$bench" serve store "$data" || exit 1
+ours=$first_line
+start ceiling "$bench" serve verify || exit 1
+ceiling=$first_line
+probot=
+if packages=$(probot_packages) &&
+  start probot node "$(dirname "${BASH_SOURCE[0]}")/probot/server.mjs" "$packages"; then
+  probot=$first_line
+fi
+
+for _ in $(seq "$rounds"); do
+  measure ours "$ours" /hooks/github
+  measure ceiling "$ceiling" /hooks/github
+  [ -z "$probot" ] || measure probot "$probot" /
+done
+
+figure ingest_per_s "$(column ours 1)" deliveries/s
+figure ingest_ceiling_per_s "$(column ceiling 1)" deliveries/s
+figure ingest_p50_ms "$(column ours 2)" ms
+figure ingest_p99_ms "$(column ours 3)" ms
+ratio ingest_vs_ceiling "$(column ours 1)" "$(column ceiling 1)"
+if [ -n "$probot" ]; then
+  figure ingest_probot_per_s "$(column probot 1)" deliveries/s
+  ratio ingest_vs_probot "$(column ours 1)" "$(column probot 1)"
+fi
