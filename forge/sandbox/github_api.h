@@ -55,8 +55,7 @@ struct Page {
 Page PageOf(const Call& call, std::size_t total);
 Reply PagedReply(const Page& page, const nlohmann::json& list);
 
-// --- the subjects
-// --------------------------------------------------------------------------------------
+// --- the subjects ---
 void MountRepos(Router& router);
 void MountIssues(Router& router);
 void MountPulls(Router& router);

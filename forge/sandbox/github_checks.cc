@@ -103,8 +103,7 @@ Reply CombinedStatus(const RepoCall& in) {
                            {"url", url + "/status"}});
 }
 
-// --- check runs: an App's privilege; here bot accounts stand for Apps
-// -------------------------------------
+// --- check runs: an App's privilege; here bot accounts stand for Apps ---
 
 std::optional<Reply> OnlyApps(const RepoCall& in) {
   if (in.Actor().is_bot) return std::nullopt;

@@ -19,8 +19,7 @@ std::string UrlPath(std::string_view path) {
   return ReplaceAll(PercentEncode(path), "%2F", "/");
 }
 
-// --- refs
-// --------------------------------------------------------------------------------------------
+// --- refs ---
 
 json RefObject(const RepoCall& in, std::string_view ref, std::string_view sha) {
   return {{"ref", ref},
@@ -87,8 +86,7 @@ Reply DeleteRefOf(const RepoCall& in) {
   return Reply::Empty(204);
 }
 
-// --- branches and commits
-// ----------------------------------------------------------------------------
+// --- branches and commits ---
 
 Reply ListBranches(const RepoCall& in) {
   const auto refs = ListRefs(in.repo.git_dir, kHeads);
@@ -154,8 +152,7 @@ Reply GetCommit(const RepoCall& in) {
   return Reply::Json(200, object);
 }
 
-// --- contents
-// ----------------------------------------------------------------------------------------
+// --- contents ---
 
 json ContentLinks(const RepoCall& in, const std::string& path, const std::string& sha,
                   const std::string& ref, std::string_view kind) {

@@ -62,8 +62,7 @@ std::vector<Id> UserIds(World& world, const json& logins) {
   return ids;
 }
 
-// --- issues
-// ------------------------------------------------------------------------------------------
+// --- issues ---
 
 bool Listed(const RepoCall& in, const Issue& issue) {
   const std::string state = in.call.request.Query("state");
@@ -149,8 +148,7 @@ Reply UpdateIssue(const RepoCall& in, Issue& issue, bool is_pull) {
   return Reply::Json(200, in.objects.IssueObject(in.repo, issue, is_pull));
 }
 
-// --- labels of an issue
-// ------------------------------------------------------------------------------
+// --- labels of an issue ---
 
 Reply ListIssueLabels(const RepoCall& in, Issue& issue, bool) {
   return Paged(in.call, issue.labels,
@@ -184,8 +182,7 @@ Reply RemoveLabel(const RepoCall& in, Issue& issue, bool) {
   return Reply::Json(200, in.objects.Labels(in.repo, issue));
 }
 
-// --- comments
-// ----------------------------------------------------------------------------------------
+// --- comments ---
 
 Reply ListComments(const RepoCall& in, Issue& issue, bool is_pull) {
   const std::string since = in.call.request.Query("since");
@@ -246,8 +243,7 @@ Reply DeleteComment(const RepoCall& in, const World::NoteAt& at) {
   return Reply::Empty(204);
 }
 
-// --- reactions
-// ---------------------------------------------------------------------------------------
+// --- reactions ---
 
 Reply React(const RepoCall& in, std::vector<Award>& awards) {
   const std::string content = JsonString(in.call.body, "content");

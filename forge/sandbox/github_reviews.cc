@@ -218,8 +218,7 @@ Reply SubmitReview(const RepoCall& in, Pull& pull) {
   return Reply::Json(200, in.objects.ReviewObject(in.repo, pull, *review));
 }
 
-// --- review comments
-// ---------------------------------------------------------------------------------
+// --- review comments ---
 
 struct Spot {
   const Discussion* discussion;

@@ -213,7 +213,8 @@ class Describer {
     for (const Status& status : repo_->statuses) {
       if (status.id != event_.status) continue;
       json body = objects_.StatusObject(*repo_, status);
-      for (const char* key : {"creator", "node_id", "url"}) body.erase(key);  // only the API has them
+      for (const char* key : {"creator", "node_id", "url"})
+        body.erase(key);  // only the API has them
       body["sha"] = status.sha;
       body["name"] = repo_->Path();
       body["branches"] = json::array();

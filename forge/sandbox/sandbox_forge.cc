@@ -46,8 +46,7 @@ Faults& SandboxForge::faults() {
   return state_->faults;
 }
 
-// --- setting the scene
-// -----------------------------------------------------------------------------
+// --- setting the scene ---
 
 std::string SandboxForge::CreateUser(std::string_view login, bool is_bot) {
   return state_->Change([&](World& world) {
@@ -97,8 +96,7 @@ Id SandboxForge::AddWebhook(std::string_view repo, std::string_view url, std::st
   });
 }
 
-// --- acting as a user
-// ------------------------------------------------------------------------------
+// --- acting as a user ---
 
 std::int64_t SandboxForge::CreateIssue(std::string_view repo, std::string_view login,
                                        std::string_view title, std::string_view body,
@@ -204,8 +202,7 @@ bool SandboxForge::Redeliver(Id delivery) {
   });
 }
 
-// --- looking
-// ---------------------------------------------------------------------------------------
+// --- looking ---
 
 std::optional<Issue> SandboxForge::GetIssue(std::string_view repo, std::int64_t number) const {
   return state_->In(repo, [&](World& world, Repo& in) -> std::optional<Issue> {

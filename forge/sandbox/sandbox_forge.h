@@ -50,8 +50,7 @@ class SandboxForge {
   std::string GitUrl(std::string_view repo) const;
   Faults& faults();
 
-  // --- setting the scene
-  // ---------------------------------------------------------------------------
+  // --- setting the scene ---
   /// Returns the access token. An existing user's token is returned as it is.
   std::string CreateUser(std::string_view login, bool is_bot = false);
   /// The owner is made a user with kAdmin when there is none of that name.
@@ -63,8 +62,7 @@ class SandboxForge {
   /// All events; returns the hook's id. Sends the ping.
   Id AddWebhook(std::string_view repo, std::string_view url, std::string_view secret);
 
-  // --- acting as a user: unknown names are a bug of the caller (SWAGE_CHECK)
-  // -----------------------------
+  // --- acting as a user: unknown names are a bug of the caller (SWAGE_CHECK) ---
   std::int64_t CreateIssue(std::string_view repo, std::string_view login, std::string_view title,
                            std::string_view body, const std::vector<std::string>& labels = {});
   void AddLabel(std::string_view repo, std::string_view login, std::int64_t number,
@@ -90,8 +88,7 @@ class SandboxForge {
   /// Sends a delivery again, under its guid.
   bool Redeliver(Id delivery);
 
-  // --- looking
-  // ------------------------------------------------------------------------------------
+  // --- looking ---
   std::optional<Issue> GetIssue(std::string_view repo, std::int64_t number) const;
   std::vector<Issue> Issues(std::string_view repo) const;
   std::optional<Pull> GetPull(std::string_view repo, std::int64_t number) const;

@@ -29,8 +29,7 @@ struct SandboxForge::State {
   Result<void> Listen();
   void Stop();
 
-  // --- the C++ side: run `action` with the lock, then wake whoever waits for a change
-  // ---------------------
+  // --- the C++ side: run `action` with the lock, then wake whoever waits for a change ---
   template <class Action>
   auto Change(const Action& action) {
     const std::lock_guard lock(mutex);
@@ -72,8 +71,7 @@ struct SandboxForge::State {
     });
   }
 
-  // --- the HTTP side
-  // ---------------------------------------------------------------------------------
+  // --- the HTTP side ---
   Answer Handle(Request& request, const BodyReader& body);
   Answer Dispatch(Request& request, const BodyReader& body);
   Answer AnswerApi(Request& request, const BodyReader& body);

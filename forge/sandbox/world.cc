@@ -45,8 +45,7 @@ void World::Raise(const Event& event) {
   if (listener_) listener_(event);
 }
 
-// --- lookups
-// ---------------------------------------------------------------------------------------
+// --- lookups ---
 
 User* World::FindUser(std::string_view login) {
   for (const auto& user : users_) {
@@ -157,8 +156,7 @@ Role World::RoleOf(const Repo& repo, const User* user) const {
   return repo.is_private ? Role::kNone : Role::kRead;
 }
 
-// --- users and repositories
-// ------------------------------------------------------------------------
+// --- users and repositories ---
 
 User& World::AddUser(std::string_view login, bool is_bot, std::string_view token) {
   auto user = std::make_unique<User>();

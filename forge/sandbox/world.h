@@ -109,8 +109,7 @@ class World {
   void OnEvent(std::function<void(const Event&)> listener) { listener_ = std::move(listener); }
   void Raise(const Event& event);
 
-  // --- lookups: nullptr when there is none
-  // ----------------------------------------------------------
+  // --- lookups: nullptr when there is none ---
   User* FindUser(std::string_view login);
   User* FindUser(Id id);
   const User& UserOf(Id id) const;  ///< a ghost for unknown ids
@@ -141,8 +140,7 @@ class World {
   /// Owner and members as set; everybody else kRead on public repositories, kNone on private ones.
   Role RoleOf(const Repo& repo, const User* user) const;
 
-  // --- operations
-  // ----------------------------------------------------------------------------------
+  // --- operations ---
   User& AddUser(std::string_view login, bool is_bot, std::string_view token);
   /// Copies branches and tags of the git repository at `source` (with its history). Errors:
   /// kConflict, kInvalid (no git repository there).

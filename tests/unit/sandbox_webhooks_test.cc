@@ -189,8 +189,7 @@ TEST_F(SandboxWebhooks, AreDroppedDuplicatedAndReorderedOnRequest) {
   EXPECT_EQ(Names(), (Strings{"issues.unlabeled", "issues.labeled"}));
 }
 
-// --- faults of the API
-// ------------------------------------------------------------------------------
+// --- faults of the API ---
 
 class SandboxFaults : public SandboxTest {
  protected:
