@@ -140,7 +140,7 @@ struct GitRemote {
   std::string url;       ///< https://host/owner/name.git
   std::string username;  ///< for basic authentication
   std::string password;
-  std::string ca_file;   ///< PEM authority that signs this host; empty = the system's
+  std::string ca_file;  ///< PEM authority that signs this host; empty = the system's
 };
 
 }  // namespace swage

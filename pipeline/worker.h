@@ -40,7 +40,8 @@ class Worker {
       : context_(std::move(context)), gates_(context_.processes) {}
 
   /// `stop` is requested when the task was cancelled, the lease is lost, or the server shuts down.
-  /// The task is then given back to the queue, which the store refuses unless the lease still holds.
+  /// The task is then given back to the queue, which the store refuses unless the lease still
+  /// holds.
   void Run(const Claimed& claimed, std::stop_token stop);
 
  private:

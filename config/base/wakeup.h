@@ -1,5 +1,5 @@
-// Wakeup: "there may be work", from any thread to one that waits. Signals that come while nobody waits
-// are kept (once), so none is lost between a look at the rows and the wait.
+// Wakeup: "there may be work", from any thread to one that waits. Signals that come while nobody
+// waits are kept (once), so none is lost between a look at the rows and the wait.
 #pragma once
 
 #include <chrono>

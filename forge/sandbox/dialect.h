@@ -53,8 +53,8 @@ class ApiDialect {
 std::unique_ptr<ApiDialect> MakeGitHubDialect();
 std::unique_ptr<ApiDialect> MakeGitLabDialect();
 
-/// The page for reading and writing by hand: "/", "/{owner}/{repo}/...". Mounted last. `sender` outlives
-/// the router.
+/// The page for reading and writing by hand: "/", "/{owner}/{repo}/...". Mounted last. `sender`
+/// outlives the router.
 void MountPage(Router& router, const WebhookSender& sender);
 
 }  // namespace swage::sandbox

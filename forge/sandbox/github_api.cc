@@ -130,7 +130,7 @@ class GitHubDialect final : public ApiDialect {
   }
 
  private:
-  const SystemClock clock_;
+  const SystemClock clock_{};
 };
 
 }  // namespace

@@ -158,7 +158,7 @@ Reply ListIssueLabels(const RepoCall& in, Issue& issue, bool) {
 Reply AddLabels(const RepoCall& in, Issue& issue, bool) {
   std::vector<std::string> labels = issue.labels;
   for (std::string& name : LabelNames(in.call.body)) labels.push_back(std::move(name));
-  in.world.SetLabels(in.repo, in.Actor(), issue, std::move(labels));
+  in.world.SetLabels(in.repo, in.Actor(), issue, labels);
   return Reply::Json(200, in.objects.Labels(in.repo, issue));
 }
 
@@ -178,7 +178,7 @@ Reply RemoveLabel(const RepoCall& in, Issue& issue, bool) {
     return EqualsIgnoreCase(label, in.call.Param("name"));
   });
   if (removed == 0) return GitHubError(404, "Label does not exist");
-  in.world.SetLabels(in.repo, in.Actor(), issue, std::move(labels));
+  in.world.SetLabels(in.repo, in.Actor(), issue, labels);
   return Reply::Json(200, in.objects.Labels(in.repo, issue));
 }
 

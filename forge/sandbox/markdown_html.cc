@@ -58,8 +58,8 @@ void ImagesToLinks(cmark_node* root) {
   }
 }
 
-/// The tags that both forges let through and that bots use to fold long output away; without attributes
-/// they can do no harm.
+/// The tags that both forges let through and that bots use to fold long output away; without
+/// attributes they can do no harm.
 bool IsHarmless(std::string_view html) {
   static const RE2 allowed(
       R"((?i)(?:[^<>]|</?(?:details|summary|br|sub|sup|kbd)\s*/?>|<details open>)*)");

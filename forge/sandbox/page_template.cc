@@ -12,9 +12,9 @@ namespace {
 
 namespace ms = kainjow::mustache;
 
-constexpr std::array<const char*, 7> kPartials = {
-    "part_head",   "part_foot",     "part_note",  "part_awards",
-    "part_labels", "part_timeline", "part_thread"};
+constexpr std::array<const char*, 7> kPartials = {"part_head",   "part_foot",   "part_note",
+                                                  "part_awards", "part_labels", "part_timeline",
+                                                  "part_thread"};
 
 std::string File(std::string_view name) {
   const std::string_view text = forge_sandbox_assets::EmbeddedFile(name);

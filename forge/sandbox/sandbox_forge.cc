@@ -111,7 +111,7 @@ void SandboxForge::AddLabel(std::string_view repo, std::string_view login, std::
   state_->OnIssue(repo, login, number, [&](World& world, Repo& in, User& user, Issue& issue) {
     std::vector<std::string> labels = issue.labels;
     labels.emplace_back(label);
-    world.SetLabels(in, user, issue, std::move(labels));
+    world.SetLabels(in, user, issue, labels);
   });
 }
 
@@ -120,7 +120,7 @@ void SandboxForge::RemoveLabel(std::string_view repo, std::string_view login, st
   state_->OnIssue(repo, login, number, [&](World& world, Repo& in, User& user, Issue& issue) {
     std::vector<std::string> labels = issue.labels;
     std::erase(labels, label);
-    world.SetLabels(in, user, issue, std::move(labels));
+    world.SetLabels(in, user, issue, labels);
   });
 }
 

@@ -147,7 +147,7 @@ TEST(FdTest, ClosesOnceAndMoves) {
   Fd a(dup(0));
   const int number = a.get();
   Fd b(std::move(a));
-  EXPECT_FALSE(a.valid());
+  EXPECT_FALSE(a.valid());  // NOLINT(bugprone-use-after-move): what the move left is the point
   EXPECT_EQ(b.get(), number);
   b = Fd();
   EXPECT_EQ(fcntl(number, F_GETFD), -1);

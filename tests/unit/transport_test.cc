@@ -32,7 +32,7 @@ template <class Base>
 class Running : public Base {
  public:
   using Base::Base;
-  ~Running() {
+  ~Running() override {
     this->stop();
     if (thread_.joinable()) thread_.join();
   }
@@ -454,7 +454,8 @@ TEST(RateLimit, BoundsWhatAServerOrders) {
 TEST(Origin, ComparesWhatACredentialIsFor) {
   EXPECT_EQ(ParseRequestUrl("HTTPS://API.example.com/x")->origin,
             ParseRequestUrl("https://api.example.com:443")->origin);
-  EXPECT_NE(ParseRequestUrl("https://a.example")->origin, ParseRequestUrl("http://a.example:443")->origin);
+  EXPECT_NE(ParseRequestUrl("https://a.example")->origin,
+            ParseRequestUrl("http://a.example:443")->origin);
   EXPECT_EQ(ParseRequestUrl("https://[::1]:8/x?y")->target, "/x?y");
   EXPECT_EQ(ParseRequestUrl("http://[::1]")->origin.Str(), "http://[::1]:80");
   for (const char* bad : {"https://a@b", "https://a\\@b", "https://[::1", "https://[::1]x",
