@@ -19,8 +19,9 @@ Error GitError(int code, std::string_view doing) {
       "{}: {}", doing, last != nullptr && last->message != nullptr ? last->message : "git");
   if (code == GIT_ENOTFOUND) return MakeError(ErrorCode::kNotFound, text);
   if (code == GIT_EEXISTS || code == GIT_ECONFLICT) return MakeError(ErrorCode::kConflict, text);
-  if (code == GIT_EINVALIDSPEC || code == GIT_EAMBIGUOUS)
+  if (code == GIT_EINVALIDSPEC || code == GIT_EAMBIGUOUS) {
     return MakeError(ErrorCode::kInvalid, text);
+  }
   return MakeError(ErrorCode::kInternal, text);
 }
 

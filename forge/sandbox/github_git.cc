@@ -238,8 +238,9 @@ std::variant<FileTarget, Reply> TargetOf(const RepoCall& in) {
   if (!ReadRef(in.repo.git_dir, fmt::format("{}{}", kHeads, branch)).ok()) {
     return GitHubError(404, fmt::format("Branch {} not found", branch));
   }
-  if (target.message.empty())
+  if (target.message.empty()) {
     return GitHubError(422, "Invalid request.\n\n\"message\" wasn't supplied.");
+  }
   const std::string sha = JsonString(body, "sha");
   if (target.blob.ok() && sha.empty()) {
     return GitHubError(422, "Invalid request.\n\n\"sha\" wasn't supplied.");

@@ -128,8 +128,9 @@ Reply SetDraft(const Call& call, const std::string& query, bool draft) {
       if (pull.id != id) continue;
       const bool may =
           call.world.RoleOf(*repo, call.actor) >= Role::kWrite || pull.author == call.actor->id;
-      if (!may)
+      if (!may) {
         return GraphQlError("FORBIDDEN", "Resource not accessible by personal access token");
+      }
       IssueChange change;
       change.draft = draft;
       call.world.Update(*repo, *call.actor, pull, change);

@@ -52,8 +52,9 @@ Reply CreateHook(const RepoCall& in) {
   const bool known = std::any_of(
       in.repo.hooks.begin(), in.repo.hooks.end(),
       [&](const Hook& other) { return other.url == hook.url && other.events == hook.events; });
-  if (known)
+  if (known) {
     return ValidationFailed("Hook", "custom", "", "Hook already exists on this repository");
+  }
   const Hook& made = in.world.AddHook(in.repo, in.Actor(), std::move(hook));
   return Reply::Json(201, in.objects.HookObject(in.repo, made));
 }

@@ -68,8 +68,9 @@ bool Listed(const RepoCall& in, const Issue& issue) {
   const std::string state = in.call.request.Query("state");
   if (state != "all" && issue.open != (state != "closed")) return false;
   const std::string creator = in.call.request.Query("creator");
-  if (!creator.empty() && !EqualsIgnoreCase(in.world.UserOf(issue.author).login, creator))
+  if (!creator.empty() && !EqualsIgnoreCase(in.world.UserOf(issue.author).login, creator)) {
     return false;
+  }
   const std::string labels = in.call.request.Query("labels");
   if (labels.empty()) return true;
   for (const std::string_view wanted : Split(labels, ',')) {
@@ -142,8 +143,9 @@ Reply UpdateIssue(const RepoCall& in, Issue& issue, bool is_pull) {
     return ValidationFailed("Issue", "invalid", "state");
   }
   if (!state.empty()) change.open = state == "open";
-  if (JsonAt(body, "state_reason").is_string())
+  if (JsonAt(body, "state_reason").is_string()) {
     change.state_reason = JsonString(body, "state_reason");
+  }
   in.world.Update(in.repo, in.Actor(), issue, change);
   return Reply::Json(200, in.objects.IssueObject(in.repo, issue, is_pull));
 }

@@ -88,8 +88,9 @@ Reply CreateLabel(const RepoCall& in) {
   const std::string name = JsonString(in.call.body, "name");
   if (name.empty()) return ValidationFailed("Label", "missing_field", "name");
   for (const Label& label : in.repo.labels) {
-    if (EqualsIgnoreCase(label.name, name))
+    if (EqualsIgnoreCase(label.name, name)) {
       return ValidationFailed("Label", "already_exists", "name");
+    }
   }
   const Label& label =
       in.world.EnsureLabel(in.repo, name, JsonString(in.call.body, "color", "ededed"),

@@ -85,8 +85,9 @@ Result<Position> Place(const std::vector<FileDiff>& files, const json& wanted) {
   position.side = JsonString(wanted, "side", "RIGHT");
   position.line = static_cast<int>(JsonInt(wanted, "line"));
   position.start_line = static_cast<int>(JsonInt(wanted, "start_line"));
-  if (position.start_line != 0)
+  if (position.start_line != 0) {
     position.start_side = JsonString(wanted, "start_side", position.side);
+  }
   if (position.line == 0) FromPatchPosition(*file, JsonInt(wanted, "position"), position);
   const auto shown = [&](const std::string& side, int line) {
     return (side == "LEFT" ? file->left_lines : file->right_lines).contains(line);
@@ -314,8 +315,9 @@ Reply GetSpot(const RepoCall& in, const World::DiffNoteAt& at) {
 }
 
 Reply EditSpot(const RepoCall& in, const World::DiffNoteAt& at) {
-  if (in.role < Role::kWrite && at.note->author != in.Actor().id)
+  if (in.role < Role::kWrite && at.note->author != in.Actor().id) {
     return GitHubError(403, "Forbidden");
+  }
   const std::string body = JsonString(in.call.body, "body");
   if (Trim(body).empty()) {
     return ValidationFailed("PullRequestReviewComment", "missing_field", "body");
@@ -327,8 +329,9 @@ Reply EditSpot(const RepoCall& in, const World::DiffNoteAt& at) {
 }
 
 Reply DeleteSpot(const RepoCall& in, const World::DiffNoteAt& at) {
-  if (in.role < Role::kWrite && at.note->author != in.Actor().id)
+  if (in.role < Role::kWrite && at.note->author != in.Actor().id) {
     return GitHubError(403, "Forbidden");
+  }
   in.world.DeleteDiffNote(*at.pull, at.note->id);
   return Reply::Empty(204);
 }

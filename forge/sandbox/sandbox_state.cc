@@ -221,8 +221,9 @@ Reply SandboxForge::State::Route(const Request& request, std::string& login) {
   const std::string token = dialect->TokenOf(request);
   User* const actor = world.FindUserByToken(token);
   if (actor != nullptr) login = actor->login;
-  if (api && !token.empty() && actor == nullptr)
+  if (api && !token.empty() && actor == nullptr) {
     return finish(dialect->Error(401, "Bad credentials"));
+  }
   const Router::Match match =
       api ? api_routes.Find(request.method, dialect->MountedPath(request.path))
           : page_routes.Find(request.method, request.path);

@@ -73,8 +73,9 @@ int PortOf(int fd, bool peer) {
   socklen_t size = sizeof address;
   auto* raw = reinterpret_cast<sockaddr*>(&address);
   if ((peer ? getpeername(fd, raw, &size) : getsockname(fd, raw, &size)) != 0) return -1;
-  if (address.ss_family == AF_INET)
+  if (address.ss_family == AF_INET) {
     return ntohs(reinterpret_cast<sockaddr_in*>(&address)->sin_port);
+  }
   if (address.ss_family == AF_INET6) {
     return ntohs(reinterpret_cast<sockaddr_in6*>(&address)->sin6_port);
   }
