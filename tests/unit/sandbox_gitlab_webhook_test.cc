@@ -9,7 +9,7 @@ namespace {
 
 using nlohmann::json;
 
-class SandboxGitLabHooks : public GitLabTest {
+class SandboxGitLabWebhooks : public GitLabTest {
  protected:
   /// Nobody listens there: what was sent is read from the list of deliveries.
   static constexpr const char* kNowhere = "http://127.0.0.1:1/hook";
@@ -25,7 +25,7 @@ class SandboxGitLabHooks : public GitLabTest {
   static json PayloadOf(const Delivery& delivery) { return *ParseJson(delivery.payload); }
 };
 
-TEST_F(SandboxGitLabHooks, HeadersNameTheEventAndCarryTheToken) {
+TEST_F(SandboxGitLabWebhooks, HeadersNameTheEventAndCarryTheToken) {
   forge_->AddWebhook(repo_, kNowhere, "a plain token");
   forge_->CreateIssue(repo_, "acme", "Bug", "");
   const auto sent = Sent("Issue Hook");
@@ -38,7 +38,7 @@ TEST_F(SandboxGitLabHooks, HeadersNameTheEventAndCarryTheToken) {
   EXPECT_FALSE(headers.contains("webhook-signature"));
 }
 
-TEST_F(SandboxGitLabHooks, SignedFormCoversIdTimeAndBody) {
+TEST_F(SandboxGitLabWebhooks, SignedFormCoversIdTimeAndBody) {
   const std::string key = "0123456789abcdef0123456789abcdef";
   ASSERT_EQ(Api("POST", "/hooks", admin_,
                 {{"url", kNowhere},
@@ -55,7 +55,7 @@ TEST_F(SandboxGitLabHooks, SignedFormCoversIdTimeAndBody) {
   EXPECT_EQ(headers.at("webhook-signature"), "v1," + Base64Encode(HmacSha256(key, over)));
 }
 
-TEST_F(SandboxGitLabHooks, OnlyWantedEventsAreSent) {
+TEST_F(SandboxGitLabWebhooks, OnlyWantedEventsAreSent) {
   ASSERT_EQ(Api("POST", "/hooks", admin_,
                 {{"url", kNowhere}, {"push_events", false}, {"note_events", true}})
                 .status,
@@ -66,7 +66,7 @@ TEST_F(SandboxGitLabHooks, OnlyWantedEventsAreSent) {
   EXPECT_EQ(Sent("Note Hook").size(), 1U);
 }
 
-TEST_F(SandboxGitLabHooks, OnlyMaintainersSeeAndMakeHooks) {
+TEST_F(SandboxGitLabWebhooks, OnlyMaintainersSeeAndMakeHooks) {
   EXPECT_EQ(Api("POST", "/hooks", bot_, {{"url", kNowhere}}).status, 403);
   EXPECT_EQ(Api("POST", "/hooks", admin_, {{"url", "file:///etc/passwd"}}).status, 400);
   EXPECT_EQ(Api("GET", "/hooks", bot_).status, 403);
@@ -75,7 +75,7 @@ TEST_F(SandboxGitLabHooks, OnlyMaintainersSeeAndMakeHooks) {
   EXPECT_EQ(made.text.find("s3cret-token"), std::string::npos);
 }
 
-TEST_F(SandboxGitLabHooks, AddedLabelIsADifferenceOfTwoLists) {
+TEST_F(SandboxGitLabWebhooks, AddedLabelIsADifferenceOfTwoLists) {
   forge_->AddWebhook(repo_, kNowhere, "t");
   forge_->CreateIssue(repo_, "acme", "Bug", "");
   forge_->AddLabel(repo_, "acme", 1, "swage");
@@ -87,7 +87,7 @@ TEST_F(SandboxGitLabHooks, AddedLabelIsADifferenceOfTwoLists) {
   EXPECT_EQ(payload["changes"]["labels"]["current"][0]["title"], "swage");
 }
 
-TEST_F(SandboxGitLabHooks, IssueOpenedWithLabelsIsOneEvent) {
+TEST_F(SandboxGitLabWebhooks, IssueOpenedWithLabelsIsOneEvent) {
   forge_->AddWebhook(repo_, kNowhere, "t");
   forge_->CreateIssue(repo_, "acme", "Bug", "", {"swage"});
   const auto sent = Sent("Issue Hook");
@@ -98,7 +98,7 @@ TEST_F(SandboxGitLabHooks, IssueOpenedWithLabelsIsOneEvent) {
   EXPECT_FALSE(payload["changes"].contains("labels"));
 }
 
-TEST_F(SandboxGitLabHooks, NoteOnAMergeRequestNamesIt) {
+TEST_F(SandboxGitLabWebhooks, NoteOnAMergeRequestNamesIt) {
   OpenMergeRequest();
   forge_->AddWebhook(repo_, kNowhere, "t");
   forge_->CommentOnPull(repo_, "acme", 1, "/swage fix it");
@@ -111,7 +111,7 @@ TEST_F(SandboxGitLabHooks, NoteOnAMergeRequestNamesIt) {
   EXPECT_FALSE(payload.contains("issue"));
 }
 
-TEST_F(SandboxGitLabHooks, PushTellsWhatChanged) {
+TEST_F(SandboxGitLabWebhooks, PushTellsWhatChanged) {
   forge_->AddWebhook(repo_, kNowhere, "t");
   const std::string sha = Commit("main", {{"README.md", "# new\n"}, {"src/b.txt", "b\n"}});
   const auto sent = Sent("Push Hook");
@@ -122,7 +122,7 @@ TEST_F(SandboxGitLabHooks, PushTellsWhatChanged) {
   EXPECT_EQ(payload["commits"][0]["added"], json({"src/b.txt"}));
 }
 
-TEST_F(SandboxGitLabHooks, DeliveriesAreListedAndSentAgainUnderTheirKey) {
+TEST_F(SandboxGitLabWebhooks, DeliveriesAreListedAndSentAgainUnderTheirKey) {
   const Id hook = forge_->AddWebhook(repo_, kNowhere, "t");
   forge_->CreateIssue(repo_, "acme", "Bug", "");
   const Id log = Sent("Issue Hook").at(0).id;
