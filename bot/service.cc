@@ -93,6 +93,7 @@ Result<void> Service::TakeUp() {
   // This process alone holds the embedded store, so whoever held these leases is dead.
   SWAGE_ASSIGN_OR_RETURN(const int orphans, store_->ExpireAllLeases());
   if (orphans > 0) log_.Info("taking up tasks of an earlier process", {{"tasks", orphans}});
+  if (settings_.keep_workspaces) return Ok();  // the sweep cannot tell kept from orphaned
   SWAGE_ASSIGN_OR_RETURN(const auto removed, workspaces_->SweepOrphans({}));
   if (!removed.empty())
     log_.Info("removed workspaces of an earlier process", {{"count", removed.size()}});

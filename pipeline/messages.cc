@@ -50,14 +50,51 @@ std::string_view Badge(GateOutcome outcome, bool required) {
   return "";
 }
 
-std::string StepBadge(const Step& step) {
-  if (const auto outcome = ParseGateOutcome(step.outcome)) {
-    return std::string(Badge(*outcome, step.required));
+// "✓ `tests`": one gate in a row of them.
+std::string GateSign(const Step& step) {
+  const auto outcome = ParseGateOutcome(step.outcome);
+  const bool passed = outcome == GateOutcome::kPassed;
+  const bool skipped = outcome == GateOutcome::kSkipped;
+  const std::string_view sign = passed                          ? "✓"
+                                : skipped                       ? "–"
+                                : step.outcome == "running"     ? "…"
+                                : step.outcome == "interrupted" ? "↻"
+                                : step.required                 ? "✗"
+                                                                : "!";
+  return fmt::format("{} {}", sign, CodeSpan(step.name, 60));
+}
+
+std::string AgentCell(const Step& step) {
+  if (step.outcome == "running") return "at work …";
+  if (step.outcome == "interrupted") return "interrupted, runs again";
+  return step.summary.empty() ? step.outcome : InertLine(step.summary, 160);
+}
+
+// One row per cycle of this run: what the agent said, how the gates went. A step that was
+// interrupted and run again counts by its last try.
+std::string CycleTable(const Task& task, const std::vector<Step>& steps) {
+  struct Row {
+    std::string agent;
+    std::map<std::string, std::string> gates;
+    std::vector<std::string> order;
+  };
+  std::map<int, Row> rows;
+  for (const Step& step : steps) {
+    if (step.run != task.run) continue;
+    if (step.kind == StepKind::kAgent) rows[step.cycle].agent = AgentCell(step);
+    if (step.kind != StepKind::kGate) continue;
+    Row& row = rows[step.cycle];
+    if (!row.gates.contains(step.name)) row.order.push_back(step.name);
+    row.gates[step.name] = GateSign(step);
   }
-  if (step.outcome == "running") return "… running";
-  if (step.outcome == "ok") return "✓ done";
-  if (step.outcome == "interrupted") return "↻ interrupted, run again";
-  return "✗ " + step.outcome;
+  if (rows.empty()) return {};
+  std::string table = "\n| Cycle | Agent | Gates |\n|---|---|---|\n";
+  for (const auto& [cycle, row] : rows) {
+    std::vector<std::string> signs;
+    for (const std::string& name : row.order) signs.push_back(row.gates.at(name));
+    table += fmt::format("| {} | {} | {} |\n", cycle, row.agent, Join(signs, " "));
+  }
+  return table;
 }
 
 // "in_review" -> "in review".
@@ -226,16 +263,7 @@ std::string StickyMarker(const Task& task) {
 std::string Sticky(const Task& task, const std::vector<Step>& steps, std::string_view public_url,
                    std::string_view prefix) {
   std::string body = fmt::format("{}\n**Swage** · {}\n", StickyMarker(task), Headline(task));
-  std::string rows;
-  for (const Step& step : steps) {
-    if (step.run != task.run || (step.kind != StepKind::kGate && step.kind != StepKind::kAgent))
-      continue;
-    const std::string name = step.kind == StepKind::kAgent ? "agent " + CodeSpan(step.name, 40)
-                                                           : "gate " + CodeSpan(step.name, 60);
-    rows += fmt::format("| {} | {} | {} | {} |\n", step.cycle, name, StepBadge(step),
-                        InertLine(step.summary, 160));
-  }
-  if (!rows.empty()) body += "\n| Cycle | Step | Result | Details |\n|---|---|---|---|\n" + rows;
+  body += CycleTable(task, steps);
   const std::string url = TaskUrl(task.id, public_url);
   std::string foot = NextStep(task, prefix);
   if (!url.empty()) foot += fmt::format("{}[Live log]({})", foot.empty() ? "" : " ", url);

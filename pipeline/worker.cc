@@ -99,7 +99,16 @@ Result<RunOutcome> Worker::Attempt(const Claimed& claimed, std::stop_token stop)
   if (grounded.task.base_sha.value.empty()) grounded.task.base_sha = ground.base;
   SWAGE_RETURN_IF_ERROR(
       context_.store.SetBase(claimed.lease, ground.base_branch, grounded.task.base_sha));
-  SWAGE_ASSIGN_OR_RETURN(const std::unique_ptr<Workspace> workspace, Provision(grounded, stop));
+  Result<std::unique_ptr<Workspace>> provisioned = Provision(grounded, stop);
+  if (!provisioned.ok() && provisioned.error().code == ErrorCode::kNotFound &&
+      !grounded.task.checkpoint.value.empty()) {
+    // Checkpoints are not synced to disk one by one: a power cut may take the newest with it.
+    context_.log.Warn("the last checkpoint is gone; starting from the base",
+                      {{"task_id", claimed.task.id}});
+    grounded.task.checkpoint = {};
+    provisioned = Provision(grounded, stop);
+  }
+  SWAGE_ASSIGN_OR_RETURN(const std::unique_ptr<Workspace> workspace, std::move(provisioned));
   Result<LoopResult> looped = RunLoop(grounded, ground, *workspace, stop);
   if (!context_.settings.keep_workspaces) {
     if (auto released = workspace->Release(); !released.ok()) {
