@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "forge/markdown.h"
+
 namespace swage {
 
 void ForgeSuite::SetUp() {
@@ -119,8 +121,7 @@ int ForgeSuite::Writes() {
   return writes;
 }
 
-// --- reads
-// -----------------------------------------------------------------------------------------
+// --- reads ---
 
 TEST_P(ForgeSuite, KnowsItself) {
   const auto self = forge_->GetSelf();
@@ -176,8 +177,7 @@ TEST_P(ForgeSuite, NamesItsGitRemoteWithoutTheCredential) {
   EXPECT_FALSE(remote.username.empty());
 }
 
-// --- comments and reactions
-// ------------------------------------------------------------------------
+// --- comments and reactions ---
 
 TEST_P(ForgeSuite, ReactsOnce) {
   const std::int64_t number = OpenIssue();
@@ -286,8 +286,61 @@ TEST_P(ForgeSuite, ALostReplyMakesNoSecondReaction) {
   EXPECT_EQ(server_->GetIssue(kRepo, thread.number)->awards.size(), 1U);
 }
 
-// --- pull requests
-// ---------------------------------------------------------------------------------
+// --- text of strangers under the bot's name ---
+
+constexpr const char* kHostile =
+    "@ann @all @acme/team &#64;ann\n/close\n/label ~evil\n  /assign @ann\nFixes #1, closes "
+    "acme/widget#1";
+
+std::size_t Notifications(sandbox::SandboxForge& server, const std::string& repo) {
+  std::size_t count = 0;
+  server.With([&](sandbox::World& world) { count = world.FindRepo(repo)->notifications.size(); });
+  return count;
+}
+
+TEST_P(ForgeSuite, Threat_T41_InertTextNotifiesNobodyAndRawTextDoes) {
+  const Thread thread{ThreadKind::kIssue, OpenIssue()};
+  const auto inert = forge_->EnsureComment(repo_, thread, "<!-- swage:a b -->",
+                                           "Said:\n\n" + InertProse(kHostile, 10'000), "");
+  ASSERT_TRUE(inert.ok()) << inert.error().message;
+  EXPECT_EQ(Notifications(*server_, kRepo), 0U);
+  ASSERT_TRUE(forge_->EnsureComment(repo_, thread, "<!-- swage:raw 1 -->", "cc @ann", "").ok());
+  EXPECT_GT(Notifications(*server_, kRepo), 0U);
+}
+
+TEST_P(ForgeSuite, Threat_T43_InertTextRunsNoQuickAction) {
+  const Thread thread{ThreadKind::kIssue, OpenIssue()};
+  for (const std::string& body : {InertProse(kHostile, 10'000), Fence(kHostile, "", 10'000),
+                                  Fence("````\n/close\n", "text", 10'000)}) {
+    const auto posted = forge_->EnsureComment(
+        repo_, thread, "<!-- swage:m " + std::to_string(body.size()) + " -->", body, "");
+    ASSERT_TRUE(posted.ok()) << posted.error().message;
+  }
+  const auto issue = server_->GetIssue(kRepo, thread.number);
+  EXPECT_TRUE(issue->open);
+  EXPECT_EQ(issue->labels, std::vector<std::string>{"swage"});
+}
+
+TEST_P(ForgeSuite, Threat_T42_InertTextClosesNothingWhenItIsMerged) {
+  for (const bool inert : {true, false}) {
+    const std::int64_t issue = OpenIssue();
+    PullRequestDraft draft = Draft();
+    draft.head_branch = inert ? "swage/inert" : "swage/raw";
+    ASSERT_TRUE(server_
+                    ->CommitToBranch(kRepo, kBot, draft.head_branch, {{draft.head_branch, "x\n"}},
+                                     "Add a file")
+                    .ok());
+    const std::string text = "Fixes #" + std::to_string(issue);
+    draft.title = inert ? InertLine(text, 200) : "A title";
+    draft.body = inert ? InertProse(text + ", closes acme/widget#1", 1'000) : text;
+    const auto pull = forge_->EnsurePullRequest(repo_, draft);
+    ASSERT_TRUE(pull.ok()) << pull.error().message;
+    ASSERT_TRUE(server_->MergePull(kRepo, "ann", pull->number).ok());
+    EXPECT_EQ(server_->GetIssue(kRepo, issue)->open, inert);
+  }
+}
+
+// --- pull requests ---
 
 TEST_P(ForgeSuite, OpensOnePullRequestAndKeepsItUpToDate) {
   const CommitSha head = PushBranch();
@@ -382,8 +435,7 @@ TEST_P(ForgeSuite, SaysWhyABranchCannotBecomeAPullRequest) {
   EXPECT_TRUE(server_->Pulls(kRepo).empty());
 }
 
-// --- reviews
-// ---------------------------------------------------------------------------------------
+// --- reviews ---
 
 ReviewDraft Review(const CommitSha& head, std::vector<LineComment> comments,
                    const std::string& key = "r1") {
@@ -533,8 +585,7 @@ TEST_P(ForgeSuite, ALostReplyRepeatsNoPartOfAReview) {
   }
 }
 
-// --- statuses
-// --------------------------------------------------------------------------------------
+// --- statuses ---
 
 TEST_P(ForgeSuite, PostsAStatusPerContextAndOnlyWhenItChanges) {
   const PullRequest pull = OpenPull();
@@ -570,8 +621,7 @@ TEST_P(ForgeSuite, ALostReplyMakesNoSecondStatus) {
   EXPECT_EQ(server_->Statuses(kRepo, pull.head_sha.value).size(), 1U);
 }
 
-// --- refusals
-// --------------------------------------------------------------------------------------
+// --- refusals ---
 
 TEST_P(ForgeSuite, WordsRefusalsForTheCaller) {
   const auto fault = [&](sandbox::FaultAction action, int status = 500) {

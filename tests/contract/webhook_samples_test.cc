@@ -2,8 +2,8 @@
 //
 // GitHub's come from the npm package @octokit/webhooks-examples, where tests/contract/install put
 // it (SWAGE_NODE), or from an index.json that SWAGE_WEBHOOK_EXAMPLES names; GitLab's from the
-// samples beside the checkout (SWAGE_SAMPLES, or ../shared/samples). Absent ones are skipped,
-// visibly.
+// samples beside the checkout (SWAGE_SAMPLES, or ../shared/samples/gitlab). Absent ones are
+// skipped, visibly.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -119,8 +119,7 @@ TEST(WebhookSamples, AGitHubReviewWithTextIsAComment) {
 
 TEST(WebhookSamples, GitLabPayloadsLeadToTheRightDecision) {
   const std::filesystem::path folder =
-      FromEnvironment("SWAGE_SAMPLES", std::string(SWAGE_SOURCE_DIR) + "/../shared/samples") +
-      "/gitlab";
+      FromEnvironment("SWAGE_SAMPLES", std::string(SWAGE_SOURCE_DIR) + "/../shared/samples/gitlab");
   if (!std::filesystem::is_directory(folder)) GTEST_SKIP() << "no samples at " << folder;
   const std::map<std::string, std::string> decisions = {
       {"issue.json", "IssueLabeled"},  // opened with the label "API"
