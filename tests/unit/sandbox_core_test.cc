@@ -180,12 +180,12 @@ TEST_F(SandboxCore, WaitUntilWakesOnAChangeFromTheOtherSide) {
   EXPECT_FALSE(forge_->WaitUntil([](World&) { return false; }, std::chrono::milliseconds(1)));
 }
 
-class SandboxGitLabHooks : public SandboxTest {
+class SandboxHookPause : public SandboxTest {
  protected:
-  SandboxGitLabHooks() : SandboxTest(Dialect::kGitLab) {}
+  SandboxHookPause() : SandboxTest(Dialect::kGitLab) {}
 };
 
-TEST_F(SandboxGitLabHooks, FailingHookIsPausedAfterFourFailures) {
+TEST_F(SandboxHookPause, FailingHookIsPausedAfterFourFailures) {
   forge_->AddWebhook(repo_, "http://127.0.0.1:1/hook", "s");
   for (int i = 0; i < 6; ++i) {
     forge_->CreateIssue(repo_, "acme", "Bug", "");
