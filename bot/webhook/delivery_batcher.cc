@@ -28,15 +28,17 @@ std::vector<T> TakeFront(std::vector<T>& from, std::size_t n) {
 }  // namespace
 
 DeliveryBatcher::DeliveryBatcher(Store& store, Log& log, std::function<void()> on_stored)
-    : store_(store), log_(log), on_stored_(std::move(on_stored)), thread_([this] { Loop(); }) {}
+    : store_(store), log_(log), on_stored_(std::move(on_stored)) {
+  for (std::thread& thread : threads_) thread = std::thread([this] { Loop(); });
+}
 
 DeliveryBatcher::~DeliveryBatcher() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
-  wake_.notify_one();
-  thread_.join();
+  wake_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
 }
 
 void DeliveryBatcher::Add(NewDelivery delivery, WebAnswer answer) {
@@ -48,7 +50,7 @@ void DeliveryBatcher::Add(NewDelivery delivery, WebAnswer answer) {
     }
     deliveries_.push_back(std::move(delivery));
     answers_.push_back(std::move(answer));
-    if (!std::exchange(idle_, false)) return;
+    if (idle_ == 0) return;
   }
   wake_.notify_one();
 }
@@ -60,10 +62,10 @@ void DeliveryBatcher::Loop() {
     {
       std::unique_lock lock(mutex_);
       while (deliveries_.empty() && !stopping_) {
-        idle_ = true;
+        ++idle_;
         wake_.wait(lock);
+        --idle_;
       }
-      idle_ = false;
       if (deliveries_.empty()) return;
       const std::size_t n = std::min(deliveries_.size(), kMaxBatch);
       deliveries = TakeFront(deliveries_, n);
@@ -82,10 +84,10 @@ void DeliveryBatcher::Commit(std::vector<NewDelivery>& deliveries,
     for (WebAnswer& answer : answers) answer.Send(NotStored());
     return;
   }
+  if (on_stored_ && std::find(fresh->begin(), fresh->end(), true) != fresh->end()) on_stored_();
   for (std::size_t i = 0; i < answers.size(); ++i) {
     answers[i].Send((*fresh)[i] ? TextResponse(202, "stored") : TextResponse(200, "seen before"));
   }
-  if (on_stored_ && std::find(fresh->begin(), fresh->end(), true) != fresh->end()) on_stored_();
 }
 
 }  // namespace swage

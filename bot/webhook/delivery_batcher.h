@@ -1,10 +1,11 @@
 // DeliveryBatcher: makes verified deliveries durable many at a time, then answers them.
 //
-// One thread takes what has gathered while the disk was busy, stores it with one sync, and answers
+// A thread takes what has gathered while the disk was busy, stores it with one sync, and answers
 // each request (B1: only then). The threads that verify never wait for the disk, so that few of
 // them serve any number of clients. The queue is bounded; a full one refuses at once.
 #pragma once
 
+#include <array>
 #include <condition_variable>
 #include <cstddef>
 #include <functional>
@@ -22,8 +23,10 @@ class DeliveryBatcher {
  public:
   static constexpr std::size_t kMaxQueued = 4096;
   static constexpr std::size_t kMaxBatch = 256;
+  /// One answers while the other one's batch is on its way to the disk.
+  static constexpr std::size_t kThreads = 2;
 
-  /// `on_stored` is called after each batch with a new row, from the batcher's thread.
+  /// `on_stored` is called after each batch with a new row, from a thread of the batcher.
   DeliveryBatcher(Store& store, Log& log, std::function<void()> on_stored);
   /// Stores and answers what was handed in.
   ~DeliveryBatcher();
@@ -42,9 +45,9 @@ class DeliveryBatcher {
   std::condition_variable wake_;
   std::vector<NewDelivery> deliveries_;
   std::vector<WebAnswer> answers_;  // one for each delivery
-  bool idle_ = false;
+  int idle_ = 0;                    // threads that wait
   bool stopping_ = false;
-  std::thread thread_;
+  std::array<std::thread, kThreads> threads_;
 };
 
 }  // namespace swage
