@@ -4,7 +4,9 @@
 //   swage-sandbox [--dialect github|gitlab] [--port N]
 //
 // Makes one repository and four users, prints one line of JSON that names them with their tokens
-// and the URLs, and serves until its stdin is closed. Everything it makes is gone afterwards.
+// and the URLs, and serves until its stdin is closed or it is interrupted. Everything it makes is
+// gone afterwards.
+#include <signal.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -83,7 +85,11 @@ nlohmann::json SetScene(SandboxForge& forge, Dialect dialect) {
           {"users", users}};
 }
 
+/// Also ends when it is interrupted: the handler does nothing but make read() return.
 void WaitForEndOfInput() {
+  struct sigaction interrupt {};
+  interrupt.sa_handler = [](int) {};
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &interrupt, nullptr);
   char buffer[256];
   while (read(STDIN_FILENO, buffer, sizeof buffer) > 0) {
   }
