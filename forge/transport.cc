@@ -202,7 +202,8 @@ Outcome HttplibTransport::Attempt(const HttpRequest& request, const std::string&
   try {
     Watchdog::Guard guard(watchdog_, connection->socket, deadline);
     sent = connection->client->send(raw, answer, error);
-    late = guard.Fired();
+    // The client's own timeouts end at about the same time; either way no answer came in time.
+    late = guard.Fired() || (!sent && clock_.Monotonic() >= deadline);
   } catch (const std::exception&) {
     return {{}, MakeError(ErrorCode::kInternal, "the HTTP client failed"), false};
   }
