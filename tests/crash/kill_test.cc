@@ -78,8 +78,29 @@ TEST_P(Kill, DuringTheAgent) {
       << "the agent outlived its server";
   box.StartServer();
   ExpectOneOfEverything(box, issue);
+  // C11: what the dead server left was found and removed.
+  EXPECT_TRUE(
+      box.WaitFor([&] { return std::filesystem::is_empty(box.data_dir() / "workspaces"); }));
   // D5: the first cycle was not repeated.
   EXPECT_EQ(box.Query("SELECT count(*) FROM steps WHERE kind = 'agent' AND cycle = 1"), "1");
+}
+
+// A stop that was asked for is no fault: the agent is ended, the work goes on after the next start.
+TEST_P(Kill, SigtermDuringTheAgentGivesTheTaskBack) {
+  Box box(Options(AnswerRepo(), ""));
+  const std::string begun = (box.dir() / "begun").string();
+  const std::string agent =
+      "[ -e " + begun + " ] || { touch " + begun + "; sleep 600; }\n" + TwoCycleAgent();
+  ASSERT_TRUE(WriteFileAtomic(box.dir() / "agent.sh", agent, 0700).ok());
+  const std::int64_t issue = box.LabelledIssue("The answer is wrong");
+  ASSERT_TRUE(box.WaitForFile(begun));
+  EXPECT_EQ(box.StopServer(), 0);
+  EXPECT_EQ(box.Query("SELECT state FROM tasks"), "queued");
+  EXPECT_TRUE(std::filesystem::is_empty(box.data_dir() / "workspaces"));
+  box.StartServer();
+  ExpectOneOfEverything(box, issue);
+  // X28: a stop costs no attempt.
+  EXPECT_EQ(box.Query("SELECT attempt FROM tasks"), "1");
 }
 
 TEST_P(Kill, BetweenPushAndPullRequest) {
