@@ -107,7 +107,6 @@ struct HttpServer::State {
   Fd stop;  // an eventfd that stays readable once Stop was called
   std::atomic<bool> stopping{false};
   std::atomic<std::size_t> large_bytes{0};
-  std::atomic<int> unanswered{0};  ///< requests that are answered later
   std::vector<std::thread> threads;
 
   std::mutex mutex;  // guards what follows
@@ -115,6 +114,7 @@ struct HttpServer::State {
   std::unordered_map<std::string, int> per_address;
   std::unordered_map<std::string, int> streams_per_address;
   int streams = 0;
+  int unanswered = 0;  ///< requests that are answered later
   std::condition_variable all_answered;
 };
 
@@ -304,7 +304,10 @@ HttpServer::State::Next HttpServer::State::Answer(Connection& connection) {
   WebResponse response = CallHandler(request);
   if (response.stream && !head_only) return Stream(connection, response);
   if (response.later) {
-    ++unanswered;
+    {
+      const std::lock_guard lock(mutex);
+      ++unanswered;
+    }
     response.later(WebAnswer(*this, connection));
     return Next::kGone;
   }
@@ -339,9 +342,9 @@ void HttpServer::State::AnswerLater(Connection& connection, const WebResponse& r
   } else {
     Drop(connection);
   }
-  if (--unanswered > 0 || !stopping) return;
+  // Under the lock: once the last one is counted, Stop returns and this object may go.
   const std::lock_guard lock(mutex);
-  all_answered.notify_all();
+  if (--unanswered == 0) all_answered.notify_all();
 }
 
 WebResponse HttpServer::State::CallHandler(WebRequest& request) {
