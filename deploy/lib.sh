@@ -2,7 +2,8 @@
 # the SWAGE_* names below.
 
 SWAGE_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-SWAGE_BUILD=${SWAGE_BUILD:-$SWAGE_ROOT/build}
+SWAGE_SANITIZE=${SWAGE_SANITIZE:-}  # address or thread: see CMakeLists.txt; a folder of its own each
+SWAGE_BUILD=${SWAGE_BUILD:-$SWAGE_ROOT/build${SWAGE_SANITIZE:+-$SWAGE_SANITIZE}}
 export SWAGE_BUILD
 
 # One compiler process of this project may take so much (KiB).
@@ -80,7 +81,8 @@ build() {
   local cache=$SWAGE_BUILD/CMakeCache.txt log=$SWAGE_BUILD/build.log
   mkdir -p "$SWAGE_BUILD" || die "cannot write $SWAGE_BUILD"
   if [ ! -f "$SWAGE_BUILD/build.ninja" ] || { [ $tests = ON ] && ! grep -q '^SWAGE_TESTS:BOOL=ON' "$cache"; }; then
-    cmake -S "$SWAGE_ROOT" -B "$SWAGE_BUILD" -G Ninja -DSWAGE_TESTS=$tests >"$log" 2>&1 || {
+    cmake -S "$SWAGE_ROOT" -B "$SWAGE_BUILD" -G Ninja -DSWAGE_TESTS=$tests \
+      -DSWAGE_SANITIZE="$SWAGE_SANITIZE" >"$log" 2>&1 || {
       tail -n 30 "$log" >&2
       die "cmake could not configure; see $log"
     }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
 #include <thread>
 
@@ -33,6 +34,15 @@ int FreePort() {
   auto* raw = reinterpret_cast<sockaddr*>(&address);
   SWAGE_CHECK(bind(fd.get(), raw, size) == 0 && getsockname(fd.get(), raw, &size) == 0);
   return ntohs(address.sin_port);
+}
+
+// What tests/run tells the sanitizers holds for the server too.
+std::vector<std::string> SanitizerOptions() {
+  std::vector<std::string> options;
+  for (const char* name : {"ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"}) {
+    if (const char* value = std::getenv(name)) options.push_back(fmt::format("{}={}", name, value));
+  }
+  return options;
 }
 
 void Write(const fs::path& path, std::string_view text, unsigned mode = 0600) {
@@ -90,7 +100,11 @@ Box::Box(BoxOptions options) : options_(std::move(options)) {
 }
 
 Box::~Box() {
-  if (pid_ > 0) KillServer();
+  // Politely, so that every test also shows that the server comes to its end, and without a leak
+  // where it was built to tell.
+  const int code = pid_ > 0 ? StopServer() : 0;
+  EXPECT_EQ(code, 0) << "the server's exit code";
+  EXPECT_EQ(ServerLog().find("Sanitizer: "), std::string::npos) << "a sanitizer's report";
   if (testing::Test::HasFailure()) {
     std::fprintf(stderr, "--- server log ---\n%s---\n", ServerLog().c_str());
   }
@@ -127,14 +141,17 @@ void Box::StartServer() {
                   arguments[3].data(), nullptr};
   std::string path = "PATH=/usr/local/bin:/usr/bin:/bin";
   std::string home = "HOME=" + dir().string();
-  char* env[] = {path.data(), home.data(), nullptr};
+  std::vector<std::string> sanitizers = SanitizerOptions();
+  std::vector<char*> env = {path.data(), home.data()};
+  for (std::string& options : sanitizers) env.push_back(options.data());
+  env.push_back(nullptr);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&actions, 1, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
   posix_spawn_file_actions_adddup2(&actions, 1, 2);
   posix_spawn_file_actions_addclosefrom_np(&actions, 3);
-  const int error = posix_spawn(&pid_, binary.c_str(), &actions, nullptr, argv, env);
+  const int error = posix_spawn(&pid_, binary.c_str(), &actions, nullptr, argv, env.data());
   posix_spawn_file_actions_destroy(&actions);
   SWAGE_CHECK(error == 0);
   const bool healthy = WaitFor([&] {
@@ -146,12 +163,16 @@ void Box::StartServer() {
 }
 
 void Box::KillServer() {
+  SWAGE_CHECK(pid_ > 0);
   kill(pid_, SIGKILL);
-  waitpid(pid_, nullptr, 0);
+  int status = 0;
+  waitpid(pid_, &status, 0);
   pid_ = -1;
+  EXPECT_TRUE(WIFSIGNALED(status)) << "the server had ended before it was killed";
 }
 
 int Box::StopServer() {
+  SWAGE_CHECK(pid_ > 0);
   kill(pid_, SIGTERM);
   int status = 0;
   waitpid(pid_, &status, 0);
