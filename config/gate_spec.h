@@ -29,7 +29,4 @@ struct GatesRule {
   std::optional<Value> Read(const YamlNode& node, const Spot& spot) const;
 };
 
-/// A report format's name in the YAML: "junit".
-std::string_view Name(ReportFormat format);
-
 }  // namespace swage

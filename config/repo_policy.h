@@ -15,6 +15,7 @@
 namespace swage {
 
 enum class ReportFormat { kNone, kJUnit, kSarif, kTap, kGcc, kMatcher };
+std::string_view Name(ReportFormat format);  ///< "junit": as written in the YAML
 
 /// A check that a change must pass: a command, and how to read what it says.
 struct GateSpec {

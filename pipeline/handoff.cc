@@ -68,24 +68,6 @@ std::string Quoted(const std::string& command) {
   return has_backtick ? fmt::format("`` {} ``", command) : fmt::format("`{}`", command);
 }
 
-std::string_view Name(ReportFormat format) {
-  switch (format) {
-    case ReportFormat::kNone:
-      return "none";
-    case ReportFormat::kJUnit:
-      return "junit";
-    case ReportFormat::kSarif:
-      return "sarif";
-    case ReportFormat::kTap:
-      return "tap";
-    case ReportFormat::kGcc:
-      return "gcc";
-    case ReportFormat::kMatcher:
-      return "matcher";
-  }
-  return "none";
-}
-
 template <class Items>
 std::size_t SkipAllBut(const Items& items, std::size_t kept) {
   return items.size() - std::min(items.size(), kept);
