@@ -28,6 +28,15 @@ std::string FailedGates(const std::vector<GateVerdict>& verdicts) {
   return joined;
 }
 
+// What a gate said becomes rows as well as comments.
+void Redact(const Redactor& redactor, GateVerdict& verdict) {
+  std::vector<std::string*> texts = {&verdict.summary, &verdict.log_tail};
+  for (Finding& finding : verdict.findings) {
+    texts.insert(texts.end(), {&finding.path, &finding.rule, &finding.message});
+  }
+  for (std::string* text : texts) *text = redactor.Apply(*text);
+}
+
 }  // namespace
 
 Loop::Loop(LoopContext context, LoopPlan plan) : context_(context), plan_(std::move(plan)) {
@@ -228,7 +237,7 @@ Result<GateVerdict> Loop::RunGate(const GateSpec& gate, int cycle, const CommitS
       GateVerdict verdict,
       context_.gate_runner.Run(gate, context_.workspace.Commands(), changed, commit, sink, stop));
   log.Flush();
-  verdict.log_tail = context_.redactor.Apply(verdict.log_tail);
+  Redact(context_.redactor, verdict);
   SWAGE_RETURN_IF_ERROR(
       context_.store.FinishStep(lease(), step_id, Name(verdict.outcome), verdict.summary, commit));
   return verdict;

@@ -506,6 +506,11 @@ std::string SecretInChange(std::string_view path) {
       path.empty() ? "the change" : path);
 }
 
+std::string PolicyChanged() {
+  return "This change edits .swage.yml. The gates above are those of the default branch; the edit "
+         "counts after the merge.";
+}
+
 std::string BrokenPolicy(std::string_view faults) {
   return fmt::format(
       "the repository's .swage.yml cannot be used: {}; fix it on the default branch, then "

@@ -97,6 +97,8 @@ std::string NoChange(std::string_view agent);
 std::string AgentFailed(std::string_view agent, std::string_view how);
 std::string NothingNewForRemark();
 std::string SecretInChange(std::string_view path);
+/// For a change that edits the policy file (T23).
+std::string PolicyChanged();
 std::string BrokenPolicy(std::string_view faults);
 std::string SameTreeTwice();
 std::string SameFailureTwice();

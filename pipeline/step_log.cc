@@ -4,12 +4,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace swage {
 namespace {
 
 constexpr std::size_t kMaxHeldLine = 64 << 10;  // a "line" without an end is written in such pieces
+constexpr std::size_t kHeldBack = 4 << 10;  // of which the end may be the first half of a secret
 
 std::string SafeName(std::string_view name) {
   std::string safe;
@@ -56,7 +58,11 @@ void StepLog::Append(std::string_view bytes) {
     WriteSome(fd_.get(), redactor_->Apply(std::string_view(held_).substr(0, end + 1)));
     held_.erase(0, end + 1);
   }
-  if (held_.size() > kMaxHeldLine) Flush();
+  if (held_.size() <= kMaxHeldLine) return;
+  held_ = redactor_->Apply(held_);
+  const std::size_t ready = held_.size() - std::min(held_.size(), kHeldBack);
+  WriteSome(fd_.get(), std::string_view(held_).substr(0, ready));
+  held_.erase(0, ready);
 }
 
 void StepLog::Flush() {

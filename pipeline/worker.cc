@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 
@@ -187,26 +188,15 @@ Result<LoopResult> Worker::RunLoop(const Claimed& claimed, const Ground& ground,
   return loop.Run(stop);
 }
 
-Result<std::optional<std::string>> Worker::FindSecret(const Task& task, const LoopResult& result) {
-  for (const FileDiff& file : result.diff.files) {
-    if (context_.redactor.Contains(file.path)) return std::optional<std::string>("a file name");
-    if (file.change == 'D') continue;
-    const auto content = context_.workspaces.ReadCommitted(task.repo, result.head, file.path);
-    if (!content.ok()) {
-      if (content.error().code == ErrorCode::kNotFound)
-        continue;  // a submodule has no content here
-      return content.error();
-    }
-    if (context_.redactor.Contains(*content)) return std::optional<std::string>(file.path);
-  }
-  return std::optional<std::string>();
-}
-
 Result<RunOutcome> Worker::Conclude(const Claimed& claimed, const RepoPolicy& policy,
                                     LoopResult result) {
   const Task& task = claimed.task;
   if (!result.failed_because.empty()) return Failed(task, result.failed_because);
-  SWAGE_ASSIGN_OR_RETURN(const auto leak, FindSecret(task, result));
+  SWAGE_ASSIGN_OR_RETURN(
+      const auto leak, context_.workspaces.FindInHistory(task.repo, task.base_sha, result.head,
+                                                         [this](std::string_view text) {
+                                                           return context_.redactor.Contains(text);
+                                                         }));
   if (leak) return Failed(task, messages::SecretInChange(*leak));
 
   PublicationInput input;
@@ -218,6 +208,12 @@ Result<RunOutcome> Worker::Conclude(const Claimed& claimed, const RepoPolicy& po
   input.report.cycles = std::move(result.cycles);
   input.report.isolation = kIsolation;
   input.report.usage = result.usage;
+  const auto is_policy = [](const FileDiff& file) {
+    return file.path == kPolicyFile || file.old_path == kPolicyFile;
+  };
+  if (std::any_of(result.diff.files.begin(), result.diff.files.end(), is_policy)) {
+    result.warnings.push_back(messages::PolicyChanged());
+  }
   input.report.warnings = std::move(result.warnings);
   input.report.stopped_because = std::move(result.stopped_because);
   input.report.public_url = context_.settings.public_url;

@@ -58,8 +58,6 @@ class Worker {
   Result<LoopResult> RunLoop(const Claimed& claimed, const Ground& ground, Workspace& workspace,
                              std::stop_token stop);
   Result<RunOutcome> Conclude(const Claimed& claimed, const RepoPolicy& policy, LoopResult result);
-  /// The path of a changed file that holds a known secret; nothing when the change is clean (T39).
-  Result<std::optional<std::string>> FindSecret(const Task& task, const LoopResult& result);
 
   WorkerContext context_;
   GateRunner gates_;

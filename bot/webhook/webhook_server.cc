@@ -135,8 +135,7 @@ WebResponse WebhookServer::State::Receive(const Door& door, WebRequest& request)
       door.dialect->Verify(request.headers, request.body, secret, clock.Now());
   if (!info.ok()) {
     const bool forged = info.error().code == ErrorCode::kUnauthenticated;
-    log.Warn("delivery refused",
-             {{"forge", forge}, {"from", request.remote_address}, {"error", info.error().message}});
+    LogRefusal(forge, request.remote_address, info.error().message);
     return TextResponse(forged ? 401 : 400, info.error().message);
   }
   if (NestsDeeperThan(request.body, kMaxJsonDepth)) {

@@ -18,7 +18,9 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <stop_token>
 #include <string>
@@ -110,6 +112,12 @@ class Workspaces {
   /// A file of a commit in the mirror; kNotFound when absent. Never touches a work tree.
   virtual Result<std::string> ReadCommitted(const RepoRef& repo, const CommitSha& commit,
                                             std::string_view path) = 0;
+  /// Where a commit between `base` and `head` first brings something that `holds` says yes to: a
+  /// path, "a file name" or "a commit message"; nothing when all are clean (T39). Errors:
+  /// kNotFound.
+  virtual Result<std::optional<std::string>> FindInHistory(
+      const RepoRef& repo, const CommitSha& base, const CommitSha& head,
+      const std::function<bool(std::string_view)>& holds) = 0;
   virtual Result<std::unique_ptr<Workspace>> Provision(const ProvisionRequest& request,
                                                        std::stop_token stop) = 0;
   /// Pushes exactly one ref with --force-with-lease (T40). Pushing what is already there is

@@ -7,6 +7,7 @@
 #include "config/base/crypto.h"
 #include "pipeline/workspace/checks.h"
 #include "pipeline/workspace/git.h"
+#include "pipeline/workspace/history_scan.h"
 #include "pipeline/workspace/mirror.h"
 #include "pipeline/workspace/sweep.h"
 #include "pipeline/workspace/worktree_workspace.h"
@@ -63,6 +64,14 @@ class WorktreeWorkspaces final : public Workspaces {
     SWAGE_ASSIGN_OR_RETURN(Mirror mirror, MirrorOf(repo));
     SWAGE_RETURN_IF_ERROR(MustExist(mirror, repo));
     return mirror.ReadCommitted(commit, path);
+  }
+
+  Result<std::optional<std::string>> FindInHistory(
+      const RepoRef& repo, const CommitSha& base, const CommitSha& head,
+      const std::function<bool(std::string_view)>& holds) override {
+    SWAGE_ASSIGN_OR_RETURN(Mirror mirror, MirrorOf(repo));
+    SWAGE_RETURN_IF_ERROR(MustExist(mirror, repo));
+    return swage::FindInHistory(mirror.GitDir(), base, head, holds);
   }
 
   Result<std::unique_ptr<Workspace>> Provision(const ProvisionRequest& request,
