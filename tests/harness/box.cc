@@ -91,7 +91,7 @@ Box::Box(BoxOptions options) : options_(std::move(options)) {
   forge_->SetMember(options_.repo, "ada", Role::kMaintain);
   forge_->SetMember(options_.repo, "eve", Role::kRead);
   forge_->SetMember(options_.repo, "swage-bot", Role::kWrite);
-  secret_ = "hook-" + RandomHex(16);
+  secret_ = options_.webhook_secret.empty() ? "hook-" + RandomHex(16) : options_.webhook_secret;
   hooks_port_ = FreePort();
   dashboard_port_ = FreePort();
   WriteConfig();
@@ -115,23 +115,38 @@ std::string Box::HooksUrl() const {
 }
 
 void Box::WriteConfig() {
-  Write(dir() / "token", bot_token_);
+  const auto either = [](const std::string& given, const std::string& real) {
+    return given.empty() ? real : given;
+  };
+  Write(dir() / "token", either(options_.token, bot_token_));
   Write(dir() / "secret", secret_);
-  Write(dir() / "agent.sh", options_.agent, 0700);
+  SetAgent(options_.agent);
   std::string yaml = fmt::format(
-      "data_dir: {}\nlisten: 127.0.0.1:{}\ndashboard: 127.0.0.1:{}\n"
+      "data_dir: {}\nlisten: 127.0.0.1:{}\ndashboard: \"{}:{}\"\n"
       "public_url: http://127.0.0.1:{}\nlog: {{level: debug}}\n"
-      "forges:\n  - name: box\n    kind: {}\n    api_url: {}\n    git_url: {}\n"
-      "    token: file:{}\n    webhook_secret: file:{}\n    repos: [\"acme/*\"]\n"
-      "agent:\n  command: [/bin/bash, {}, \"{{task_file}}\"]\n",
-      data_dir().string(), hooks_port_, dashboard_port_, dashboard_port_,
-      options_.dialect == sandbox::Dialect::kGitHub ? "github" : "gitlab", forge_->ApiUrl(),
-      forge_->Url(), (dir() / "token").string(), (dir() / "secret").string(),
-      (dir() / "agent.sh").string());
+      "forges:\n  - name: box\n    kind: {}\n    api_url: {}\n    git_url: \"{}\"\n"
+      "    token: file:{}\n    webhook_secret: file:{}\n    repos: [\"acme/*\"]\n{}"
+      "agent:\n  command: [/bin/bash, {}, {}]\n",
+      data_dir().string(), hooks_port_, options_.dashboard_host, dashboard_port_, dashboard_port_,
+      options_.dialect == sandbox::Dialect::kGitHub ? "github" : "gitlab",
+      either(options_.api_url, forge_->ApiUrl()), either(options_.git_url, forge_->Url()),
+      (dir() / "token").string(), (dir() / "secret").string(), options_.forge_config,
+      (dir() / "agent.sh").string(), options_.agent_arguments);
   Write(dir() / "swage.yml", yaml + options_.extra_config);
 }
 
-void Box::StartServer() {
+void Box::EditConfig(std::string_view what, std::string_view with) {
+  std::string config = ReadFile(dir() / "swage.yml").value();
+  const std::size_t at = config.find(what);
+  SWAGE_CHECK(at != config.npos);
+  Write(dir() / "swage.yml", config.replace(at, what.size(), with));
+}
+
+void Box::SetAgent(const std::string& script) {
+  Write(dir() / "agent.sh", script, 0700);
+}
+
+void Box::Spawn() {
   SWAGE_CHECK(pid_ < 0);
   const std::string binary = std::string(SWAGE_BINARY_DIR) + "/swage";
   const std::string config = (dir() / "swage.yml").string();
@@ -139,7 +154,7 @@ void Box::StartServer() {
   std::string arguments[] = {binary, "serve", "--config", config};
   char* argv[] = {arguments[0].data(), arguments[1].data(), arguments[2].data(),
                   arguments[3].data(), nullptr};
-  std::string path = "PATH=/usr/local/bin:/usr/bin:/bin";
+  std::string path = "PATH=" + options_.path;
   std::string home = "HOME=" + dir().string();
   std::vector<std::string> sanitizers = SanitizerOptions();
   std::vector<char*> env = {path.data(), home.data()};
@@ -154,6 +169,10 @@ void Box::StartServer() {
   const int error = posix_spawn(&pid_, binary.c_str(), &actions, nullptr, argv, env.data());
   posix_spawn_file_actions_destroy(&actions);
   SWAGE_CHECK(error == 0);
+}
+
+void Box::StartServer() {
+  Spawn();
   const bool healthy = WaitFor([&] {
     httplib::Client client("127.0.0.1", hooks_port_);
     const auto response = client.Get("/healthz");
@@ -178,6 +197,25 @@ int Box::StopServer() {
   waitpid(pid_, &status, 0);
   pid_ = -1;
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int Box::ServeToExit() {
+  Spawn();
+  int status = 0;
+  if (WaitFor([&] { return waitpid(pid_, &status, WNOHANG) == pid_; })) {
+    pid_ = -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+  KillServer();
+  return -1;
+}
+
+void Box::Freeze() {
+  kill(pid_, SIGSTOP);
+}
+
+void Box::Thaw() {
+  kill(pid_, SIGCONT);
 }
 
 std::string Box::ServerLog() const {
@@ -227,6 +265,16 @@ bool Box::WaitForFile(const fs::path& path) {
   return WaitFor([&] { return fs::exists(path); });
 }
 
+bool Box::Settle() {
+  return forge_->WaitForWebhooks() && WaitFor([&] {
+           return Query("SELECT count(*) FROM deliveries WHERE state = 'pending'") == "0";
+         });
+}
+
+bool Box::WaitForLog(std::string_view text) {
+  return WaitFor([&] { return ServerLog().find(text) != std::string::npos; });
+}
+
 std::vector<sandbox::Note> Box::NotesBy(std::string_view login, std::int64_t issue) {
   std::vector<sandbox::Note> notes;
   const auto found = forge_->GetIssue(repo(), issue);
@@ -265,6 +313,31 @@ std::vector<std::string> Box::OpenLineComments(const sandbox::Pull& pull) {
     bodies.push_back(discussion.notes.front().body);
   }
   return bodies;
+}
+
+std::vector<std::string> Box::BotTexts() {
+  std::vector<std::string> texts;
+  forge_->With([&](sandbox::World& world) {
+    const sandbox::Id self = world.FindUser("swage-bot")->id;
+    const auto add = [&](const sandbox::Note& note) {
+      if (note.author == self && !note.system) texts.push_back(note.body);
+    };
+    const sandbox::Repo& in = *world.FindRepo(repo());
+    for (const auto& [number, issue] : in.issues) {
+      for (const sandbox::Note& note : issue.notes) add(note);
+    }
+    for (const auto& [number, pull] : in.pulls) {
+      if (pull.author == self) texts.insert(texts.end(), {pull.title, pull.body});
+      for (const sandbox::Note& note : pull.notes) add(note);
+      for (const sandbox::Review& review : pull.reviews) texts.push_back(review.body);
+      for (const sandbox::Discussion& discussion : pull.discussions) {
+        for (const sandbox::DiffNote& note : discussion.notes) add(note);
+      }
+    }
+    for (const sandbox::Status& status : in.statuses) texts.push_back(status.description);
+    for (const sandbox::CheckRun& run : in.check_runs) texts.push_back(run.summary + run.text);
+  });
+  return texts;
 }
 
 std::string Box::Query(const std::string& sql) {

@@ -31,6 +31,17 @@ struct BoxOptions {
   std::string extra_config;
   std::string repo = "acme/lib";
   bool start = true;
+  /// What follows the agent's script on its command line, as YAML list items.
+  std::string agent_arguments = "\"{task_file}\"";
+  /// Lines for the forge's entry in swage.yml, each with four blanks before it.
+  std::string forge_config;
+  /// Instead of the real ones, where not empty.
+  std::string api_url;
+  std::string git_url;
+  std::string token;
+  std::string webhook_secret;
+  std::string dashboard_host = "127.0.0.1";
+  std::string path = "/usr/local/bin:/usr/bin:/bin";
 };
 
 /// A small repository whose gate `tests` passes when `answer.txt` holds 42, and whose advisory gate
@@ -58,11 +69,18 @@ class Box {
   void StartServer();
   void KillServer();  ///< SIGKILL, reaped
   int StopServer();   ///< SIGTERM; returns the exit code
+  /// For a server that refuses to start: its exit code, or -1 when it serves all the same.
+  int ServeToExit();
+  void Freeze();  ///< the server stands still; what is sent to it waits
+  void Thaw();
   pid_t server_pid() const { return pid_; }
   /// Everything the server wrote to stdout and stderr, all starts together.
   std::string ServerLog() const;
 
   // --- people. "ada" maintains, "eve" reads, "swage-bot" is the server's own account.
+  void SetAgent(const std::string& script);
+  /// Changes the first occurrence in swage.yml; for the next start.
+  void EditConfig(std::string_view what, std::string_view with);
   /// Opens an issue as ada and labels it.
   std::int64_t LabelledIssue(std::string_view title, std::string_view body = "Please.");
   /// The thread of the one pull request.
@@ -75,6 +93,9 @@ class Box {
   /// Until the issue's sticky comment contains `text`.
   bool WaitForSticky(std::int64_t issue, std::string_view text);
   bool WaitForFile(const std::filesystem::path& path);
+  /// Until every webhook so far was delivered, and decided upon.
+  bool Settle();
+  bool WaitForLog(std::string_view text);
   bool WaitFor(const std::function<bool()>& condition);
 
   // --- looking
@@ -85,6 +106,8 @@ class Box {
   std::vector<std::string> ReviewBodies(const sandbox::Pull& pull);
   /// The bot's line comments on a pull request that are not resolved.
   std::vector<std::string> OpenLineComments(const sandbox::Pull& pull);
+  /// Everything that the bot has said at the forge: comments, pull requests, reviews, statuses.
+  std::vector<std::string> BotTexts();
   /// Runs a read-only query on a copy of the server's database; rows joined by '\n', columns by
   /// '|'.
   std::string Query(const std::string& sql);
@@ -93,6 +116,7 @@ class Box {
 
  private:
   void WriteConfig();
+  void Spawn();
 
   BoxOptions options_;
   TempDir dir_{"swage-box-"};

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <thread>
 
+#include "tests/harness/trap_server.h"
 #include "tests/unit/workspace_fixture.h"
 
 namespace swage {
@@ -16,35 +17,6 @@ namespace fs = std::filesystem;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-// Counts requests and answers them with one status.
-class TrapServer {
- public:
-  explicit TrapServer(
-      std::function<void(const httplib::Request&, httplib::Response&)> answer = {}) {
-    server_.set_pre_routing_handler([this, answer](const auto& request, auto& response) {
-      ++requests_;
-      response.status = 404;
-      if (answer) answer(request, response);
-      return httplib::Server::HandlerResponse::Handled;
-    });
-    port_ = server_.bind_to_any_port("127.0.0.1");
-    thread_ = std::thread([this] { server_.listen_after_bind(); });
-  }
-  ~TrapServer() {
-    while (!server_.is_running()) std::this_thread::yield();
-    server_.stop();
-    thread_.join();
-  }
-  std::string Url() const { return "http://127.0.0.1:" + std::to_string(port_); }
-  int Requests() const { return requests_; }
-
- private:
-  httplib::Server server_;
-  std::thread thread_;
-  std::atomic<int> requests_ = 0;
-  int port_ = 0;
-};
 
 class WorkspaceThreats : public WorkspaceTest {
  protected:
