@@ -34,7 +34,9 @@ struct Connection {
   std::size_t drain_left = 0;
   std::size_t charged = 0;  ///< what it holds of the server's memory for large bodies
 
-  std::atomic<std::int64_t> deadline{kNever};  ///< Monotonic(), in its own ticks
+  /// Monotonic(), in its own ticks. Stored last by the thread that lets go, exchanged first by the
+  /// one that takes over.
+  std::atomic<std::int64_t> deadline{kNever};
   std::atomic<bool> expired{false};
 };
 

@@ -221,7 +221,9 @@ void HttpServer::State::ServeLoop() {
     if (stopping) return;
     if (n != 1) continue;  // EINTR
     Connection& connection = *static_cast<Connection*>(event.data.ptr);
-    connection.deadline = Connection::kNever;
+    // Reads what Park or Admit stored, and with it all that its thread wrote before: the language
+    // knows of no order that epoll makes.
+    connection.deadline.exchange(Connection::kNever);
     switch (Serve(connection)) {
       case Next::kPark:
         Park(connection);
