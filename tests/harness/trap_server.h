@@ -50,6 +50,10 @@ class TrapServer {
     running_ = std::make_unique<ServerThread>(*server_);
   }
 
+  /// After this, what `answer` wrote may be read.
+  void Stop() { running_.reset(); }
+
+  /// Until Stop.
   std::string Url(std::string_view scheme = "http") const {
     return std::string(scheme) + "://127.0.0.1:" + std::to_string(running_->Port());
   }

@@ -272,6 +272,7 @@ TEST_F(WorkspaceThreats, Threat_T49_TheTokenReachesTheRemoteAndNothingElse) {
   });
   GitRemote remote{server.Url() + "/o/r.git", "x-access-token", token, ""};
   const auto fetched = workspaces_->Fetch(repo_, remote, "main", {});
+  server.Stop();
   ASSERT_FALSE(fetched.ok());
   EXPECT_EQ(fetched.error().code, ErrorCode::kDenied) << fetched.error().message;
   EXPECT_EQ(seen, header);
