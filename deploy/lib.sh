@@ -8,6 +8,8 @@ export SWAGE_BUILD
 
 # One compiler process of this project may take so much (KiB).
 readonly SWAGE_COMPILER_KIB=1000000
+# What a first build takes with the tests, and the compiler's cache with it (MiB).
+readonly SWAGE_BUILD_MIB=1000
 
 say() { printf 'swage: %s\n' "$*"; }
 
@@ -38,13 +40,14 @@ packages_for() {
 
 # as_root COMMAND...: directly, or through sudo.
 as_root() {
-  if [ "$(id -u)" -eq 0 ]; then
-    "$@"
-  elif command -v sudo >/dev/null; then
-    sudo "$@"
-  else
-    die "this needs root and there is no sudo; as root, run: $*"
-  fi
+  if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# can_be_root: whether as_root will work: without a password, or with somebody there to type it.
+can_be_root() {
+  [ "$(id -u)" -eq 0 ] && return
+  command -v sudo >/dev/null || return
+  sudo -n true 2>/dev/null || { [ -t 0 ] && sudo -v; }
 }
 
 # need_packages PURPOSE...: installs what is missing, and says what.
@@ -54,12 +57,22 @@ need_packages() {
     is_there "$package" || missing+=("$package")
   done
   [ ${#missing[@]} -gt 0 ] || return 0
+  local install="apt-get install -y --no-install-recommends ${missing[*]}"
   command -v apt-get >/dev/null || die "this machine has no apt; install what these Debian packages hold: ${missing[*]}"
   say "installing from Debian with apt: ${missing[*]}"
+  can_be_root || die "installing needs root or sudo; have somebody run this as root, then start again: $install"
   local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
   as_root "${apt[@]}" update || say "apt could not refresh its lists; trying with those that are here"
   as_root "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >/dev/null ||
-    die "apt could not install: ${missing[*]}"
+    die "apt could not install them, see above; with the network and space on the disk, start again (or try by hand: $install)"
+}
+
+# need_space DIR: room for a first build there.
+need_space() {
+  local free
+  free=$(df --output=avail -BM "$1" 2>/dev/null | tail -n 1 | tr -dc 0-9)
+  [ "${free:-$SWAGE_BUILD_MIB}" -ge "$SWAGE_BUILD_MIB" ] ||
+    die "only $free MiB are free in $1, a build takes $SWAGE_BUILD_MIB; make room, or set SWAGE_BUILD to a folder elsewhere"
 }
 
 # build_jobs: as many compilers at once as there are processors and memory for.
@@ -79,7 +92,9 @@ build() {
   shift
   [ "$what" = app ] || tests=ON
   local cache=$SWAGE_BUILD/CMakeCache.txt log=$SWAGE_BUILD/build.log
-  mkdir -p "$SWAGE_BUILD" || die "cannot write $SWAGE_BUILD"
+  mkdir -p "$SWAGE_BUILD" && [ -w "$SWAGE_BUILD" ] ||
+    die "cannot write to $SWAGE_BUILD; set SWAGE_BUILD to a folder of yours, or clone as the user that you are"
+  [ -f "$SWAGE_BUILD/build.ninja" ] || need_space "$SWAGE_BUILD"
   if [ ! -f "$SWAGE_BUILD/build.ninja" ] || { [ $tests = ON ] && ! grep -q '^SWAGE_TESTS:BOOL=ON' "$cache"; }; then
     cmake -S "$SWAGE_ROOT" -B "$SWAGE_BUILD" -G Ninja -DSWAGE_TESTS=$tests \
       -DSWAGE_SANITIZE="$SWAGE_SANITIZE" >"$log" 2>&1 || {
