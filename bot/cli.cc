@@ -4,8 +4,10 @@
 #include <ostream>
 
 #include "bot/config_check.h"
+#include "config/base/text.h"
 #include "config/rules.h"
 #include "config/settings.h"
+#include "pipeline/agent.h"
 
 namespace swage {
 namespace {
@@ -84,8 +86,11 @@ class Parser {
         ->capture_default_str();
     demo_->add_flag("--once", demo_options_.once,
                     "Leave when the pull request is open; 0 if its gates are green");
-    demo_->add_option("--agent", demo_options_.agent,
-                      "A real agent's preset (codex, ...) instead of the scripted one");
+    demo_->add_option(
+        "--agent", demo_options_.agent,
+        "A real agent instead of the scripted one: " + Join(AgentPresets(), ", ") +
+            "; or a program of yours by its path (./my-agent), which gets the path of "
+            "task.json and edits the files it stands in");
     auto* repo = demo_
                      ->add_option("--repo", demo_options_.repo,
                                   "A local git repository to work on instead of the demo's own")
@@ -97,7 +102,8 @@ class Parser {
         ->needs(repo);
     demo_->add_option("--gate", gates_, "A check as NAME=COMMAND, for /bin/sh; may be repeated")
         ->allow_extra_args(false);
-    demo_->add_option("--data", demo_options_.data, "Where to keep everything; default: nowhere");
+    demo_->add_option("--data", demo_options_.data,
+                      "An empty or new folder to keep everything in; default: a temporary one");
     demo_->add_option("--port", demo_options_.port, "Port of the pages; 0 = a free one")
         ->check(CLI::Range(0, 65'535))
         ->capture_default_str();

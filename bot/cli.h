@@ -30,7 +30,7 @@ struct DemoGate {
 struct DemoOptions {
   std::string forge;  ///< the dialect that the sandbox forge speaks
   bool once = false;  ///< leave when the pull request is open, with 0 if its gates are green
-  std::string agent;  ///< a preset; empty = the scripted agent
+  std::string agent;  ///< a preset, or a program (with a slash); empty = the scripted agent
   std::filesystem::path repo;   ///< an existing local repository; empty = the demo's own
   std::filesystem::path issue;  ///< a Markdown file: first line the title, the rest the body
   std::vector<DemoGate> gates;  ///< empty = those of the repository's `.swage.yml`

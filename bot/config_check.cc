@@ -1,13 +1,12 @@
 #include "bot/config_check.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cstdlib>
 #include <optional>
 #include <ostream>
 
 #include "bot/cli.h"
+#include "bot/find_program.h"
 #include "config/base/clock.h"
 #include "config/base/text.h"
 #include "config/faults.h"
@@ -16,30 +15,6 @@
 
 namespace swage {
 namespace {
-
-namespace fs = std::filesystem;
-
-bool IsProgram(const fs::path& file) {
-  std::error_code ignored;
-  return fs::is_regular_file(file, ignored) && access(file.c_str(), X_OK) == 0;
-}
-
-std::optional<fs::path> FindProgram(const std::string& name,
-                                    const std::vector<std::string>& folders) {
-  if (name.find('/') != std::string::npos) {
-    return IsProgram(name) ? std::optional<fs::path>(name) : std::nullopt;
-  }
-  for (const std::string& folder : folders) {
-    if (!folder.empty() && IsProgram(fs::path(folder) / name)) return fs::path(folder) / name;
-  }
-  return std::nullopt;
-}
-
-std::vector<std::string> Folders(std::string_view path) {
-  std::vector<std::string> folders;
-  for (const std::string_view folder : Split(path, ':')) folders.emplace_back(folder);
-  return folders;
-}
 
 struct AgentState {
   std::string text;
@@ -58,14 +33,12 @@ AgentState LookAtAgent(const AgentSettings& agent) {
   }
   const std::string program = preset == nullptr ? agent.command.front() : preset->argv.front();
   std::vector<std::string> folders = agent.extra_path;
-  for (std::string& folder : Folders(kCommandPath)) folders.push_back(std::move(folder));
+  for (std::string& folder : FoldersOf(kCommandPath)) folders.push_back(std::move(folder));
   if (const auto found = FindProgram(program, folders)) {
     return {fmt::format("{}: {}", agent.preset, found->string()), true};
   }
   std::string text = fmt::format("{}: {} is not in {}", agent.preset, program, Join(folders, ":"));
-  const char* own_path = std::getenv("PATH");
-  const auto elsewhere = FindProgram(program, Folders(own_path == nullptr ? "" : own_path));
-  if (elsewhere) {
+  if (const auto elsewhere = FindProgram(program, OwnFolders())) {
     text += fmt::format("; your shell has it: add {} to agent.extra_path",
                         elsewhere->parent_path().string());
   } else if (preset != nullptr) {

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -25,6 +26,10 @@ namespace {
 using demo::Scene;
 using demo::TimelineEvent;
 using Steady = std::chrono::steady_clock;
+
+// A copy of the repository, a workspace and what its gates build.
+constexpr std::uintmax_t kMinFreeMiB = 200;
+constexpr auto kDeliveryLimit = std::chrono::seconds(2);
 
 void Say(const std::string& line) {
   std::printf("%s\n", line.c_str());
@@ -69,11 +74,27 @@ struct Outcome {
 bool IsGreen(Scene& scene) {
   const auto pulls = scene.forge().Pulls(scene.repo());
   if (pulls.size() != 1 || !pulls.front().open || pulls.front().draft) return false;
-  for (const auto& status : scene.forge().Statuses(scene.repo(), pulls.front().head_sha)) {
+  const auto statuses = scene.forge().Statuses(scene.repo(), pulls.front().head_sha);
+  for (const auto& status : statuses) {
     if (status.state == "failure" || status.state == "failed" || status.state == "error")
       return false;
   }
-  return true;
+  return !statuses.empty();
+}
+
+// A server that did not take the label's webhook would be waited for in vain. `sent_before`: what
+// the forge sent until then, when nobody listened yet.
+Result<void> CheckDelivered(Scene& scene, std::size_t sent_before) {
+  scene.forge().WaitForWebhooks(kDeliveryLimit);
+  const auto deliveries = scene.forge().Deliveries();
+  for (std::size_t i = sent_before; i < deliveries.size(); ++i) {
+    const auto& delivery = deliveries[i];
+    if (!delivery.done || delivery.status / 100 == 2) continue;
+    return MakeError(ErrorCode::kUnavailable,
+                     fmt::format("the server did not take the webhook `{}`: {} {}", delivery.event,
+                                 delivery.status, StripControl(Truncate(delivery.response, 200))));
+  }
+  return Ok();
 }
 
 void ShowPlaces(Scene& scene, std::int64_t issue) {
@@ -108,36 +129,40 @@ Outcome Watch(Scene& scene, std::int64_t issue, Steady::time_point begun, bool f
   return outcome;
 }
 
-Result<int> Play(const DemoOptions& options, const std::filesystem::path& dir, sigset_t ends) {
+// Ends Play's wait for a signal.
+void WakeUp() {
+  kill(getpid(), SIGTERM);
+}
+
+Result<Outcome> Play(const DemoOptions& options, const std::filesystem::path& dir, sigset_t ends) {
   SWAGE_ASSIGN_OR_RETURN(const auto scene, Scene::Set(options, dir));
-  SWAGE_ASSIGN_OR_RETURN(const auto server,
-                         demo::ServerProcess::Start(scene->config(), dir / "swage.log",
-                                                    scene->hooks_port(), ServerEnvironment()));
+  SWAGE_ASSIGN_OR_RETURN(const auto server, demo::ServerProcess::Start(
+                                                scene->config(), dir / "swage.log",
+                                                scene->hooks_port(), ServerEnvironment(), WakeUp));
   const Pages pages(*scene);
   Say(fmt::format("sandbox forge ({} dialect)   {}/{}", options.forge, scene->forge().Url(),
                   scene->repo()));
   Say("dashboard                    " + pages.Dashboard());
   Say("configuration                " + scene->config().string());
   Say("server's log                 " + (dir / "swage.log").string());
-  if (options.agent.empty()) {
-    Say("agent                        a SCRIPTED stand-in (no model); --agent NAME uses a real "
-        "one");
-  } else {
-    Say("agent                        " + options.agent);
-  }
+  Say("agent                        " + scene->agent());
+  for (const std::string& note : scene->notes()) Say("note                         " + note);
   Say("");
 
   const Steady::time_point begun = Steady::now();
+  const std::size_t sent_before = scene->forge().Deliveries().size();
   const std::int64_t issue = scene->forge().CreateIssue(scene->repo(), demo::kPerson,
                                                         scene->issue().title, scene->issue().body);
   Say(fmt::format("   0.00 s  {:<12} {} labels issue #{} `swage`: {}", "label", demo::kPerson,
                   issue, scene->issue().title));
   scene->forge().AddLabel(scene->repo(), demo::kPerson, issue, "swage");
 
+  SWAGE_RETURN_IF_ERROR(CheckDelivered(*scene, sent_before));
+
   std::optional<Outcome> outcome;
   std::jthread watcher([&](std::stop_token stop) {
     outcome = Watch(*scene, issue, begun, !options.once, stop);
-    if (options.once) kill(getpid(), SIGTERM);  // wakes the wait below
+    if (options.once) WakeUp();
   });
   if (!options.once) {
     Say("(stop with Ctrl-C; comment `/swage help` under the issue or the pull request at any "
@@ -147,13 +172,63 @@ Result<int> Play(const DemoOptions& options, const std::filesystem::path& dir, s
   sigwait(&ends, &signal);
   watcher.request_stop();
   watcher.join();
-  if (outcome && outcome->green) {
-    Say("\nThe pull request is open, reviewed and green.");
-    return 0;
+  if (!server->Running()) {
+    return MakeError(ErrorCode::kInternal,
+                     "the server ended by itself; its last words:\n" + server->LastWords());
   }
-  Say(outcome && outcome->ended ? "\nThe task ended without a green pull request; see the log."
-                                : "\nStopped before the task was done.");
-  return 1;
+  return outcome.value_or(Outcome{});
+}
+
+Result<void> CheckFree(const std::filesystem::path& dir) {
+  std::error_code error;
+  const std::uintmax_t free = std::filesystem::space(dir, error).available >> 20;
+  if (error || free >= kMinFreeMiB) return Ok();
+  return MakeError(
+      ErrorCode::kInternal,
+      fmt::format("only {} MiB are free in {}, the demo needs {}; make room, or name a "
+                  "folder elsewhere with --data",
+                  free, dir.string(), kMinFreeMiB));
+}
+
+// Where the demo lives: the user's folder, which stays, or a temporary one, which goes.
+class Place {
+ public:
+  static Result<Place> Make(const std::filesystem::path& wanted) {
+    if (wanted.empty()) {
+      SWAGE_ASSIGN_OR_RETURN(std::filesystem::path made, MakeTempDir("swage-demo-"));
+      Place place(std::move(made), true);
+      SWAGE_RETURN_IF_ERROR(CheckFree(place.dir()));
+      return place;
+    }
+    // A server's state from an earlier run knows nothing of a new forge.
+    SWAGE_RETURN_IF_ERROR(MakeDirs(wanted));
+    std::error_code error;
+    if (!std::filesystem::is_empty(wanted, error) || error) {
+      return MakeError(ErrorCode::kConflict,
+                       fmt::format("--data: {} is not empty; name a new folder", wanted.string()));
+    }
+    SWAGE_RETURN_IF_ERROR(CheckFree(wanted));
+    return Place(std::filesystem::absolute(wanted), false);
+  }
+  Place(Place&& other) noexcept : dir_(std::move(other.dir_)), goes_(other.goes_) {
+    other.goes_ = false;
+  }
+  Place& operator=(Place&&) = delete;
+  ~Place() {
+    if (goes_) (void)RemoveTree(dir_).ok();
+  }
+  const std::filesystem::path& dir() const { return dir_; }
+  void Keep() { goes_ = false; }
+
+ private:
+  Place(std::filesystem::path dir, bool goes) : dir_(std::move(dir)), goes_(goes) {}
+  std::filesystem::path dir_;
+  bool goes_;
+};
+
+int Fail(const std::string& message) {
+  std::fprintf(stderr, "swage demo: %s\n", message.c_str());
+  return kExitFailed;
 }
 
 }  // namespace
@@ -166,27 +241,20 @@ int RunDemo(const DemoOptions& options) {
   pthread_sigmask(SIG_BLOCK, &ends, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
 
-  if (!options.repo.empty() && options.issue.empty()) {
-    std::fprintf(
-        stderr,
-        "swage demo: --repo needs --issue FILE.md: first line the title, the rest the text\n");
-    return kExitUsage;
+  auto place = Place::Make(options.data);
+  if (!place.ok()) return Fail(place.error().message);
+  const auto outcome = Play(options, place->dir(), ends);
+  if (!outcome.ok()) return Fail(outcome.error().message);
+  if (outcome->green) {
+    Say("\nThe pull request is open, reviewed and green.");
+    return kExitOk;
   }
-  std::optional<TempDir> temporary;
-  std::filesystem::path dir = options.data;
-  if (dir.empty()) {
-    temporary.emplace("swage-demo-");
-    dir = temporary->path();
-  } else if (auto made = MakeDirs(dir); !made.ok()) {
-    std::fprintf(stderr, "swage demo: %s\n", made.error().message.c_str());
-    return kExitFailed;
-  }
-  const auto played = Play(options, std::filesystem::absolute(dir), ends);
-  if (!played.ok()) {
-    std::fprintf(stderr, "swage demo: %s\n", played.error().message.c_str());
-    return kExitFailed;
-  }
-  return *played;
+  if (!outcome->ended) return Fail("stopped before the task was done");
+  // The pages go with this process; what explains the failure stays.
+  if (options.once) place->Keep();
+  Say(fmt::format("\nThe task ended without a green pull request.{}",
+                  options.once ? " Its logs are kept: " + place->dir().string() : ""));
+  return kExitFailed;
 }
 
 }  // namespace swage

@@ -5,9 +5,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cstdlib>
+#include <cerrno>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "bot/demo/source_repo.h"
 #include "config/base/crypto.h"
 #include "config/base/files.h"
 #include "config/base/json.h"
@@ -17,11 +19,6 @@
 namespace swage::demo {
 namespace fs = std::filesystem;
 namespace {
-
-// What the presets' programs look for; given to the agent when the user's own environment has it.
-constexpr const char* kApiKeys[] = {"ANTHROPIC_API_KEY", "CODEX_API_KEY",  "OPENAI_API_KEY",
-                                    "GEMINI_API_KEY",    "GOOGLE_API_KEY", "OPENROUTER_API_KEY",
-                                    "DEEPSEEK_API_KEY"};
 
 // Beside the sources while developing, in ../share/swage once installed.
 Result<fs::path> FindMaterial() {
@@ -37,15 +34,24 @@ Result<fs::path> FindMaterial() {
                   (here / "../../deploy/demo").lexically_normal().string()));
 }
 
-Result<int> FreePort() {
+// A port that can be listened on: the one that is asked for, or with 0 any.
+Result<int> FreePort(int wanted = 0) {
   const Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const int on = 1;  // as the server does: what is only in TIME_WAIT is free
+  setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(static_cast<std::uint16_t>(wanted));
   socklen_t size = sizeof address;
   auto* raw = reinterpret_cast<sockaddr*>(&address);
   if (!fd.valid() || bind(fd.get(), raw, size) != 0 || getsockname(fd.get(), raw, &size) != 0) {
-    return MakeError(ErrorCode::kUnavailable, "no free port on 127.0.0.1");
+    const std::string why = std::strerror(errno);
+    if (wanted == 0) return MakeError(ErrorCode::kUnavailable, "no free port on 127.0.0.1: " + why);
+    return MakeError(ErrorCode::kUnavailable,
+                     fmt::format("--port: cannot listen on 127.0.0.1:{}: {}; choose another port, "
+                                 "or leave --port out to get a free one",
+                                 wanted, why));
   }
   return ntohs(address.sin_port);
 }
@@ -100,6 +106,7 @@ Result<DemoIssue> ReadIssueFile(const fs::path& file) {
 
 Result<std::unique_ptr<Scene>> Scene::Set(const DemoOptions& options, const fs::path& dir) {
   std::unique_ptr<Scene> scene(new Scene());
+  SWAGE_RETURN_IF_ERROR(scene->LookAtMaterial(options));
   sandbox::SandboxOptions forge;
   forge.dialect = options.forge == "gitlab" ? sandbox::Dialect::kGitLab : sandbox::Dialect::kGitHub;
   forge.data_dir = dir / "forge";
@@ -110,10 +117,7 @@ Result<std::unique_ptr<Scene>> Scene::Set(const DemoOptions& options, const fs::
   scene->forge_->SetMember(scene->repo_, kPerson, Role::kMaintain);
   scene->forge_->SetMember(scene->repo_, kBot, Role::kWrite);
   SWAGE_ASSIGN_OR_RETURN(scene->hooks_port_, FreePort());
-  scene->dashboard_port_ = options.port;
-  if (options.port == 0) {
-    SWAGE_ASSIGN_OR_RETURN(scene->dashboard_port_, FreePort());
-  }
+  SWAGE_ASSIGN_OR_RETURN(scene->dashboard_port_, FreePort(options.port));
   const std::string secret = RandomHex(20);
   SWAGE_RETURN_IF_ERROR(scene->WriteConfig(options, dir, token, secret));
   scene->forge_->AddWebhook(
@@ -121,15 +125,23 @@ Result<std::unique_ptr<Scene>> Scene::Set(const DemoOptions& options, const fs::
   return scene;
 }
 
+// What can be wrong with what the user brings is said before anything is started.
+Result<void> Scene::LookAtMaterial(const DemoOptions& options) {
+  SWAGE_ASSIGN_OR_RETURN(material_, FindMaterial());
+  SWAGE_ASSIGN_OR_RETURN(agent_, ChooseAgent(options.agent, material_));
+  notes_ = agent_.notes;
+  SWAGE_ASSIGN_OR_RETURN(
+      issue_, ReadIssueFile(options.issue.empty() ? material_ / "issue.md" : options.issue));
+  if (options.repo.empty()) return Ok();
+  SWAGE_ASSIGN_OR_RETURN(const SourceRepo found, LookAtRepo(options.repo, options.gates));
+  notes_.insert(notes_.end(), found.notes.begin(), found.notes.end());
+  return Ok();
+}
+
 Result<void> Scene::MakeRepo(const DemoOptions& options, const fs::path& dir) {
   fs::path source = options.repo;
   if (source.empty()) {
-    SWAGE_ASSIGN_OR_RETURN(const fs::path material, FindMaterial());
-    SWAGE_ASSIGN_OR_RETURN(source, MakeDemoRepo(material, dir));
-    SWAGE_ASSIGN_OR_RETURN(
-        issue_, ReadIssueFile(options.issue.empty() ? material / "issue.md" : options.issue));
-  } else {
-    SWAGE_ASSIGN_OR_RETURN(issue_, ReadIssueFile(options.issue));
+    SWAGE_ASSIGN_OR_RETURN(source, MakeDemoRepo(material_, dir));
   }
   repo_ = "demo/" + RepoName(source);
   return forge_->CreateRepoFromGit(repo_, source);
@@ -148,33 +160,7 @@ Result<void> Scene::WriteConfig(const DemoOptions& options, const fs::path& dir,
       Quoted((dir / "swage").string()), hooks_port_, dashboard_port_, dashboard_port_,
       options.forge, forge_->ApiUrl(), forge_->Url(), (dir / "token").string(),
       (dir / "webhook-secret").string());
-  if (options.agent.empty()) {
-    SWAGE_ASSIGN_OR_RETURN(const fs::path material, FindMaterial());
-    yaml += fmt::format(
-        "agent:\n  preset: command\n  name: scripted stand-in, no model\n"
-        "  command: [{}, \"{{task_file}}\"]\n",
-        Quoted((material / "scripted-agent").string()));
-  } else {
-    yaml += fmt::format("agent:\n  preset: {}\n", options.agent);
-    std::string secrets;
-    for (const char* key : kApiKeys) {
-      if (std::getenv(key) != nullptr) secrets += fmt::format("    {}: env:{}\n", key, key);
-    }
-    if (!secrets.empty()) yaml += "  secrets:\n" + secrets;
-    // Where its model is and how it is set up, for those who have told their agent so by a
-    // variable.
-    yaml +=
-        "  pass_env: [ANTHROPIC_BASE_URL, OPENAI_BASE_URL, GOOGLE_GEMINI_BASE_URL, CODEX_HOME, "
-        "OPENCODE_CONFIG, CLAUDE_CONFIG_DIR, GOOSE_PROVIDER, GOOSE_MODEL, AIDER_MODEL]\n";
-    // Agent programs are often installed per user; their folders are no secret.
-    if (const char* path = std::getenv("PATH"); path != nullptr) {
-      std::string folders;
-      for (const std::string_view folder : Split(path, ':')) {
-        if (folder.starts_with('/')) folders += (folders.empty() ? "" : ", ") + Quoted(folder);
-      }
-      yaml += fmt::format("  extra_path: [{}]\n", folders);
-    }
-  }
+  yaml += agent_.yaml;
   if (!options.gates.empty()) {
     yaml += "policy_gates: false\ngates:\n";
     for (const DemoGate& gate : options.gates) {

@@ -6,8 +6,10 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "bot/cli.h"
+#include "bot/demo/agent_choice.h"
 #include "config/base/result.h"
 #include "forge/sandbox/sandbox_forge.h"
 
@@ -31,17 +33,25 @@ class Scene {
   sandbox::SandboxForge& forge() { return *forge_; }
   const std::string& repo() const { return repo_; }  ///< "demo/tempo"
   const DemoIssue& issue() const { return issue_; }
+  /// The agent, for the person who watches.
+  const std::string& agent() const { return agent_.shown; }
+  /// What that person should know before it begins, a sentence each.
+  const std::vector<std::string>& notes() const { return notes_; }
   const std::filesystem::path& config() const { return config_; }
   int hooks_port() const { return hooks_port_; }
   int dashboard_port() const { return dashboard_port_; }
 
  private:
   Scene() = default;
+  Result<void> LookAtMaterial(const DemoOptions& options);
   Result<void> MakeRepo(const DemoOptions& options, const std::filesystem::path& dir);
   Result<void> WriteConfig(const DemoOptions& options, const std::filesystem::path& dir,
                            const std::string& token, const std::string& secret);
 
   std::unique_ptr<sandbox::SandboxForge> forge_;
+  std::filesystem::path material_;
+  AgentChoice agent_;
+  std::vector<std::string> notes_;
   std::string repo_;
   DemoIssue issue_;
   std::filesystem::path config_;

@@ -23,17 +23,13 @@ bool Healthy(int port) {
   return response && response->status == 200;
 }
 
-std::string Tail(const std::filesystem::path& log) {
-  const auto text = ReadFile(log);
-  if (!text.ok()) return "(no log)";
-  return text->substr(text->size() - std::min(text->size(), kShownLog));
-}
-
 }  // namespace
 
-Result<std::unique_ptr<ServerProcess>> ServerProcess::Start(
-    const std::filesystem::path& config, const std::filesystem::path& log, int port,
-    std::map<std::string, std::string> env) {
+Result<std::unique_ptr<ServerProcess>> ServerProcess::Start(const std::filesystem::path& config,
+                                                            const std::filesystem::path& log,
+                                                            int port,
+                                                            std::map<std::string, std::string> env,
+                                                            std::function<void()> on_end) {
   SWAGE_ASSIGN_OR_RETURN(const std::string supervisor, FindSupervisor());
   std::unique_ptr<ServerProcess> server(new ServerProcess());
   server->runner_ = MakePosixProcessRunner(supervisor);
@@ -45,27 +41,36 @@ Result<std::unique_ptr<ServerProcess>> ServerProcess::Start(
   spec.kill_grace = kStopGrace;
   spec.output_cap = std::size_t{1} << 30;
   ServerProcess* self = server.get();
-  self->thread_ = std::jthread([self, spec, log](std::stop_token stop) {
+  self->log_ = log;
+  self->thread_ = std::jthread([self, spec, log, on_end](std::stop_token stop) {
     std::ofstream out(log, std::ios::binary | std::ios::trunc);
     const auto sink = [&](std::string_view bytes) { out << bytes << std::flush; };
     const auto result = self->runner_->Run(spec, sink, stop);
     if (!result.ok()) out << result.error().message << "\n";
     self->ended_ = true;
+    if (!stop.stop_requested()) on_end();
   });
   const auto deadline = std::chrono::steady_clock::now() + kStartLimit;
   while (!Healthy(port)) {
     if (self->ended_) {
       self->thread_.join();
       return MakeError(ErrorCode::kInternal,
-                       fmt::format("the server did not start:\n{}", Tail(log)));
+                       fmt::format("the server did not start:\n{}", self->LastWords()));
     }
     if (std::chrono::steady_clock::now() > deadline) {
-      return MakeError(ErrorCode::kTimeout,
-                       fmt::format("the server does not answer on port {}:\n{}", port, Tail(log)));
+      return MakeError(
+          ErrorCode::kTimeout,
+          fmt::format("the server does not answer on port {}:\n{}", port, self->LastWords()));
     }
     std::this_thread::sleep_for(kProbeInterval);
   }
   return server;
+}
+
+std::string ServerProcess::LastWords() const {
+  const auto text = ReadFile(log_);
+  if (!text.ok()) return "(no log)";
+  return text->substr(text->size() - std::min(text->size(), kShownLog));
 }
 
 ServerProcess::~ServerProcess() {

@@ -65,7 +65,9 @@ Result<Listener> Listen(const HostPort& address) {
     const ErrorCode code = error == EADDRINUSE      ? ErrorCode::kConflict
                            : error == EADDRNOTAVAIL ? ErrorCode::kInvalid
                                                     : ErrorCode::kInternal;
-    return MakeError(code, "listen on " + where + ": " + std::strerror(error));
+    const char* next =
+        error == EADDRINUSE ? "; stop what listens there, or choose another port" : "";
+    return MakeError(code, "listen on " + where + ": " + std::strerror(error) + next);
   }
   SWAGE_ASSIGN_OR_RETURN(const int port, BoundPort(fd.get()));
   return Listener{std::move(fd), port, IsLoopbackAddress(*resolved->ai_addr)};
