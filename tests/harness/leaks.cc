@@ -2,8 +2,6 @@
 
 #include <condition_variable>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "config/base/text.h"
 
@@ -13,9 +11,12 @@ namespace {
 
 constexpr auto kBetweenLooks = std::chrono::milliseconds(3);
 
+constexpr std::size_t kLargestFile = 256 << 20;
+
+// Empty for what has vanished meanwhile: a process that ended, a file that was released.
 std::string Slurp(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
+  const auto bytes = ReadFile(path, kLargestFile);
+  return bytes.ok() ? *bytes : "";
 }
 
 bool HoldsOne(std::string_view text, const std::vector<std::string>& forms) {
@@ -39,9 +40,11 @@ std::vector<std::string> FormsOf(std::string_view secret) {
 std::vector<std::string> LeaksOf(Box& box, const std::vector<std::string>& forms) {
   std::vector<std::string> places;
   if (HoldsOne(box.ServerLog(), forms)) places.emplace_back("the server's log");
-  for (const auto& entry : fs::recursive_directory_iterator(box.data_dir())) {
-    if (!entry.is_regular_file() || entry.is_symlink()) continue;
-    if (HoldsOne(Slurp(entry.path()), forms)) places.push_back(entry.path());
+  std::error_code gone;
+  for (fs::recursive_directory_iterator at(box.data_dir(), gone), end; at != end;
+       at.increment(gone)) {
+    if (!at->is_regular_file(gone) || at->is_symlink(gone)) continue;
+    if (HoldsOne(Slurp(at->path()), forms)) places.push_back(at->path());
   }
   for (const sandbox::LoggedRequest& request : box.forge().Requests()) {
     if (HoldsOne(request.target + "\n" + request.body, forms)) {
@@ -67,10 +70,10 @@ ArgvWatch::ArgvWatch(std::vector<std::string> forms)
 
 void ArgvWatch::LookOnce() {
   std::error_code gone;
-  for (const auto& entry : fs::directory_iterator("/proc", gone)) {
-    const std::string name = entry.path().filename();
+  for (fs::directory_iterator at("/proc", gone), end; at != end; at.increment(gone)) {
+    const std::string name = at->path().filename();
     if (name.empty() || name[0] < '0' || name[0] > '9') continue;
-    std::string command = Slurp(entry.path() / "cmdline");
+    std::string command = Slurp(at->path() / "cmdline");
     if (HoldsOne(command, forms_)) seen_.push_back(std::move(command));
   }
   ++rounds_;
