@@ -12,7 +12,7 @@ namespace swage::messages {
 namespace {
 
 constexpr std::size_t kTitleBytes = 200;
-constexpr std::size_t kSummaryBytes = 4'000;
+constexpr std::size_t kSummaryBytes = 4'000;  // of one run
 constexpr std::size_t kMessageBytes = 1'500;
 constexpr std::size_t kLogBytes = 3'000;
 constexpr std::size_t kListedFindings = 50;
@@ -179,6 +179,19 @@ std::string RunLine(const RunReport& r) {
   }
   if (r.usage.cost_usd > 0) line += fmt::format(" · ${:.2f}", r.usage.cost_usd);
   return line;
+}
+
+// What the first run did, and what each later one changed: the description grows with the branch.
+std::string What(const RunReport& r) {
+  std::vector<std::string> runs;
+  for (const std::string& summary : r.earlier) runs.push_back(InertProse(summary, kSummaryBytes));
+  if (!r.summary.empty()) runs.push_back(InertProse(r.summary, kSummaryBytes));
+  if (runs.empty()) return "The agent left no summary; the diff says what changed.\n";
+  std::string what = runs.front() + "\n";
+  for (std::size_t i = 1; i < runs.size(); ++i) {
+    what += fmt::format("\n**After a remark:**\n\n{}\n", runs[i]);
+  }
+  return what;
 }
 
 std::string WorkSections(const RunReport& r) {
@@ -388,9 +401,7 @@ std::string PullRequestBody(const RunReport& r) {
         "got.\n\n";
   }
   body += fmt::format("Closes #{}\n\n", r.task.issue_number);
-  body += "### What\n\n";
-  body += r.summary.empty() ? "The agent left no summary; the diff says what changed.\n"
-                            : InertProse(r.summary, kSummaryBytes) + "\n";
+  body += "### What\n\n" + What(r);
   body +=
       fmt::format("\n### Why\n\nIssue #{}: {}\n\nAsked for by {}.\n\n", r.task.issue_number,
                   InertLine(r.task.text.title, kTitleBytes), CodeSpan(r.task.requester.login, 60));

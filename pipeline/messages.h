@@ -57,6 +57,7 @@ struct RunReport {
   CommitSha head;
   std::string agent;                  ///< preset name
   std::string summary;                ///< the agent's own words; not trusted
+  std::vector<std::string> earlier;   ///< its last words of earlier runs, oldest first
   std::vector<GateVerdict> verdicts;  ///< of the last cycle
   std::vector<CycleHistory> cycles;   ///< of this run
   int max_cycles = 0;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <map>
 #include <mutex>
 
 #include "config/base/text.h"
@@ -14,6 +15,7 @@
 namespace swage {
 namespace {
 
+constexpr std::size_t kMaxEarlierRuns = 5;
 constexpr int kFetchAttempts = 5;
 constexpr std::chrono::milliseconds kFetchDelay{500};
 constexpr std::string_view kPolicyFile = ".swage.yml";
@@ -41,6 +43,21 @@ void Pause(std::chrono::milliseconds delay, std::stop_token stop) {
   std::condition_variable_any never;
   std::unique_lock lock(mutex);
   never.wait_for(lock, stop, delay, [] { return false; });
+}
+
+// What the agent said last in each run before this one: the first, and the newest of the others.
+Result<std::vector<std::string>> EarlierSummaries(Store& store, const Task& task) {
+  SWAGE_ASSIGN_OR_RETURN(const std::vector<Step> steps, store.ListSteps(task.id));
+  std::map<int, std::string> by_run;
+  for (const Step& step : steps) {
+    const bool spoke =
+        step.kind == StepKind::kAgent && step.outcome == "ok" && !step.summary.empty();
+    if (spoke && step.run < task.run) by_run[step.run] = step.summary;
+  }
+  while (by_run.size() > kMaxEarlierRuns) by_run.erase(std::next(by_run.begin()));
+  std::vector<std::string> summaries;
+  for (auto& [run, summary] : by_run) summaries.push_back(std::move(summary));
+  return summaries;
 }
 
 // Repeats a call to a forge that may be down for a moment; the task's lease is renewed meanwhile.
@@ -204,6 +221,7 @@ Result<RunOutcome> Worker::Conclude(const Claimed& claimed, const RepoPolicy& po
   input.report.head = result.head;
   input.report.agent = context_.settings.agent.name;
   input.report.summary = result.summary;
+  SWAGE_ASSIGN_OR_RETURN(input.report.earlier, EarlierSummaries(context_.store, task));
   input.report.verdicts = std::move(result.verdicts);
   input.report.cycles = std::move(result.cycles);
   input.report.isolation = kIsolation;

@@ -48,7 +48,9 @@ TEST_P(MainJob, LabelBecomesOneGreenReviewedPullRequest) {
 
 TEST_P(MainJob, FixContinuesOnTheSameBranchAndPullRequest) {
   const std::string agent =
-      "if grep -q 'drop the note' \"$1\"; then rm -f notes.txt; exit 0; fi\n" + TwoCycleAgent();
+      "if grep -q 'drop the note' \"$1\"; then rm -f notes.txt; echo 'Dropped the note.'; exit 0; "
+      "fi\n" +
+      TwoCycleAgent();
   Box box(Options(AnswerRepo(), agent));
   const std::int64_t issue = box.LabelledIssue("The answer is wrong");
   ASSERT_TRUE(box.WaitForSticky(issue, "in review"));
@@ -63,6 +65,8 @@ TEST_P(MainJob, FixContinuesOnTheSameBranchAndPullRequest) {
   ASSERT_TRUE(box.WaitForSticky(issue, "in review"));
   EXPECT_THAT(box.Pulls(), SizeIs(1));
   EXPECT_EQ(second->head_ref, first.head_ref);
+  EXPECT_THAT(second->body, HasSubstr("I wrote the answer."));
+  EXPECT_THAT(second->body, HasSubstr("Dropped the note."));
   EXPECT_FALSE(box.forge().ReadFileAt(box.repo(), second->head_ref, "notes.txt").ok());
   // F3: the finding is gone, so its thread is resolved.
   EXPECT_TRUE(box.WaitFor([&] { return box.OpenLineComments(box.Pulls().front()).empty(); }));

@@ -127,6 +127,9 @@ TEST(Messages, StickyOfEachState) {
 TEST(Messages, PullRequestBody) {
   ExpectGolden(messages::PullRequestBody(SampleReport(true)), "pull_request_green.md");
   ExpectGolden(messages::PullRequestBody(SampleReport(false)), "pull_request_red.md");
+  RunReport later = SampleReport(true);
+  later.earlier = {"A first version.", "Renamed the function."};
+  ExpectGolden(messages::PullRequestBody(later), "pull_request_later.md");
 }
 
 TEST(Messages, Review) {
