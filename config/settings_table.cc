@@ -199,7 +199,8 @@ const std::vector<Setting<Settings>>& ServerTable() {
           PathRule{}, [](auto& s) -> auto& { return s.data_dir; }),
       Declare<Settings>(
           {.path = "store",
-           .manual = "The database. `sqlite` is one file in `data_dir`.",
+           .manual = "The database. `sqlite` is `swage.db` in `data_dir`, with the folder "
+                     "`swage.db.bodies` that belongs to it.",
            .example = "sqlite"},
           ChoiceRule{{"sqlite"}}, [](auto& s) -> auto& { return s.store; }),
       Declare<Settings>(

@@ -105,6 +105,7 @@ int IntakeRunner::RunOnce(std::stop_token stop) {
 }
 
 Result<IntakePlan> IntakeRunner::DecideOne(const Delivery& delivery) {
+  if (delivery.damage.has_value()) return *delivery.damage;
   const std::string& name = delivery.what.forge;
   const auto dialect = dialects_.find(name);
   Forge* forge = forges_(name);

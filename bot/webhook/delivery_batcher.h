@@ -23,8 +23,9 @@ class DeliveryBatcher {
  public:
   static constexpr std::size_t kMaxQueued = 4096;
   static constexpr std::size_t kMaxBatch = 256;
-  /// One answers while the other one's batch is on its way to the disk.
-  static constexpr std::size_t kThreads = 2;
+  /// Some answer while the batches of others are on their way to the disk, which finishes several
+  /// syncs sooner than one after the other.
+  static constexpr std::size_t kThreads = 4;
 
   /// `on_stored` is called after each batch with a new row, from a thread of the batcher.
   DeliveryBatcher(Store& store, Log& log, std::function<void()> on_stored);

@@ -1,7 +1,8 @@
 // Store: all durable state, as typed operations that are each exactly one transaction.
 //
 // What an engine owes (tests/conformance/store_suite.h states it for all of them):
-//   - when a write returns ok it survives a power cut (SQLite: WAL with synchronous=FULL);
+//   - when a write returns ok it survives a power cut (SQLite: a synced log of deliveries, and
+//     WAL with synchronous=FULL for all else);
 //   - every write of a worker takes the Lease and says WHERE epoch = ?: zero rows is kLeaseLost,
 //     and then nothing at all was written (B3, I5);
 //   - states move only along CanMove (pipeline/task.h); a forbidden move is kConflict;
@@ -44,6 +45,8 @@ struct Delivery {
   NewDelivery what;
   WallTime received{};
   int attempts = 0;
+  /// The body cannot be read and is empty: kInternal, names the file. The delivery stays pending.
+  std::optional<Error> damage;
 };
 
 // --- outbox
@@ -326,7 +329,9 @@ class Store {
   virtual Result<void> FailEffect(const Effect& effect, std::string_view error, bool fail_task) = 0;
 };
 
-/// Opens or creates the file, takes it for this process alone and migrates it. Errors: kConflict
+/// Opens or creates the file, takes it for this process alone and migrates it. The bodies of
+/// deliveries lie in the folder FILE.bodies, which belongs to the database: a backup holds both,
+/// the file copied first (or the two in one snapshot). Errors: kConflict
 /// when another process holds it (names the file and the holder's pid), kInvalid when its schema is
 /// newer than this program, kInternal.
 Result<std::unique_ptr<Store>> OpenSqliteStore(const std::filesystem::path& file,

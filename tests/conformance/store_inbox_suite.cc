@@ -110,6 +110,43 @@ TEST_P(StoreSuite, ConcurrentDeliveriesAreAllDurableAndEachOnce) {
   EXPECT_EQ(store_->Counts()->deliveries, kEach);
 }
 
+TEST_P(StoreSuite, ABatchAnswersInItsOrderAndStoresEachKeyOnce) {
+  ASSERT_TRUE(*store_->AddDelivery(Hook("old", "first")));
+  const auto fresh = store_->AddDeliveries(
+      {Hook("a", "1"), Hook("old", "second"), Hook("b", "2"), Hook("a", "3"), Hook("c", "")});
+  ASSERT_TRUE(fresh.ok()) << fresh.error().message;
+  EXPECT_EQ(*fresh, (std::vector<bool>{true, false, true, false, true}));
+  std::vector<std::string> stored;
+  for (const Delivery& d : *store_->PendingDeliveries(10)) {
+    stored.push_back(d.what.key + "=" + d.what.body);
+  }
+  EXPECT_EQ(stored, (std::vector<std::string>{"old=first", "a=1", "b=2", "c="}));
+}
+
+TEST_P(StoreSuite, AnEmptyBatchIsNothing) {
+  const auto fresh = store_->AddDeliveries({});
+  ASSERT_TRUE(fresh.ok()) << fresh.error().message;
+  EXPECT_TRUE(fresh->empty());
+  EXPECT_EQ(store_->Counts()->deliveries, 0);
+}
+
+TEST_P(StoreSuite, ABatchIsThereAgainAfterReopening) {
+  std::vector<NewDelivery> batch;
+  for (int i = 0; i < 700; ++i) {
+    const auto size = static_cast<std::size_t>(i * 37);
+    batch.push_back(Hook("key-" + std::to_string(i), std::string(size, 'x')));
+  }
+  ASSERT_TRUE(store_->AddDeliveries(batch).ok());
+  Reopen();
+  const auto pending = store_->PendingDeliveries(1000);
+  ASSERT_EQ(pending->size(), batch.size());
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    EXPECT_EQ((*pending)[i].what.key, batch[i].key);
+    EXPECT_EQ((*pending)[i].what.body, batch[i].body);
+  }
+  EXPECT_FALSE(*store_->AddDelivery(batch.back()));
+}
+
 TEST_P(StoreSuite, ANewIssueBecomesAQueuedTask) {
   const TaskId id = Create(12);
   const Task task = Get(id);

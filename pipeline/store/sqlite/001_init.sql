@@ -10,7 +10,8 @@ CREATE TABLE repos (
 ) STRICT;
 CREATE INDEX repos_by_path ON repos (path);
 
--- The inbox. A row stays for ever, because it is what tells a repeated delivery; its body goes once decided.
+-- The inbox. A row stays for ever, because it is what tells a repeated delivery. Its body lies in the body log
+-- beside the database (body_log.h) and goes some time after it was decided.
 CREATE TABLE deliveries (
   id               INTEGER PRIMARY KEY,
   forge            TEXT NOT NULL,
@@ -23,16 +24,24 @@ CREATE TABLE deliveries (
   decided_at_us    INTEGER,
   outcome          TEXT NOT NULL DEFAULT '',
   error            TEXT NOT NULL DEFAULT '',
+  body_segment     INTEGER NOT NULL,
+  body_position    INTEGER NOT NULL,
+  body_size        INTEGER NOT NULL,
   CHECK ((state = 'pending') = (decided_at_us IS NULL)),
   UNIQUE (forge, key)
 ) STRICT;
 CREATE INDEX deliveries_due ON deliveries (not_before_at_us, id) WHERE state = 'pending';
 
--- A table of its own: a decided body frees whole pages, and the rows above stay dense.
-CREATE TABLE delivery_bodies (
-  delivery_id INTEGER PRIMARY KEY REFERENCES deliveries (id),
-  body        BLOB NOT NULL
+-- Up to where the records of a segment have their rows. What lies behind was lost with a power cut, or never
+-- acknowledged, and gets its rows when the store opens.
+CREATE TABLE body_segments (
+  segment INTEGER PRIMARY KEY,
+  applied INTEGER NOT NULL CHECK (applied >= 0)
 ) STRICT;
+
+-- Tells the log of this database from any other.
+CREATE TABLE body_salt (salt INTEGER NOT NULL) STRICT;
+INSERT INTO body_salt VALUES (random());
 
 -- Which comments were obeyed (T19).
 CREATE TABLE commands (

@@ -18,8 +18,8 @@ namespace swage::sqlite {
 
 class Checkpointer {
  public:
-  static constexpr int kRoundPages = 1'000;   // 16 MB: one round of the thread
-  static constexpr int kMaxWalPages = 6'000;  // 96 MB: the writer steps in
+  static constexpr int kRoundPages = 4'000;    // 16 MB: one round of the thread
+  static constexpr int kMaxWalPages = 24'000;  // 96 MB: the writer steps in
 
   /// Hooks itself to the commits of `writer`, which must outlive it.
   Checkpointer(std::unique_ptr<Connection> db, Connection& writer);

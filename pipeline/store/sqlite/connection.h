@@ -74,6 +74,8 @@ class Connection {
 
   std::int64_t LastId() const { return sqlite3_last_insert_rowid(handle_); }
   bool InTransaction() const { return sqlite3_get_autocommit(handle_) == 0; }
+  /// Whether a commit waits until it is on disk (at first it does). Outside of transactions only.
+  Result<void> SyncCommits(bool on);
   sqlite3* handle() { return handle_; }
 
  private:
@@ -141,6 +143,7 @@ class Connection {
   }
 
   sqlite3* handle_ = nullptr;
+  bool syncs_commits_ = true;
   std::unordered_map<std::string_view, sqlite3_stmt*> statements_;  // keys live in queries.cc
 };
 

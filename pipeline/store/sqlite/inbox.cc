@@ -1,38 +1,90 @@
+// The inbox's rows, and how they and the body log find together again when the store opens.
 #include <fmt/format.h>
+
+#include <map>
 
 #include "pipeline/store/sqlite/operations.h"
 
 namespace swage::sqlite {
+namespace {
 
-Result<bool> AddDelivery(Tx& tx, const NewDelivery& delivery) {
-  SWAGE_ASSIGN_OR_RETURN(const int added, tx.db.Run("AddDelivery", delivery.forge, delivery.key,
-                                                    delivery.event, tx.now, tx.engine_now));
-  if (added == 0) return false;
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("AddDeliveryBody", Blob{delivery.body}));
-  return true;
+Result<bool> AddDelivery(Tx& tx, const NewDelivery& delivery, WallTime received,
+                         const BodyPlace& body) {
+  SWAGE_ASSIGN_OR_RETURN(
+      const int added, tx.db.Run("AddDelivery", delivery.forge, delivery.key, delivery.event,
+                                 received, tx.engine_now, body.segment, body.position, body.size));
+  return added > 0;
 }
 
-Result<std::vector<bool>> AddDeliveries(Tx& tx, const std::vector<NewDelivery>& deliveries) {
+using NumberPairs = std::vector<std::pair<std::int64_t, std::int64_t>>;
+
+Result<NumberPairs> ReadPairs(Tx& tx, std::string_view query) {
+  return tx.db.All(query, [](Row& row) {
+    const std::int64_t first = row.Int();
+    return std::pair(first, row.Int());
+  });
+}
+
+Result<void> ReplaySegments(const BodyLog& log, Tx& tx) {
+  SWAGE_ASSIGN_OR_RETURN(const NumberPairs rows, ReadPairs(tx, "ListApplied"));
+  std::map<std::int64_t, std::int64_t> applied(rows.begin(), rows.end());
+  const auto add = [&tx](const NewDelivery& delivery, WallTime received,
+                         const BodyPlace& place) -> Result<void> {
+    SWAGE_RETURN_IF_ERROR(AddDelivery(tx, delivery, received, place));
+    return Ok();
+  };
+  for (const std::int64_t segment : log.Segments()) {
+    const auto known = applied.extract(segment);
+    const std::int64_t from = known.empty() ? 0 : known.mapped();
+    SWAGE_ASSIGN_OR_RETURN(const std::int64_t end, log.Replay(segment, from, add));
+    if (end != from) SWAGE_RETURN_IF_ERROR(tx.db.Run("SetApplied", segment, end));
+  }
+  for (const auto& [segment, end] : applied) {
+    SWAGE_RETURN_IF_ERROR(tx.db.Run("ForgetSegment", segment));
+  }
+  return Ok();
+}
+
+}  // namespace
+
+Result<std::vector<bool>> AddDeliveries(Tx& tx, const std::vector<NewDelivery>& deliveries,
+                                        const BodyLog::Batch& batch, WallTime received) {
   std::vector<bool> fresh;
   fresh.reserve(deliveries.size());
-  for (const NewDelivery& delivery : deliveries) {
-    SWAGE_ASSIGN_OR_RETURN(const bool added, AddDelivery(tx, delivery));
+  for (std::size_t i = 0; i < deliveries.size(); ++i) {
+    SWAGE_ASSIGN_OR_RETURN(const bool added,
+                           AddDelivery(tx, deliveries[i], received, batch.places()[i]));
     fresh.push_back(added);
   }
+  SWAGE_RETURN_IF_ERROR(tx.db.Run("SetApplied", batch.segment(), batch.end()));
   return fresh;
 }
 
-Result<std::vector<Delivery>> PendingDeliveries(Connection& db, WallTime engine_now, int limit) {
+Result<std::unique_ptr<BodyLog>> OpenBodyLog(const std::filesystem::path& dir, Tx& tx) {
+  const auto read = [](Row& row) { return row.Int(); };
+  SWAGE_ASSIGN_OR_RETURN(const auto salt, tx.db.One("BodySalt", read));
+  if (!salt.has_value()) return MakeError(ErrorCode::kInternal, "body_salt has no row");
+  SWAGE_ASSIGN_OR_RETURN(auto log, BodyLog::Open(dir, static_cast<std::uint64_t>(*salt)));
+  SWAGE_RETURN_IF_ERROR(ReplaySegments(*log, tx));
+  SWAGE_ASSIGN_OR_RETURN(const NumberPairs pending, ReadPairs(tx, "CountPendingBySegment"));
+  for (const auto& [segment, rows] : pending) log->Hold(segment, rows);
+  return log;
+}
+
+Result<std::vector<PendingRow>> PendingDeliveries(Connection& db, WallTime engine_now, int limit) {
   const auto read = [](Row& row) {
-    Delivery d;
+    PendingRow pending;
+    Delivery& d = pending.delivery;
     d.id.value = row.Int();
     d.what.forge = row.Text();
     d.what.key = row.Text();
     d.what.event = row.Text();
-    d.what.body = row.Text();
     d.received = row.Time();
     d.attempts = row.Small();
-    return d;
+    pending.body.segment = row.Int();
+    pending.body.position = row.Int();
+    pending.body.size = row.Int();
+    return pending;
   };
   return db.All("PendingDeliveries", read, engine_now, limit);
 }

@@ -12,30 +12,35 @@ namespace {
 struct DeliveryRow {
   std::string state;
   WallTime received{};
+  std::int64_t body_segment = 0;
 };
 
 class PlanApplier {
  public:
   PlanApplier(Tx& tx, const IntakePlan& plan) : tx_(tx), plan_(plan), received_(tx.now) {}
 
-  Result<IntakeResult> Apply() {
+  Result<AppliedPlan> Apply() {
     SWAGE_ASSIGN_OR_RETURN(const bool open, DecideDelivery());
-    if (!open) return result_;
+    if (open) SWAGE_RETURN_IF_ERROR(CarryOut());
+    return AppliedPlan{std::move(result_), body_segment_};
+  }
+
+ private:
+  Result<void> CarryOut() {
     SWAGE_ASSIGN_OR_RETURN(const bool fresh, ObeyOnce());
-    if (!fresh) return result_;
+    if (!fresh) return Ok();
     if (plan_.task.has_value()) SWAGE_RETURN_IF_ERROR(EnsureTask(*plan_.task));
     for (const TaskChange& change : plan_.changes) SWAGE_RETURN_IF_ERROR(Change(change));
     SWAGE_RETURN_IF_ERROR(AddAll(plan_.effects));
     if (result_.created) SWAGE_RETURN_IF_ERROR(AddAll(plan_.effects_for_new_task));
-    return result_;
+    return Ok();
   }
 
- private:
   // False when the delivery was decided before: a plan is applied once.
   Result<bool> DecideDelivery() {
     const DeliveryId id = plan_.delivery;
     if (id.value == 0) return true;
-    const auto read = [](Row& row) { return DeliveryRow{row.Text(), row.Time()}; };
+    const auto read = [](Row& row) { return DeliveryRow{row.Text(), row.Time(), row.Int()}; };
     SWAGE_ASSIGN_OR_RETURN(const auto row, tx_.db.One("DeliveryState", read, id));
     if (!row.has_value()) {
       return MakeError(ErrorCode::kNotFound, fmt::format("no delivery {}", id.value));
@@ -44,7 +49,7 @@ class PlanApplier {
     received_ = row->received;
     SWAGE_RETURN_IF_ERROR(tx_.db.Run("DecideDelivery", id, plan_.ignored ? "ignored" : "done",
                                      timeline::OneLine(plan_.outcome), tx_.now));
-    SWAGE_RETURN_IF_ERROR(tx_.db.Run("DropDeliveryBody", id));
+    body_segment_ = row->body_segment;
     return true;
   }
 
@@ -160,11 +165,12 @@ class PlanApplier {
   const IntakePlan& plan_;
   WallTime received_;
   IntakeResult result_;
+  std::optional<std::int64_t> body_segment_;
 };
 
 }  // namespace
 
-Result<IntakeResult> ApplyIntake(Tx& tx, const IntakePlan& plan) {
+Result<AppliedPlan> ApplyIntake(Tx& tx, const IntakePlan& plan) {
   return PlanApplier(tx, plan).Apply();
 }
 

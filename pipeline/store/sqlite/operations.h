@@ -4,6 +4,7 @@
 // Writes take a Tx: the transaction's connection and its one instant. Reads take a Connection.
 #pragma once
 
+#include "pipeline/store/sqlite/body_log.h"
 #include "pipeline/store/sqlite/connection.h"
 #include "pipeline/store/store.h"
 
@@ -17,14 +18,25 @@ struct Tx {
 };
 
 // inbox.cc
-Result<bool> AddDelivery(Tx& tx, const NewDelivery& delivery);
-Result<std::vector<bool>> AddDeliveries(Tx& tx, const std::vector<NewDelivery>& deliveries);
-Result<std::vector<Delivery>> PendingDeliveries(Connection& db, WallTime engine_now, int limit);
+/// Rows for the records of a batch, which is told how many came to be. `received` is theirs too.
+Result<std::vector<bool>> AddDeliveries(Tx& tx, const std::vector<NewDelivery>& deliveries,
+                                        const BodyLog::Batch& batch, WallTime received);
+struct PendingRow {
+  Delivery delivery;  ///< without its body
+  BodyPlace body;
+};
+Result<std::vector<PendingRow>> PendingDeliveries(Connection& db, WallTime engine_now, int limit);
+/// The log beside the database, after the rows that a power cut took were written again.
+Result<std::unique_ptr<BodyLog>> OpenBodyLog(const std::filesystem::path& dir, Tx& tx);
 Result<void> DeferDelivery(Tx& tx, DeliveryId id, std::string_view error,
                            std::chrono::milliseconds delay);
 
 // intake_plan.cc
-Result<IntakeResult> ApplyIntake(Tx& tx, const IntakePlan& plan);
+struct AppliedPlan {
+  IntakeResult result;
+  std::optional<std::int64_t> body_segment;  ///< of the delivery, if it was decided by this
+};
+Result<AppliedPlan> ApplyIntake(Tx& tx, const IntakePlan& plan);
 
 // claims.cc
 Result<std::optional<Claimed>> ClaimTask(Tx& tx, std::string_view node,

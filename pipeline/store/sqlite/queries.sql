@@ -16,19 +16,34 @@ ROLLBACK TO job;
 -- inbox ---------------------------------------------------------------------------------------------------
 
 -- name: AddDelivery
-INSERT INTO deliveries (forge, key, event, received_at_us, not_before_at_us)
-VALUES (?1, ?2, ?3, ?4, ?5)
+INSERT INTO deliveries (forge, key, event, received_at_us, not_before_at_us, body_segment,
+                        body_position, body_size)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
 ON CONFLICT (forge, key) DO NOTHING;
 
--- name: AddDeliveryBody
-INSERT INTO delivery_bodies (delivery_id, body) VALUES (last_insert_rowid(), ?1);
+-- name: SetApplied
+INSERT INTO body_segments (segment, applied) VALUES (?1, ?2)
+ON CONFLICT (segment) DO UPDATE SET applied = excluded.applied;
+
+-- name: ListApplied
+SELECT segment, applied FROM body_segments;
+
+-- name: ForgetSegment
+DELETE FROM body_segments WHERE segment = ?1;
+
+-- name: BodySalt
+SELECT salt FROM body_salt;
+
+-- name: CountPendingBySegment
+SELECT body_segment, count(*) FROM deliveries INDEXED BY deliveries_due
+WHERE state = 'pending'
+GROUP BY body_segment;
 
 -- name: PendingDeliveries
-SELECT d.id, d.forge, d.key, d.event, b.body, d.received_at_us, d.attempts
-FROM deliveries d
-JOIN delivery_bodies b ON b.delivery_id = d.id
-WHERE d.state = 'pending' AND d.not_before_at_us <= ?1
-ORDER BY d.not_before_at_us, d.id
+SELECT id, forge, key, event, received_at_us, attempts, body_segment, body_position, body_size
+FROM deliveries
+WHERE state = 'pending' AND not_before_at_us <= ?1
+ORDER BY not_before_at_us, id
 LIMIT ?2;
 
 -- name: DeferDelivery
@@ -36,13 +51,10 @@ UPDATE deliveries SET attempts = attempts + 1, error = ?2, not_before_at_us = ?3
 WHERE id = ?1 AND state = 'pending';
 
 -- name: DeliveryState
-SELECT state, received_at_us FROM deliveries WHERE id = ?1;
+SELECT state, received_at_us, body_segment FROM deliveries WHERE id = ?1;
 
 -- name: DecideDelivery
 UPDATE deliveries SET state = ?2, outcome = ?3, decided_at_us = ?4 WHERE id = ?1;
-
--- name: DropDeliveryBody
-DELETE FROM delivery_bodies WHERE delivery_id = ?1;
 
 -- name: AddCommand
 INSERT INTO commands (key, obeyed_at_us) VALUES (?1, ?2) ON CONFLICT DO NOTHING;

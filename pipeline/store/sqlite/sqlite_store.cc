@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <string>
@@ -40,26 +41,53 @@ class EngineClock {
 class SqliteStore final : public Store {
  public:
   SqliteStore(FileLock lock, const std::filesystem::path& file, std::unique_ptr<Connection> writer,
-              std::unique_ptr<Connection> checkpoints, const Clock& clock)
+              std::unique_ptr<Connection> checkpoints, std::unique_ptr<BodyLog> bodies,
+              const Clock& clock)
       : lock_(std::move(lock)),
         clock_(clock),
         engine_clock_(clock),
+        bodies_(std::move(bodies)),
         readers_(file),
         checkpointer_(std::move(checkpoints), *writer),
         writer_(std::move(writer), [this](Connection& db) { checkpointer_.AfterCommit(db); }) {}
 
   Result<bool> AddDelivery(const NewDelivery& delivery) override {
-    return Write(
-        "add delivery", [&](Tx& tx) { return sqlite::AddDelivery(tx, delivery); },
-        Writer::Undo::kBatch);
+    SWAGE_ASSIGN_OR_RETURN(const std::vector<bool> fresh, AddDeliveries({delivery}));
+    return static_cast<bool>(fresh.front());
   }
   Result<std::vector<bool>> AddDeliveries(const std::vector<NewDelivery>& deliveries) override {
-    return Write("add deliveries", [&](Tx& tx) { return sqlite::AddDeliveries(tx, deliveries); });
+    if (deliveries.empty()) return std::vector<bool>();
+    const WallTime received = clock_.Now();
+    auto logged = bodies_->Append(deliveries, received);
+    if (!logged.ok()) return logged.error().With("add deliveries");
+    BodyLog::Batch batch = std::move(logged).value();
+    SWAGE_ASSIGN_OR_RETURN(
+        const std::vector<bool> fresh,
+        Write(
+            "add deliveries",
+            [&](Tx& tx) { return sqlite::AddDeliveries(tx, deliveries, batch, received); },
+            Writer::Kind::kLogged));
+    batch.Keep(std::count(fresh.begin(), fresh.end(), true));
+    return fresh;
   }
   Result<std::vector<Delivery>> PendingDeliveries(int limit) override {
-    return Read("list pending deliveries", [&](Connection& db) {
-      return sqlite::PendingDeliveries(db, engine_clock_.Now(), limit);
-    });
+    SWAGE_ASSIGN_OR_RETURN(std::vector<PendingRow> rows,
+                           Read("list pending deliveries", [&](Connection& db) {
+                             return sqlite::PendingDeliveries(db, engine_clock_.Now(), limit);
+                           }));
+    BodyLog::Reader bodies(*bodies_);
+    std::vector<Delivery> deliveries;
+    deliveries.reserve(rows.size());
+    for (PendingRow& row : rows) {
+      Delivery& delivery = deliveries.emplace_back(std::move(row.delivery));
+      Result<std::string> body = bodies.Body(row.body, delivery.what);
+      if (body.ok()) {
+        delivery.what.body = std::move(body).value();
+      } else {
+        delivery.damage = body.error();
+      }
+    }
+    return deliveries;
   }
   Result<void> DeferDelivery(DeliveryId id, std::string_view error,
                              std::chrono::milliseconds delay) override {
@@ -67,7 +95,11 @@ class SqliteStore final : public Store {
                  [&](Tx& tx) { return sqlite::DeferDelivery(tx, id, error, delay); });
   }
   Result<IntakeResult> ApplyIntake(const IntakePlan& plan) override {
-    return Write("apply intake", [&](Tx& tx) { return sqlite::ApplyIntake(tx, plan); });
+    SWAGE_ASSIGN_OR_RETURN(AppliedPlan applied, Write("apply intake", [&](Tx& tx) {
+                             return sqlite::ApplyIntake(tx, plan);
+                           }));
+    if (applied.body_segment.has_value()) bodies_->Release(*applied.body_segment);
+    return std::move(applied.result);
   }
 
   Result<Task> GetTask(TaskId id) override {
@@ -170,9 +202,9 @@ class SqliteStore final : public Store {
 
  private:
   template <class Work>
-  auto Write(std::string_view what, Work&& work, Writer::Undo undo = Writer::Undo::kAlone)
+  auto Write(std::string_view what, Work&& work, Writer::Kind kind = Writer::Kind::kPlain)
       -> std::invoke_result_t<Work, Tx&> {
-    auto result = writer_.Run(undo, [&](Connection& db) {
+    auto result = writer_.Run(kind, [&](Connection& db) {
       Tx tx{db, clock_.Now(), engine_clock_.Now()};
       return work(tx);
     });
@@ -192,6 +224,7 @@ class SqliteStore final : public Store {
   FileLock lock_;
   const Clock& clock_;
   const EngineClock engine_clock_;
+  const std::unique_ptr<BodyLog> bodies_;
   ReadPool readers_;
   Checkpointer checkpointer_;
   Writer writer_;
@@ -205,6 +238,16 @@ Result<void> CreatePrivate(const std::filesystem::path& file) {
                    fmt::format("open {}: {}", file.string(), std::strerror(errno)));
 }
 
+Result<std::unique_ptr<BodyLog>> OpenBodies(const std::filesystem::path& file, Connection& db,
+                                            const Clock& clock) {
+  SWAGE_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db));
+  Tx tx{db, clock.Now(), clock.Now()};
+  SWAGE_ASSIGN_OR_RETURN(auto log, OpenBodyLog(file.string() + ".bodies", tx));
+  SWAGE_RETURN_IF_ERROR(transaction.Commit());
+  log->RemoveUnheld();
+  return log;
+}
+
 }  // namespace
 }  // namespace sqlite
 
@@ -216,9 +259,12 @@ Result<std::unique_ptr<Store>> OpenSqliteStore(const std::filesystem::path& file
   SWAGE_ASSIGN_OR_RETURN(auto writer, Connection::Open(file, Connection::Mode::kWriter));
   const auto migrated = sqlite::Migrate(*writer, sqlite::Migrations(), clock);
   if (!migrated.ok()) return migrated.error().With(file.string());
+  auto bodies = sqlite::OpenBodies(file, *writer, clock);
+  if (!bodies.ok()) return bodies.error().With(file.string());
   SWAGE_ASSIGN_OR_RETURN(auto checkpoints, Connection::Open(file, Connection::Mode::kCheckpointer));
   return std::unique_ptr<Store>(std::make_unique<sqlite::SqliteStore>(
-      std::move(lock), file, std::move(writer), std::move(checkpoints), clock));
+      std::move(lock), file, std::move(writer), std::move(checkpoints), std::move(bodies).value(),
+      clock));
 }
 
 }  // namespace swage

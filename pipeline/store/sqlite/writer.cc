@@ -1,5 +1,6 @@
 #include "pipeline/store/sqlite/writer.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace swage::sqlite {
@@ -64,17 +65,20 @@ void Writer::CommitBatch(const std::vector<Job*>& batch) {
 }
 
 Result<void> Writer::ApplyAll(const std::vector<Job*>& batch) {
+  const bool sync = std::any_of(batch.begin(), batch.end(),
+                                [](const Job* job) { return job->kind == Kind::kPlain; });
+  SWAGE_RETURN_IF_ERROR(db_->SyncCommits(sync));
   SWAGE_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*db_));
   for (Job* job : batch) {
     job->result = ApplyOne(*job);
     if (job->result.ok()) continue;
-    if (job->undo == Undo::kBatch || !db_->InTransaction()) return job->result.error();
+    if (job->kind == Kind::kLogged || !db_->InTransaction()) return job->result.error();
   }
   return transaction.Commit();
 }
 
 Result<void> Writer::ApplyOne(Job& job) {
-  if (job.undo == Undo::kBatch) return job.Apply(*db_);
+  if (job.kind == Kind::kLogged) return job.Apply(*db_);
   SWAGE_ASSIGN_OR_RETURN(Savepoint savepoint, Savepoint::Begin(*db_));
   SWAGE_RETURN_IF_ERROR(job.Apply(*db_));
   return savepoint.Release();

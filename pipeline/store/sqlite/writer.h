@@ -2,9 +2,9 @@
 //
 // Callers hand in work and block. The thread takes what has gathered, runs each piece in a
 // savepoint of its own inside one transaction, commits once (one disk sync for all), then wakes the
-// callers: what they see as ok is on disk. One piece that fails is rolled back alone. The queue is
-// bounded; a full one refuses at once, so that a stalled disk becomes a 503 instead of a pile of
-// threads.
+// callers: what they see as ok is on disk. One piece that fails is rolled back alone. A batch of
+// logged work only is not synced: the body log holds what it wrote. The queue is bounded; a full
+// one refuses at once, so that a stalled disk becomes a 503 instead of a pile of threads.
 #pragma once
 
 #include <condition_variable>
@@ -25,11 +25,11 @@ class Writer {
   static constexpr std::size_t kMaxQueued = 1024;
   static constexpr std::size_t kMaxBatch = 256;
 
-  /// How a failed piece of work is undone.
-  enum class Undo {
-    kAlone,  ///< by its savepoint
-    /// With the whole batch: saves the savepoint of work whose only failures are those of the disk.
-    kBatch,
+  enum class Kind {
+    kPlain,
+    /// Rows of the body log. Its only failures are those of the disk, so it does without a
+    /// savepoint and fails with its whole batch.
+    kLogged,
   };
 
   /// `on_commit` runs on the writer thread after each commit, outside of any transaction.
@@ -37,19 +37,20 @@ class Writer {
   /// Finishes what was handed in.
   ~Writer();
 
-  /// Runs `work(Connection&) -> Result<T>` and returns its result when it is on disk. Errors
+  /// Runs `work(Connection&) -> Result<T>` and returns its result when it is on disk (kPlain) or
+  /// committed (kLogged). Errors
   /// besides the work's own: kUnavailable (queue full, locked, disk full; nothing was written).
   template <class Work>
-  auto Run(Undo undo, Work&& work) -> std::invoke_result_t<Work, Connection&>;
+  auto Run(Kind kind, Work&& work) -> std::invoke_result_t<Work, Connection&>;
 
  private:
   /// Lives on the caller's stack while it waits.
   struct Job {
-    explicit Job(Undo u) : undo(u) {}
+    explicit Job(Kind k) : kind(k) {}
     virtual ~Job() = default;
     virtual Result<void> Apply(Connection& db) = 0;
 
-    const Undo undo;
+    const Kind kind;
     Result<void> result;
     std::mutex mutex;
     std::condition_variable done_signal;
@@ -74,10 +75,10 @@ class Writer {
 };
 
 template <class Work>
-auto Writer::Run(Undo undo, Work&& work) -> std::invoke_result_t<Work, Connection&> {
+auto Writer::Run(Kind kind, Work&& work) -> std::invoke_result_t<Work, Connection&> {
   using R = std::invoke_result_t<Work, Connection&>;
   struct TypedJob final : Job {
-    TypedJob(Undo u, Work& w) : Job(u), work(w) {}
+    TypedJob(Kind k, Work& w) : Job(k), work(w) {}
     Result<void> Apply(Connection& db) override {
       outcome.emplace(work(db));
       if (outcome->ok()) return Ok();
@@ -86,7 +87,7 @@ auto Writer::Run(Undo undo, Work&& work) -> std::invoke_result_t<Work, Connectio
     Work& work;
     std::optional<R> outcome;
   };
-  TypedJob job(undo, work);
+  TypedJob job(kind, work);
   const Result<void> result = SubmitAndWait(job);
   if (!result.ok()) return result.error();
   return std::move(*job.outcome);
