@@ -256,9 +256,10 @@ class Store {
   virtual ~Store() = default;
 
   // Inbox. AddDelivery: true = stored, false = this key was stored before. Durable when it returns
-  // (B1).
+  // (B1). It costs a disk sync; whoever has many uses AddDeliveries.
   virtual Result<bool> AddDelivery(const NewDelivery& delivery) = 0;
-  /// All of them in one transaction, with one disk sync; one answer each, in their order.
+  /// All of them in one transaction, with one disk sync; one answer each, in their order. A few
+  /// callers at once are faster than one.
   virtual Result<std::vector<bool>> AddDeliveries(const std::vector<NewDelivery>& deliveries) = 0;
   virtual Result<std::vector<Delivery>> PendingDeliveries(int limit) = 0;
   /// The delivery could not be decided now (forge down): again after `delay`; attempts + 1.
