@@ -61,7 +61,7 @@ std::string GateSign(const Step& step) {
                                 : step.outcome == "interrupted" ? "↻"
                                 : step.required                 ? "✗"
                                                                 : "!";
-  return fmt::format("{} {}", sign, CodeSpan(step.name, 60));
+  return fmt::format("{}\u00A0{}", sign, CodeSpan(step.name, 60));  // the two stay on one line
 }
 
 std::string AgentCell(const Step& step) {

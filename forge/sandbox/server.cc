@@ -134,13 +134,26 @@ bool HasBody(const httplib::Request& request) {
   return request.has_header("Transfer-Encoding") || (!length.empty() && length != "0");
 }
 
-/// Hands a multipart form on as a URL-encoded one: the library parses the former anyway.
+/// Hands a multipart form on as a URL-encoded one: the library parses the former anyway. It demands
+/// a line end after the last boundary, which RFC 2046 (5.1.1) leaves to the sender and Node 18
+/// leaves out: a form whose parts have all been handed on is taken as it is.
 bool ReadMultipart(const httplib::ContentReader& reader,
                    const std::function<bool(std::string_view)>& sink) {
-  return reader([&](const auto& part) { return sink("&" + PercentEncode(part.name) + "="); },
-                [&](const char* data, std::size_t size) {
-                  return sink(PercentEncode(std::string_view(data, size)));
-                });
+  bool any_part = false;
+  bool refused = false;
+  const auto hand_on = [&](const std::string& text) {
+    refused = refused || !sink(text);
+    return !refused;
+  };
+  const bool whole = reader(
+      [&](const auto& part) {
+        any_part = true;
+        return hand_on("&" + PercentEncode(part.name) + "=");
+      },
+      [&](const char* data, std::size_t size) {
+        return hand_on(PercentEncode(std::string_view(data, size)));
+      });
+  return whole || (any_part && !refused);
 }
 
 void Fill(Answer answer, httplib::Response& response) {

@@ -1,5 +1,6 @@
 // The GitLab dialect: users, projects, issues, notes, merge requests, statuses. tests/contract
 // drives the same with a real client; here are the refusals and the odd inputs.
+#include "tests/harness/raw_http.h"
 #include "tests/unit/sandbox_gitlab_fixture.h"
 
 namespace swage::sandbox {
@@ -225,6 +226,22 @@ TEST_F(SandboxGitLab, UnchangedRepliesAreNotSentAgain) {
            {{"PRIVATE-TOKEN", bot_}, {"If-None-Match", first.headers.at("etag")}});
   EXPECT_EQ(again.status, 304);
   EXPECT_EQ(again.text, "");
+}
+
+// RFC 2046 leaves the line end after the last boundary to the sender; Node 18 leaves it out.
+TEST_F(GitLabTest, MultipartFormsMayEndWithTheirLastBoundary) {
+  const std::string part =
+      "--b\r\nContent-Disposition: form-data; name=\"title\"\r\n\r\nBy a form\r\n";
+  for (const std::string end : {"--b--\r\n", "--b--"}) {
+    const std::string answer = Exchange(
+        forge_->Port(),
+        PostRequest(
+            "/api/v4/projects/acme%2Fwidget/issues",
+            "Content-Type: multipart/form-data; boundary=b\r\nPRIVATE-TOKEN: " + bot_ + "\r\n",
+            part + end));
+    EXPECT_EQ(StatusOf(answer), 201) << answer;
+  }
+  EXPECT_EQ(forge_->Issues(repo_).back().title, "By a form");
 }
 
 }  // namespace
