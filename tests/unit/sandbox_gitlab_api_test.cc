@@ -229,7 +229,7 @@ TEST_F(SandboxGitLab, UnchangedRepliesAreNotSentAgain) {
 }
 
 // RFC 2046 leaves the line end after the last boundary to the sender; Node 18 leaves it out.
-TEST_F(GitLabTest, MultipartFormsMayEndWithTheirLastBoundary) {
+TEST_F(SandboxGitLab, MultipartFormsMayEndWithTheirLastBoundary) {
   const std::string part =
       "--b\r\nContent-Disposition: form-data; name=\"title\"\r\n\r\nBy a form\r\n";
   for (const std::string end : {"--b--\r\n", "--b--"}) {
