@@ -18,7 +18,8 @@ struct IssueLabeled {
   RepoRef repo;
   Actor actor;
   Issue issue;
-  std::vector<std::string> added;  ///< the labels that this very event added
+  std::vector<std::string> added;         ///< the labels that this very event added
+  std::vector<std::string> removed = {};  ///< one edit may do both (GitLab)
 };
 
 struct IssueUnlabeled {

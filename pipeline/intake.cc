@@ -105,9 +105,8 @@ StartOutcome PlanStart(const StartRequest& request, const IntakeFacts& facts,
     return StartOutcome::kInReview;
   }
   if (task && (task->state == TaskState::kFailed || task->state == TaskState::kCancelled)) {
-    TaskChange change{task->id, TaskChangeKind::kRequeue, ResumeKind(*task),
-                      "",       request.actor.login,      ""};
-    plan.changes.push_back(std::move(change));
+    plan.changes.push_back({task->id, TaskChangeKind::kRequeue, ResumeKind(*task), "",
+                            request.actor.login, "", Freeze(request.text)});
     plan.effects.push_back(StickyFor(request.repo, task->id));
     plan.outcome = "started again";
     return StartOutcome::kStarted;
@@ -127,10 +126,29 @@ StartOutcome PlanStart(const StartRequest& request, const IntakeFacts& facts,
   return StartOutcome::kStarted;
 }
 
+IntakePlan Cancel(const Task& task, const Actor& actor, std::string reason) {
+  IntakePlan plan;
+  plan.outcome = reason;
+  plan.changes.push_back(
+      {task.id, TaskChangeKind::kCancel, RunKind::kFix, "", actor.login, std::move(reason)});
+  plan.effects.push_back(StickyFor(task.repo, task.id));
+  return plan;
+}
+
+IntakePlan DecideUnlabeled(const IssueUnlabeled& e, const IntakeFacts& facts,
+                           const IntakeRules& rules) {
+  if (!TriggerProfile(e.removed, rules.trigger_label)) return Ignore("not the trigger label");
+  if (!facts.task || !IsActive(facts.task->state)) return Ignore("nothing to stop");
+  if (facts.issue && TriggerProfile(facts.issue->labels, rules.trigger_label)) {
+    return Ignore("the label was added again");
+  }
+  return Cancel(*facts.task, e.actor, messages::LabelRemovedBy(e.actor.login));
+}
+
 IntakePlan DecideLabeled(const IssueLabeled& e, const IntakeFacts& facts,
                          const IntakeRules& rules) {
   const auto profile = TriggerProfile(e.added, rules.trigger_label);
-  if (!profile) return Ignore("not the trigger label");
+  if (!profile) return DecideUnlabeled({e.repo, e.actor, e.issue, e.removed}, facts, rules);
   const Admission admission = Admit(e.repo, e.actor, facts.role, facts.self, rules);
   if (!admission.admitted) {
     IntakePlan plan = Ignore(admission.why);
@@ -162,25 +180,6 @@ IntakePlan DecideLabeled(const IssueLabeled& e, const IntakeFacts& facts,
         ReactionTo(e.repo, {ThreadKind::kIssue, e.issue.number}, "", Reaction::kEyes));
   }
   return plan;
-}
-
-IntakePlan Cancel(const Task& task, const Actor& actor, std::string reason) {
-  IntakePlan plan;
-  plan.outcome = reason;
-  plan.changes.push_back(
-      {task.id, TaskChangeKind::kCancel, RunKind::kFix, "", actor.login, std::move(reason)});
-  plan.effects.push_back(StickyFor(task.repo, task.id));
-  return plan;
-}
-
-IntakePlan DecideUnlabeled(const IssueUnlabeled& e, const IntakeFacts& facts,
-                           const IntakeRules& rules) {
-  if (!TriggerProfile(e.removed, rules.trigger_label)) return Ignore("not the trigger label");
-  if (!facts.task || !IsActive(facts.task->state)) return Ignore("nothing to stop");
-  if (facts.issue && TriggerProfile(facts.issue->labels, rules.trigger_label)) {
-    return Ignore("the label was added again");
-  }
-  return Cancel(*facts.task, e.actor, messages::LabelRemovedBy(e.actor.login));
 }
 
 IntakePlan DecideGone(const IssueGone& e, const IntakeFacts& facts) {
@@ -304,13 +303,18 @@ class CommandDecision {
     const bool can = task.state == TaskState::kFailed || task.state == TaskState::kCancelled ||
                      task.state == TaskState::kWaiting;
     if (!can) return Refuse(messages::NothingToRetry(task, rules_.command_prefix));
-    return Change(task, TaskChangeKind::kRequeue, ResumeKind(task), "", "", "retried");
+    if (!e_.thread_open) return Refuse(messages::ThreadClosed());
+    IntakePlan plan = Change(task, TaskChangeKind::kRequeue, ResumeKind(task), "", "", "retried");
+    // Who asks again asks for the issue as it reads now: "say more in the issue, then retry".
+    if (e_.issue) plan.changes.back().text = Freeze(*e_.issue);
+    return plan;
   }
 
   IntakePlan Fix(const Task& task, const std::string& remark) {
     if (task.state == TaskState::kMerged || task.state == TaskState::kClosed) {
       return Refuse(messages::ClosedIsFinal(task, rules_.command_prefix));
     }
+    if (!e_.thread_open) return Refuse(messages::ThreadClosed());
     const bool steering = task.state == TaskState::kQueued || task.state == TaskState::kRunning;
     const TaskChangeKind kind = steering ? TaskChangeKind::kRemark : TaskChangeKind::kRequeue;
     return Change(task, kind, ResumeKind(task), remark, "",
@@ -398,7 +402,9 @@ Screening Screen(const Event& event, const IntakeRules& rules, const Actor& self
   // noise.
   if (own && !std::holds_alternative<PullRequestClosed>(event)) return Boring("our own act");
   if (const auto* e = std::get_if<IssueLabeled>(&event)) {
-    if (!TriggerProfile(e->added, rules.trigger_label)) return Boring("not the trigger label");
+    const bool ours = TriggerProfile(e->added, rules.trigger_label) ||
+                      TriggerProfile(e->removed, rules.trigger_label);
+    if (!ours) return Boring("not the trigger label");
   }
   if (const auto* e = std::get_if<IssueUnlabeled>(&event)) {
     if (!TriggerProfile(e->removed, rules.trigger_label)) return Boring("not the trigger label");

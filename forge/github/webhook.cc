@@ -44,7 +44,8 @@ Event ParseIssues(const Envelope& e) {
   if (issue.number <= 0) return Ignore("issues", "without an issue");
   // The list in `issue.labels` may be older or newer than the event: its own label is what counts.
   const std::string label = JsonString(e.body, "label/name");
-  if (e.action == "labeled" && !label.empty()) return IssueLabeled{e.repo, e.actor, issue, {label}};
+  if (e.action == "labeled" && !label.empty())
+    return IssueLabeled{e.repo, e.actor, issue, {label}, {}};
   if (e.action == "unlabeled" && !label.empty()) {
     return IssueUnlabeled{e.repo, e.actor, issue, {label}};
   }

@@ -143,15 +143,16 @@ Event ParseIssue(const Envelope& e) {
   }
   if (e.action == "open") {
     if (issue.labels.empty()) return Ignore("issue", "open without labels");
-    return IssueLabeled{e.repo, e.actor, issue, issue.labels};
+    return IssueLabeled{e.repo, e.actor, issue, issue.labels, {}};
   }
   // "Label added" has no action of its own.
   const auto before = LabelTitles(JsonAt(e.body, "changes/labels/previous"));
   const auto after = LabelTitles(JsonAt(e.body, "changes/labels/current"));
+  auto removed = Difference(before, after);
   if (auto added = Difference(after, before); !added.empty()) {
-    return IssueLabeled{e.repo, e.actor, issue, std::move(added)};
+    return IssueLabeled{e.repo, e.actor, issue, std::move(added), std::move(removed)};
   }
-  if (auto removed = Difference(before, after); !removed.empty()) {
+  if (!removed.empty()) {
     return IssueUnlabeled{e.repo, e.actor, issue, std::move(removed)};
   }
   return Ignore("issue", e.action);

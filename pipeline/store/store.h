@@ -140,6 +140,8 @@ struct TaskChange {
   std::string remark;
   std::string actor;  ///< login, for the timeline and `reason`
   std::string reason;
+  /// kRequeue that begins a run: the issue as it reads now, in place of the text frozen before.
+  std::optional<FrozenText> text = std::nullopt;
 };
 
 /// Everything that one delivery changes, in one transaction. Effects with task id 0 and

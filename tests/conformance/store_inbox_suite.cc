@@ -359,6 +359,22 @@ TEST_P(StoreSuite, TasksAreListedNewestFirstWithFilterAndLimit) {
   EXPECT_EQ(store_->GetTask({999}).error().code, ErrorCode::kNotFound);
 }
 
+TEST_P(StoreSuite, ARunAskedForAgainMayBringTheIssuesNewText) {
+  const TaskId id = Create(12);
+  ASSERT_TRUE(Change(id, TaskChangeKind::kCancel).ok());
+  IntakePlan plan;
+  plan.changes.push_back({id, TaskChangeKind::kRequeue, RunKind::kImplement, "", "bob", "",
+                          FrozenText{"New title", "New body", "new hash"}});
+  Apply(plan);
+  EXPECT_EQ(Get(id).text.title, "New title");
+  EXPECT_EQ(Get(id).text.body, "New body");
+  EXPECT_EQ(Get(id).text.hash, "new hash");
+  // A run that is under way keeps the text that it began with.
+  plan.changes.front().text->title = "Too late";
+  Apply(plan);
+  EXPECT_EQ(Get(id).text.title, "New title");
+}
+
 TEST_P(StoreSuite, EverythingIsThereAfterOpeningAgain) {
   const TaskId id = Publishing(12, {EffectKind::kPush, EffectKind::kReview});
   ASSERT_TRUE(*store_->AddDelivery(Hook("a")));

@@ -192,6 +192,49 @@ TEST(Intake, Threat_T4_OneLabelHasOneKeyWhateverTheDelivery) {
   EXPECT_NE(Decide(later, Facts(), Rules()).command_key, a.command_key);
 }
 
+TEST(Intake, AnEditThatSwapsTheLabelForAnotherStopsTheWork) {
+  IssueLabeled e = Labeled();
+  e.added = {"later"};
+  e.removed = {"swage"};
+  IntakeFacts facts = FactsWith(TaskState::kRunning);
+  facts.issue->labels = {"later"};
+  const IntakePlan plan = Decide(e, facts, Rules());
+  ASSERT_EQ(plan.changes.size(), 1u);
+  EXPECT_EQ(plan.changes[0].kind, TaskChangeKind::kCancel);
+  // From one profile to another the issue still asks for the work.
+  e.added = {"swage:docs"};
+  facts.issue->labels = {"swage:docs"};
+  ExpectNoWork(Decide(e, facts, Rules()));
+}
+
+TEST(Intake, AskingAgainFreezesTheIssueAnew) {
+  IssueLabeled label = Labeled();
+  label.issue.body = "Now with steps.";
+  const IntakePlan again = Decide(label, FactsWith(TaskState::kFailed), Rules());
+  ASSERT_EQ(again.changes.size(), 1u);
+  EXPECT_EQ(again.changes[0].text->body, "Now with steps.");
+  CommentCreated retry = Said("/swage retry");
+  retry.issue = label.issue;
+  const IntakePlan retried = Decide(retry, FactsWith(TaskState::kFailed), Rules());
+  ASSERT_EQ(retried.changes.size(), 1u);
+  EXPECT_EQ(retried.changes[0].text->body, "Now with steps.");
+  // Under the pull request nobody saw the issue.
+  EXPECT_FALSE(
+      Decide(Said("/swage retry", ThreadKind::kPullRequest), FactsWith(TaskState::kFailed), Rules())
+          .changes[0]
+          .text);
+}
+
+TEST(Intake, NothingIsContinuedInAClosedThread) {
+  for (const char* command : {"/swage retry", "/swage fix more"}) {
+    CommentCreated e = Said(command);
+    e.thread_open = false;
+    const IntakePlan plan = Decide(e, FactsWith(TaskState::kFailed), Rules());
+    ExpectNoWork(plan);
+    EXPECT_THAT(ReplyText(plan), HasSubstr("is closed"));
+  }
+}
+
 TEST(Intake, LateLabelEventsDoNotStartWhatNobodyWantsAnyMore) {
   IntakeFacts facts = Facts();
   facts.issue->labels = {"bug"};

@@ -312,6 +312,16 @@ TEST_F(GitLabWebhook, TakesTheDifferenceForTheLabel) {
   EXPECT_EQ(EventName(Parse("", IssueHook("reopen", all, "{}"))), "Ignored");
 }
 
+TEST_F(GitLabWebhook, AnEditThatAddsAndRemovesLabelsSaysBoth) {
+  const Event both = Parse(
+      "",
+      IssueHook("update", R"([{"title":"later"}])",
+                R"({"labels":{"previous":[{"title":"swage"}],"current":[{"title":"later"}]}})"));
+  ASSERT_EQ(EventName(both), "IssueLabeled");
+  EXPECT_EQ(std::get<IssueLabeled>(both).added, std::vector<std::string>{"later"});
+  EXPECT_EQ(std::get<IssueLabeled>(both).removed, std::vector<std::string>{"swage"});
+}
+
 TEST_F(GitLabWebhook, AnIssueOpenedWithLabelsIsLabeled) {
   const Event opened = Parse("", IssueHook("open", R"([{"title":"swage"}])", "{}"));
   ASSERT_EQ(EventName(opened), "IssueLabeled");

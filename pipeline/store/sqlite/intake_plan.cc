@@ -115,6 +115,11 @@ class PlanApplier {
       return Remark(task, change);
     }
     SWAGE_RETURN_IF_ERROR(AddRemark(task, change));
+    if (change.text) {
+      SWAGE_RETURN_IF_ERROR(tx_.db.Run("SetTaskTitle", task.id, change.text->title));
+      SWAGE_RETURN_IF_ERROR(
+          tx_.db.Run("SetTaskText", task.id, change.text->body, change.text->hash));
+    }
     return Requeue(tx_, task, change.run_kind, change.actor);
   }
 

@@ -108,6 +108,12 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12);
 -- name: AddTaskText
 INSERT INTO task_texts (task_id, body, hash) VALUES (?1, ?2, ?3);
 
+-- name: SetTaskTitle
+UPDATE tasks SET title = ?2 WHERE id = ?1;
+
+-- name: SetTaskText
+UPDATE task_texts SET body = ?2, hash = ?3 WHERE task_id = ?1;
+
 -- name: MoveTask
 UPDATE tasks SET state = ?2, reason = ?3, stage = 'none', lease_node = '', lease_expires_at_us = 0,
                  updated_at_us = ?4
