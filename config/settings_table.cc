@@ -378,7 +378,8 @@ const std::vector<Setting<Settings>>& ServerTable() {
           WhenRed(), [](auto& s) -> auto& { return s.when_red; }),
       Declare<Settings>(
           {.path = "publish.commit_name",
-           .manual = "Author of the commits; the person who asked is named as co-author.",
+           .manual = "Author of the commits, who also signs them off; the person who asked is "
+                     "named as co-author.",
            .example = "Swage"},
           TextRule{.kind = "a name without < and >", .max_bytes = 100, .valid = IsPersonName},
           [](auto& s) -> auto& { return s.commit_name; }),

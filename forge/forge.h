@@ -51,6 +51,9 @@ class Forge {
                                                              std::string_view head_branch) = 0;
   /// Pure: where git clones from and pushes to.
   virtual GitRemote Remote(const RepoRef& repo) const = 0;
+  /// Pure: the address by which the forge finds the account in a commit's trailers, without telling
+  /// the account's own one.
+  virtual std::string CommitEmail(const Actor& actor) const = 0;
 
   // --- writes
   // --------------------------------------------------------------------------------------

@@ -69,6 +69,11 @@ Result<RequestUrl> ParseRequestUrl(std::string_view text) {
   return RequestUrl{std::move(origin), std::string(text.substr(end))};
 }
 
+std::string HostOf(std::string_view url) {
+  const auto parsed = ParseRequestUrl(url);
+  return parsed.ok() ? parsed->origin.host : std::string();
+}
+
 bool IsLoopbackHost(std::string_view host) {
   if (host == "localhost" || host == "::1") return true;
   if (!host.starts_with("127.")) return false;

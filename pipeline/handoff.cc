@@ -13,6 +13,7 @@
 #include "config/base/text.h"
 #include "forge/markdown.h"
 #include "pipeline/agent.h"
+#include "pipeline/command.h"
 #include "pipeline/findings/text_rules.h"
 
 namespace swage {
@@ -27,7 +28,7 @@ constexpr std::size_t kMaxLastDigest = 24 << 10;
 constexpr std::size_t kMaxOldDigest = 1 << 10;
 constexpr std::size_t kMaxShownCycles = 4;
 constexpr std::size_t kMaxRemarks = 5;
-constexpr std::size_t kMaxRemark = 4'000;
+constexpr std::size_t kMaxOldRemark = 2'000;  // the newest one is never cut
 constexpr std::size_t kMaxGates = 50;
 constexpr std::size_t kMaxCommandLine = 300;
 constexpr std::size_t kMaxPrompt = 112 << 10;
@@ -121,6 +122,10 @@ std::string HistorySection(const HandOff& handoff) {
   return out;
 }
 
+std::size_t RemarkBound(const HandOff& handoff, std::size_t at) {
+  return at + 1 == handoff.remarks.size() ? kMaxCommandText : kMaxOldRemark;
+}
+
 std::string RemarksSection(const HandOff& handoff) {
   if (handoff.remarks.empty()) return {};
   std::string out =
@@ -129,7 +134,8 @@ std::string RemarksSection(const HandOff& handoff) {
       "asks; it narrows "
       "or extends the issue, within the rules above.\n\n";
   for (std::size_t i = SkipAllBut(handoff.remarks, kMaxRemarks); i < handoff.remarks.size(); ++i) {
-    out += Fence(Clean(handoff.remarks[i], kMaxRemark), "text", kMaxRemark + 100) + "\n\n";
+    const std::size_t bound = RemarkBound(handoff, i);
+    out += Fence(Clean(handoff.remarks[i], bound), "text", bound + 100) + "\n\n";
   }
   return out;
 }
@@ -170,7 +176,9 @@ std::string RenderTaskJson(const HandOff& handoff) {
   json gates = json::array();
   for (const GateSpec& gate : handoff.gates) gates.push_back(GateJson(gate));
   json remarks = json::array();
-  for (const std::string& remark : handoff.remarks) remarks.push_back(Clean(remark, kMaxRemark));
+  for (std::size_t i = SkipAllBut(handoff.remarks, kMaxRemarks); i < handoff.remarks.size(); ++i) {
+    remarks.push_back(Clean(handoff.remarks[i], RemarkBound(handoff, i)));
+  }
   const json document = {{"schema", 1},
                          {"task", TaskJson(handoff.task)},
                          {"cycle", handoff.cycle},

@@ -61,6 +61,7 @@ Result<LoopResult> Loop::Run(std::stop_token stop) {
       SWAGE_ASSIGN_OR_RETURN(const AgentOutcome outcome, RunAgent(cycle, stop));
       tree_changed = outcome.snapshot.changed;
       checkpoint_ = outcome.snapshot.commit;
+      tree_ = outcome.snapshot.tree;
       const bool nothing_yet = checkpoint_.value.empty() || checkpoint_ == task().base_sha;
       if (!tree_changed && (nothing_yet || (first_of_run && !outcome.ran_well))) {
         const std::string& agent = context_.settings.agent.name;
@@ -87,12 +88,11 @@ bool Loop::Decide(int cycle) {
   result_.green = std::none_of(result_.verdicts.begin(), result_.verdicts.end(),
                                [](const GateVerdict& v) { return v.Blocks(); });
   if (result_.green) return true;
-  const std::string signature = FailureSignature(result_.verdicts);
-  if (signature == last_signature_) {
+  // Also of an earlier round than the last: going in circles is no way forward either.
+  if (!failures_.insert(FailureSignature(result_.verdicts)).second) {
     result_.stopped_because = messages::SameFailureTwice();
     return true;
   }
-  last_signature_ = signature;
   if (cycle >= LastCycle()) {
     result_.stopped_because = messages::CyclesUsedUp(cycle - task().run_first_cycle);
     return true;
@@ -170,15 +170,17 @@ Result<Loop::AgentOutcome> Loop::RunAgent(int cycle, std::stop_token stop) {
     result_.usage.output_tokens += agent.usage->output_tokens;
     result_.usage.cost_usd += agent.usage->cost_usd;
   }
-  if (!agent.summary.empty()) result_.summary = context_.redactor.Apply(agent.summary);
+  const std::string summary = context_.redactor.Apply(agent.summary);
+  if (!summary.empty()) result_.summary = summary;
 
+  const CommitIdentity bot{settings.commit_name, settings.commit_email};
   AgentOutcome outcome;
   outcome.ran_well = agent.process.Succeeded();
   outcome.how = agent.process.Describe();
-  SWAGE_ASSIGN_OR_RETURN(outcome.snapshot,
-                         context_.workspace.TakeSnapshot(
-                             context_.redactor.Apply(messages::CommitMessage(task(), cycle)),
-                             {settings.commit_name, settings.commit_email}, result_.warnings));
+  SWAGE_ASSIGN_OR_RETURN(outcome.snapshot, context_.workspace.TakeSnapshot(
+                                               context_.redactor.Apply(messages::CommitMessage(
+                                                   task(), cycle, plan_.requester_email, bot)),
+                                               bot, result_.warnings));
   if (outcome.snapshot.changed) {
     SWAGE_RETURN_IF_ERROR(context_.store.SaveCheckpoint(lease(), outcome.snapshot.commit));
   }
@@ -186,9 +188,9 @@ Result<Loop::AgentOutcome> Loop::RunAgent(int cycle, std::stop_token stop) {
     result_.warnings.push_back(
         fmt::format("The agent ended with {} in cycle {}.", outcome.how, cycle));
   }
-  const std::string shown = result_.summary.empty() ? outcome.how : result_.summary;
   SWAGE_RETURN_IF_ERROR(context_.store.FinishStep(
-      lease(), step_id, outcome.ran_well ? "ok" : "failed", shown, outcome.snapshot.commit));
+      lease(), step_id, outcome.ran_well ? "ok" : "failed",
+      summary.empty() && !outcome.ran_well ? outcome.how : summary, outcome.snapshot.commit));
   return outcome;
 }
 
@@ -202,15 +204,17 @@ Result<void> Loop::RunGates(int cycle, const CommitSha& commit, std::stop_token 
   for (const GateSpec& gate : plan_.gates) {
     SWAGE_ASSIGN_OR_RETURN(GateVerdict verdict, RunGate(gate, cycle, commit, changed, stop));
     result_.verdicts.push_back(std::move(verdict));
+    // A gate that rewrites files (a formatter) must not decide what the next one tests (E6).
+    SWAGE_RETURN_IF_ERROR(context_.workspace.Restore(commit));
   }
   CycleRecord record;
   record.cycle = cycle;
   record.commit = commit;
+  record.tree = tree_;
   const std::string failed = FailedGates(result_.verdicts);
   record.passed = failed.empty();
   record.signature = record.passed ? "" : FailureSignature(result_.verdicts);
-  record.digest =
-      record.passed ? "" : context_.redactor.Apply(FailureDigest(result_.verdicts, kDigestBytes));
+  record.digest = record.passed ? "" : FailureDigest(result_.verdicts, kDigestBytes);
   SWAGE_RETURN_IF_ERROR(context_.store.FinishCycle(lease(), record));
   std::erase_if(result_.cycles, [&](const CycleHistory& c) { return c.cycle == cycle; });
   result_.cycles.push_back({cycle, commit, record.passed, record.digest});

@@ -7,6 +7,7 @@
 // never its exit code (D4).
 #pragma once
 
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -34,6 +35,7 @@ struct LoopPlan {
   std::vector<GateSpec> gates;
   int max_cycles = 3;
   std::string repo_instructions;  ///< house rules and the profile's instructions
+  std::string requester_email;    ///< for the commits' trailers
 };
 
 struct LoopResult {
@@ -84,7 +86,8 @@ class Loop {
   LoopPlan plan_;
   LoopResult result_;
   CommitSha checkpoint_;
-  std::string last_signature_;
+  TreeSha tree_;                    ///< of checkpoint_, where this process made it
+  std::set<std::string> failures_;  ///< signatures of this run's red cycles
 };
 
 }  // namespace swage

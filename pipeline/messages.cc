@@ -353,7 +353,7 @@ std::string RunNeedsAnIssue(std::string_view prefix) {
 }
 
 std::string ThreadClosed() {
-  return "nothing was done: the issue is closed. Reopen it and ask again.";
+  return "nothing was done: this thread is closed. Reopen it and ask again.";
 }
 
 std::string AlreadyWorking(const Task& task) {
@@ -415,6 +415,13 @@ std::string RedReport(std::string_view marker, const RunReport& r) {
                      WorkSections(r), FailedLogs(r.verdicts), Footer(r));
 }
 
+std::string RunFailed(std::string_view marker, std::string_view reason, std::string_view prefix) {
+  return fmt::format(
+      "{}\n**Swage** · this pull request was not changed: {}\n\n`{} fix <text>` here asks "
+      "again.\n",
+      marker, InertLine(reason, 500), prefix);
+}
+
 std::string ReviewMarker(const Task& task, const CommitSha& head) {
   // One review per head and run: a person who asks for the gates again wants to see them again.
   return Marker("review", fmt::format("{}/{}/r{}", TaskMarkerKey(task), head.value, task.run));
@@ -456,14 +463,15 @@ std::string StatusDescription(const GateVerdict& v) {
   return Truncate(StripControl(ReplaceAll(text, "\n", " ")), kStatusBytes);
 }
 
-std::string CommitMessage(const Task& task, int cycle) {
+std::string CommitMessage(const Task& task, int cycle, std::string_view requester_email,
+                          const CommitIdentity& bot) {
   constexpr std::size_t kSubjectBytes = 72;
   const std::string title = ReplaceAll(InertPlain(task.text.title, kTitleBytes), "\n", " ");
   std::string message = Truncate(title.empty() ? "Work on the issue" : title, kSubjectBytes);
   message += fmt::format("\n\nFor issue #{}, cycle {}.\n", task.issue_number, cycle);
   const std::string login = InertPlain(task.requester.login, 60);
-  message += fmt::format("\nCo-authored-by: {} <{}+{}@users.noreply.{}>\nSwage-Task: {}\n", login,
-                         task.requester.id, login, task.repo.forge, TaskKey(task));
+  message += fmt::format("\nCo-authored-by: {} <{}>\nSigned-off-by: {} <{}>\nSwage-Task: {}\n",
+                         login, requester_email, bot.name, bot.email, TaskKey(task));
   return message;
 }
 
@@ -511,10 +519,13 @@ std::string NothingNewForRemark() {
 
 std::string SecretInChange(std::string_view path) {
   return fmt::format(
-      "blocked before anything was pushed: {} holds a secret that this server knows; rotate it if "
-      "it is "
-      "real, then retry",
-      path.empty() ? "the change" : path);
+      "blocked before anything was pushed: {} holds a secret that this server knows, so the change "
+      "was thrown away; rotate the secret if it was real, then retry",
+      path);
+}
+
+std::string ClosedBeforePullRequest() {
+  return "the issue was closed before its pull request was opened; reopen it, then retry";
 }
 
 std::string PolicyChanged() {

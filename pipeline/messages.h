@@ -17,6 +17,7 @@
 #include "pipeline/gate.h"
 #include "pipeline/store/store.h"
 #include "pipeline/task.h"
+#include "pipeline/workspace/workspace.h"
 
 namespace swage::messages {
 
@@ -60,7 +61,6 @@ struct RunReport {
   std::vector<std::string> earlier;   ///< its last words of earlier runs, oldest first
   std::vector<GateVerdict> verdicts;  ///< of the last cycle
   std::vector<CycleHistory> cycles;   ///< of this run
-  int max_cycles = 0;
   std::string isolation;              ///< "worktree"
   AgentUsage usage;                   ///< summed; zeros = unknown
   std::vector<std::string> warnings;  ///< of snapshots: nested repositories moved out, ...
@@ -74,6 +74,9 @@ std::string PullRequestBody(const RunReport& report);
 /// With when_red = comment: what is posted on the issue instead of a pull request.
 std::string RedReport(std::string_view marker, const RunReport& report);
 
+/// An open pull request that a run could not bring any further: said there, where it was asked for.
+std::string RunFailed(std::string_view marker, std::string_view reason, std::string_view prefix);
+
 std::string ReviewMarker(const Task& task, const CommitSha& head);
 /// Findings without a line of their own are listed in the body.
 std::string ReviewBody(const RunReport& report, const std::vector<Finding>& unplaced);
@@ -84,8 +87,10 @@ std::string ResolvedNote(const CommitSha& head);
 std::string StatusContext(std::string_view gate);
 std::string StatusDescription(const GateVerdict& verdict);
 
-/// The checkpoint commit: subject, why, co-author and provenance trailers (F11).
-std::string CommitMessage(const Task& task, int cycle);
+/// The checkpoint commit: subject, why, and trailers: the person who asked as co-author, the bot's
+/// sign-off, the task (F11).
+std::string CommitMessage(const Task& task, int cycle, std::string_view requester_email,
+                          const CommitIdentity& bot);
 
 // --- reasons shown in the sticky comment, the CLI and the dashboard
 // ------------------------------------------
@@ -100,6 +105,7 @@ std::string NothingNewForRemark();
 std::string SecretInChange(std::string_view path);
 /// For a change that edits the policy file (T23).
 std::string PolicyChanged();
+std::string ClosedBeforePullRequest();
 std::string BrokenPolicy(std::string_view faults);
 std::string SameTreeTwice();
 std::string SameFailureTwice();

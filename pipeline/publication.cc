@@ -73,7 +73,7 @@ class Builder {
   }
 
   void AddPush() {
-    if (task_.pushed == in_.report.head) return;
+    // Also when the forge is known to hold it: what follows is true only if it still does (I7).
     Add(EffectKind::kPush, "head", Encode(PushEffect{task_.branch, in_.report.head}));
   }
 

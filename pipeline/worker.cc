@@ -7,6 +7,7 @@
 #include <map>
 #include <mutex>
 
+#include "config/base/contain.h"
 #include "config/base/text.h"
 #include "pipeline/effects.h"
 #include "pipeline/messages.h"
@@ -16,21 +17,14 @@ namespace swage {
 namespace {
 
 constexpr std::size_t kMaxEarlierRuns = 5;
-constexpr int kFetchAttempts = 5;
-constexpr std::chrono::milliseconds kFetchDelay{500};
+constexpr int kPatientAttempts = 12;  // with the delays below: about five minutes
+constexpr std::chrono::milliseconds kFirstPause{500};
+constexpr std::chrono::milliseconds kLongestPause{60'000};
 constexpr std::string_view kPolicyFile = ".swage.yml";
 constexpr std::string_view kIsolation = "worktree";
 
 NewEffect Sticky(const Task& task) {
   return {EffectKind::kSticky, "", task.repo, task.id, "{}"};
-}
-
-RunOutcome Failed(const Task& task, std::string reason) {
-  RunOutcome outcome;
-  outcome.state = TaskState::kFailed;
-  outcome.reason = std::move(reason);
-  outcome.effects.push_back(Sticky(task));
-  return outcome;
 }
 
 bool IsTransient(ErrorCode code) {
@@ -60,18 +54,19 @@ Result<std::vector<std::string>> EarlierSummaries(Store& store, const Task& task
   return summaries;
 }
 
-// Repeats a call to a forge that may be down for a moment; the task's lease is renewed meanwhile.
+// Repeats what may work in a moment (a forge that is down, a store that is busy); the task's lease
+// is renewed meanwhile.
 template <class F>
 auto WithPatience(std::stop_token stop, F&& call) -> decltype(call()) {
-  auto delay = kFetchDelay;
+  auto delay = kFirstPause;
   for (int attempt = 1;; ++attempt) {
     auto result = call();
-    if (result.ok() || !IsTransient(result.error().code) || attempt == kFetchAttempts ||
+    if (result.ok() || !IsTransient(result.error().code) || attempt == kPatientAttempts ||
         stop.stop_requested()) {
       return result;
     }
     Pause(std::max(delay, result.error().retry_after), stop);
-    delay *= 2;
+    delay = std::min(2 * delay, kLongestPause);
   }
 }
 
@@ -79,12 +74,12 @@ auto WithPatience(std::stop_token stop, F&& call) -> decltype(call()) {
 
 void Worker::Run(const Claimed& claimed, std::stop_token stop) {
   const Task& task = claimed.task;
-  Result<RunOutcome> outcome = Attempt(claimed, stop);
+  Result<RunOutcome> outcome = Contain([&] { return Attempt(claimed, stop); });
   if (!outcome.ok() && outcome.error().code == ErrorCode::kLeaseLost) {
     context_.log.Info("lease lost; the task belongs to somebody else now", {{"task_id", task.id}});
     return;
   }
-  if (stop.stop_requested()) {
+  if (!outcome.ok() && stop.stop_requested()) {
     // After a cancel this write is refused (the epoch moved on); otherwise the work goes on later.
     RunOutcome give_back;
     give_back.state = TaskState::kQueued;
@@ -93,7 +88,8 @@ void Worker::Run(const Claimed& claimed, std::stop_token stop) {
   } else if (!outcome.ok()) {
     outcome = Failed(task, context_.redactor.Apply(outcome.error().message));
   }
-  const auto finished = context_.store.FinishRun(claimed.lease, *outcome);
+  const auto finished =
+      WithPatience(stop, [&] { return context_.store.FinishRun(claimed.lease, *outcome); });
   if (!finished.ok()) {
     context_.log.Info("the run's result was not taken",
                       {{"task_id", task.id}, {"error", finished.error().message}});
@@ -104,6 +100,24 @@ void Worker::Run(const Claimed& claimed, std::stop_token stop) {
       {{"task_id", task.id}, {"state", Name(outcome->state)}, {"reason", outcome->reason}});
 }
 
+RunOutcome Worker::Failed(const Task& task, std::string reason) const {
+  RunOutcome outcome;
+  outcome.state = TaskState::kFailed;
+  outcome.effects.push_back(Sticky(task));
+  if (task.pr_number != 0) {
+    const std::string key = fmt::format("failed-{}-r{}", task.id.value, task.run);
+    const std::string marker = messages::ReplyMarker(key);
+    const CommentEffect comment{
+        {ThreadKind::kPullRequest, task.pr_number},
+        marker,
+        messages::RunFailed(marker, reason, context_.settings.command_prefix)};
+    outcome.effects.push_back(
+        {EffectKind::kComment, "comment:" + key, task.repo, task.id, Encode(comment)});
+  }
+  outcome.reason = std::move(reason);
+  return outcome;
+}
+
 Result<RunOutcome> Worker::Attempt(const Claimed& claimed, std::stop_token stop) {
   Forge* forge = context_.forges(claimed.task.repo.forge);
   if (forge == nullptr) {
@@ -111,10 +125,17 @@ Result<RunOutcome> Worker::Attempt(const Claimed& claimed, std::stop_token stop)
                   fmt::format("the forge {} is not configured any more; add it and retry",
                               claimed.task.repo.forge));
   }
+  // The status comment said "queued" so far, and a first fetch may take a while.
+  SWAGE_RETURN_IF_ERROR(context_.store.AddEffects({Sticky(claimed.task)}));
   SWAGE_ASSIGN_OR_RETURN(const Ground ground, Prepare(claimed, *forge, stop));
   Claimed grounded = claimed;
   grounded.task.base_branch = ground.base_branch;
-  if (grounded.task.base_sha.value.empty()) grounded.task.base_sha = ground.base;
+  // The base stands still under work that was begun; without any, the newest is the best.
+  if (grounded.task.checkpoint.value.empty()) grounded.task.base_sha = ground.base;
+  // What is asked about is the head that people see, not work that was stopped half-way.
+  if (claimed.task.run_kind == RunKind::kGates && !claimed.task.pushed.value.empty()) {
+    grounded.task.checkpoint = claimed.task.pushed;
+  }
   SWAGE_RETURN_IF_ERROR(
       context_.store.SetBase(claimed.lease, ground.base_branch, grounded.task.base_sha));
   Result<std::unique_ptr<Workspace>> provisioned = Provision(grounded, stop);
@@ -127,7 +148,7 @@ Result<RunOutcome> Worker::Attempt(const Claimed& claimed, std::stop_token stop)
     provisioned = Provision(grounded, stop);
   }
   SWAGE_ASSIGN_OR_RETURN(const std::unique_ptr<Workspace> workspace, std::move(provisioned));
-  Result<LoopResult> looped = RunLoop(grounded, ground, *workspace, stop);
+  Result<LoopResult> looped = RunLoop(grounded, ground, *forge, *workspace, stop);
   if (!context_.settings.keep_workspaces) {
     if (auto released = workspace->Release(); !released.ok()) {
       context_.log.Warn("a workspace was not removed; the next start will",
@@ -135,7 +156,7 @@ Result<RunOutcome> Worker::Attempt(const Claimed& claimed, std::stop_token stop)
     }
   }
   if (!looped.ok()) return looped.error();
-  return Conclude(grounded, ground.policy, std::move(looped).value());
+  return Conclude(grounded, ground, std::move(looped).value());
 }
 
 Result<Worker::Ground> Worker::Prepare(const Claimed& claimed, Forge& forge, std::stop_token stop) {
@@ -188,13 +209,14 @@ Result<std::unique_ptr<Workspace>> Worker::Provision(const Claimed& claimed, std
   return context_.workspaces.Provision(request, stop);
 }
 
-Result<LoopResult> Worker::RunLoop(const Claimed& claimed, const Ground& ground,
+Result<LoopResult> Worker::RunLoop(const Claimed& claimed, const Ground& ground, const Forge& forge,
                                    Workspace& workspace, std::stop_token stop) {
   LoopPlan plan;
   plan.claimed = claimed;
   plan.gates = ground.policy.gates;
   plan.max_cycles = ground.policy.max_cycles.value_or(context_.settings.max_cycles);
   plan.repo_instructions = ground.policy.instructions;
+  plan.requester_email = forge.CommitEmail(claimed.task.requester);
   const auto profile = ground.policy.profiles.find(claimed.task.profile);
   if (!claimed.task.profile.empty() && profile != ground.policy.profiles.end()) {
     plan.repo_instructions += "\n" + profile->second;
@@ -205,16 +227,18 @@ Result<LoopResult> Worker::RunLoop(const Claimed& claimed, const Ground& ground,
   return loop.Run(stop);
 }
 
-Result<RunOutcome> Worker::Conclude(const Claimed& claimed, const RepoPolicy& policy,
+Result<RunOutcome> Worker::Conclude(const Claimed& claimed, const Ground& ground,
                                     LoopResult result) {
   const Task& task = claimed.task;
   if (!result.failed_because.empty()) return Failed(task, result.failed_because);
-  SWAGE_ASSIGN_OR_RETURN(
-      const auto leak, context_.workspaces.FindInHistory(task.repo, task.base_sha, result.head,
-                                                         [this](std::string_view text) {
-                                                           return context_.redactor.Contains(text);
-                                                         }));
-  if (leak) return Failed(task, messages::SecretInChange(*leak));
+  const auto is_secret = [this](std::string_view text) { return context_.redactor.Contains(text); };
+  SWAGE_ASSIGN_OR_RETURN(const auto leak, context_.workspaces.FindInHistory(
+                                              task.repo, task.base_sha, result.head, is_secret));
+  if (leak) {
+    // The text is in the branch's history for good: what comes next starts from what is published.
+    SWAGE_RETURN_IF_ERROR(context_.store.SaveCheckpoint(claimed.lease, task.pushed));
+    return Failed(task, messages::SecretInChange(*leak));
+  }
 
   PublicationInput input;
   input.report.task = task;
@@ -237,7 +261,7 @@ Result<RunOutcome> Worker::Conclude(const Claimed& claimed, const RepoPolicy& po
   input.report.public_url = context_.settings.public_url;
   input.report.green = result.green;
   input.diff = std::move(result.diff);
-  input.when_red = policy.when_red.value_or(context_.settings.when_red);
+  input.when_red = ground.policy.when_red.value_or(context_.settings.when_red);
   SWAGE_ASSIGN_OR_RETURN(input.ledger, context_.store.ListFindings(task.id));
   return Publication(input);
 }

@@ -55,9 +55,10 @@ class Worker {
   Result<RunOutcome> Attempt(const Claimed& claimed, std::stop_token stop);
   Result<Ground> Prepare(const Claimed& claimed, Forge& forge, std::stop_token stop);
   Result<std::unique_ptr<Workspace>> Provision(const Claimed& claimed, std::stop_token stop);
-  Result<LoopResult> RunLoop(const Claimed& claimed, const Ground& ground, Workspace& workspace,
-                             std::stop_token stop);
-  Result<RunOutcome> Conclude(const Claimed& claimed, const RepoPolicy& policy, LoopResult result);
+  Result<LoopResult> RunLoop(const Claimed& claimed, const Ground& ground, const Forge& forge,
+                             Workspace& workspace, std::stop_token stop);
+  Result<RunOutcome> Conclude(const Claimed& claimed, const Ground& ground, LoopResult result);
+  RunOutcome Failed(const Task& task, std::string reason) const;
 
   WorkerContext context_;
   GateRunner gates_;

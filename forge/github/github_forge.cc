@@ -1,6 +1,7 @@
 #include "forge/github/github_forge.h"
 
 #include "forge/github/api.h"
+#include "forge/origin.h"
 
 namespace swage {
 namespace {
@@ -33,6 +34,11 @@ class GitHubForge final : public Forge {
     while (url.ends_with('/')) url.pop_back();
     return {url + "/" + repo.path + ".git", "x-access-token", api_.settings().token.value,
             api_.settings().ca_file};
+  }
+
+  // docs.github.com, "Setting your commit email address": ID+USERNAME@users.noreply.HOST.
+  std::string CommitEmail(const Actor& actor) const override {
+    return actor.id + "+" + actor.login + "@users.noreply." + HostOf(api_.settings().git_url);
   }
 
   Result<void> EnsureReaction(const RepoRef& repo, const Thread& thread,

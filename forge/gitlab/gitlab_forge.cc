@@ -1,6 +1,7 @@
 #include "forge/gitlab/gitlab_forge.h"
 
 #include "forge/gitlab/api.h"
+#include "forge/origin.h"
 
 namespace swage {
 namespace {
@@ -33,6 +34,11 @@ class GitLabForge final : public Forge {
     while (url.ends_with('/')) url.pop_back();
     return {url + "/" + repo.path + ".git", "oauth2", api_.settings().token.value,
             api_.settings().ca_file};
+  }
+
+  // docs.gitlab.com, "Private commit email": ID-USERNAME@users.noreply.HOST.
+  std::string CommitEmail(const Actor& actor) const override {
+    return actor.id + "-" + actor.login + "@users.noreply." + HostOf(api_.settings().git_url);
   }
 
   Result<void> EnsureReaction(const RepoRef& repo, const Thread& thread,

@@ -19,6 +19,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -90,6 +91,8 @@ class Workspace {
   virtual Result<DiffSummary> DiffFromBase(const CommitSha& commit) = 0;
   /// Puts the files back to `commit`, untracked ones removed; ignored ones stay.
   virtual Result<void> Reset(const CommitSha& commit) = 0;
+  /// Puts the tracked files back to `commit`; untracked ones (what a build left) stay.
+  virtual Result<void> Restore(const CommitSha& commit) = 0;
   /// Unregisters the worktree and deletes the directory without following links (T37).
   virtual Result<void> Release() = 0;
 };

@@ -240,6 +240,15 @@ Result<void> WorktreeWorkspace::Reset(const CommitSha& commit) {
   return RefreshPrivateGit();
 }
 
+Result<void> WorktreeWorkspace::Restore(const CommitSha& commit) {
+  std::vector<std::string> repairs;
+  SWAGE_RETURN_IF_ERROR(Guard(repairs));
+  SWAGE_RETURN_IF_ERROR(CheckCommitSha(commit));
+  const auto read = git_.Run(Call({"read-tree", "--reset", "-u", commit.value}));
+  if (!read.ok()) return read.error();
+  return Ok();
+}
+
 Result<void> WorktreeWorkspace::Release() {
   SWAGE_RETURN_IF_ERROR(RemoveTree(admin_));
   SWAGE_RETURN_IF_ERROR(RemoveTree(place_));

@@ -30,6 +30,7 @@ class WorktreeWorkspace final : public Workspace {
                                 std::vector<std::string>& warnings) override;
   Result<DiffSummary> DiffFromBase(const CommitSha& commit) override;
   Result<void> Reset(const CommitSha& commit) override;
+  Result<void> Restore(const CommitSha& commit) override;
   Result<void> Release() override;
 
  private:

@@ -163,8 +163,17 @@ TEST(Messages, Answers) {
   ExpectGolden(all, "answers.md");
 }
 
+const CommitIdentity kBot{"Swage", "swage@localhost"};
+
+TEST(Messages, RunFailed) {
+  ExpectGolden(messages::RunFailed(messages::ReplyMarker("failed-3-r2"),
+                                   messages::NoChange("codex"), "/swage"),
+               "run_failed.md");
+}
+
 TEST(Messages, CommitMessage) {
-  ExpectGolden(messages::CommitMessage(SampleTask(), 2), "commit_message.txt");
+  ExpectGolden(messages::CommitMessage(SampleTask(), 2, "5+ada@users.noreply.forge.example", kBot),
+               "commit_message.txt");
 }
 
 TEST(Messages, StatusLineFitsTheSmallestForge) {
@@ -199,7 +208,8 @@ TEST(Messages, StrangersWordsAreInertEverywhere) {
     EXPECT_THAT(OutsideFences(text), Not(HasSubstr("\n@acme/team")));
     EXPECT_THAT(OutsideFences(text), Not(HasSubstr("\n<img")));
   }
-  EXPECT_THAT(messages::CommitMessage(r.task, 1), Not(HasSubstr("Fixes acme/lib#1")));
+  EXPECT_THAT(messages::CommitMessage(r.task, 1, "5+ada@users.noreply.forge.example", kBot),
+              Not(HasSubstr("Fixes acme/lib#1")));
 }
 
 }  // namespace

@@ -290,6 +290,20 @@ TEST_F(WorkspaceTest, DiffShowsTheLinesThatAForgeShows) {
   EXPECT_TRUE(workspace->DiffFromBase(base_).value().Empty());
 }
 
+TEST_F(WorkspaceTest, RestorePutsTrackedFilesBackAndKeepsWhatABuildLeft) {
+  auto workspace = FetchAndProvision();
+  const Path root = workspace->Root();
+  Write(root / "README.md", "changed\n");
+  const CommitSha commit = Take(*workspace).commit;
+  Write(root / "README.md", "formatted\n");
+  fs::remove(root / "run.sh");
+  Write(root / "out/result", "built");
+  ASSERT_TRUE(workspace->Restore(commit).ok());
+  EXPECT_EQ(Read(root / "README.md"), "changed\n");
+  EXPECT_TRUE(fs::exists(root / "run.sh"));
+  EXPECT_TRUE(fs::exists(root / "out/result"));
+}
+
 TEST_F(WorkspaceTest, ResetPutsTheFilesBackAndKeepsIgnoredOnes) {
   auto workspace = FetchAndProvision();
   const Path root = workspace->Root();

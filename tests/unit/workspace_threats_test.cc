@@ -321,5 +321,44 @@ TEST_F(WorkspaceThreats, HttpFailuresSayWhoseFaultTheyAre) {
             ErrorCode::kUnavailable);
 }
 
+// What a push publishes is every commit on the way, not the last tree alone.
+TEST_F(WorkspaceThreats, Threat_T39_ASecretIsFoundWhereverAPushWouldPublishIt) {
+  const auto holds = [](std::string_view text) {
+    return text.find("canary-5ec3e7") != std::string_view::npos;
+  };
+  const auto found = [&](const CommitSha& head) {
+    const auto result = workspaces_->FindInHistory(repo_, base_, head, holds);
+    EXPECT_TRUE(result.ok()) << result.error().message;
+    return result.ok() ? result->value_or("nothing") : "an error";
+  };
+  auto workspace = FetchAndProvision();
+  const Path root = workspace->Root();
+  const auto take = [&](const std::string& message) {
+    std::vector<std::string> warnings;
+    return workspace->TakeSnapshot(message, {"Swage", "swage@localhost"}, warnings)->commit;
+  };
+  Write(root / "clean.txt", "nothing");
+  fs::create_symlink("clean.txt", root / "harmless");
+  EXPECT_EQ(found(take("one")), "nothing");
+
+  Write(root / "notes.bin", std::string("\0\1binary canary-5ec3e7", 22));
+  take("two");
+  fs::remove(root / "notes.bin");
+  EXPECT_EQ(found(take("three")), "notes.bin") << "taken away again, but in the history";
+
+  ASSERT_TRUE(workspace->Reset(base_).ok());
+  fs::create_symlink("/canary-5ec3e7", root / "pointer");
+  EXPECT_EQ(found(take("four")), "pointer");
+  ASSERT_TRUE(workspace->Reset(base_).ok());
+  Write(root / "canary-5ec3e7.txt", "x");
+  EXPECT_EQ(found(take("five")), "a file name");
+  ASSERT_TRUE(workspace->Reset(base_).ok());
+  Write(root / "a.txt", "x");
+  EXPECT_EQ(found(take("canary-5ec3e7")), "a commit message");
+  ASSERT_TRUE(workspace->Reset(base_).ok());
+  Write(root / "large.dat", std::string(17 << 20, '.') + "canary-5ec3e7");
+  EXPECT_EQ(found(take("six")), "large.dat");
+}
+
 }  // namespace
 }  // namespace swage

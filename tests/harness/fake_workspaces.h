@@ -1,0 +1,104 @@
+// FakeWorkspaces, FakeWorkspace: no files and no git, only what was asked of them.
+//
+// A "tree" is a string that a test's agent writes into FakeWorkspace::files; a commit is named
+// after the number of snapshots taken, so that tests can predict it. Not thread-safe.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <deque>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "config/base/files.h"
+#include "pipeline/workspace/workspace.h"
+
+namespace swage {
+
+/// "1111...": the name of the n-th fake commit.
+inline CommitSha FakeCommit(int n) {
+  return CommitSha{fmt::format("{:040d}", n)};
+}
+
+class FakeWorkspace final : public Workspace {
+ public:
+  explicit FakeWorkspace(CommitSha start) : head_(std::move(start)) {}
+
+  std::string files;                  ///< the work tree, as one text
+  std::vector<std::string> messages;  ///< of the snapshots that changed something
+  std::vector<CommitSha> restored;
+  int resets = 0;
+  bool released = false;
+
+  const std::filesystem::path& Root() const override { return dir_.path(); }
+  const std::filesystem::path& HandOffDir() const override { return dir_.path(); }
+  const CommandContext& Commands() const override { return commands_; }
+  Result<Snapshot> TakeSnapshot(const std::string& message, const CommitIdentity&,
+                                std::vector<std::string>&) override {
+    const bool changed = files != taken_;
+    if (changed) {
+      taken_ = files;
+      messages.push_back(message);
+      head_ = FakeCommit(++commits_);
+    }
+    return Snapshot{head_, TreeSha{"tree of " + files}, changed};
+  }
+  Result<DiffSummary> DiffFromBase(const CommitSha&) override { return DiffSummary{}; }
+  Result<void> Reset(const CommitSha&) override {
+    ++resets;
+    return Ok();
+  }
+  Result<void> Restore(const CommitSha& commit) override {
+    restored.push_back(commit);
+    files = taken_;
+    return Ok();
+  }
+  Result<void> Release() override {
+    released = true;
+    return Ok();
+  }
+
+ private:
+  TempDir dir_{"swage-fake-"};
+  CommandContext commands_;
+  CommitSha head_;
+  std::string taken_;
+  int commits_ = 0;
+};
+
+class FakeWorkspaces final : public Workspaces {
+ public:
+  std::vector<PushRequest> pushes;
+  std::deque<Error> push_failures;
+
+  Result<CommitSha> Fetch(const RepoRef&, const GitRemote&, const std::string&,
+                          std::stop_token) override {
+    return FakeCommit(0);
+  }
+  Result<std::string> ReadCommitted(const RepoRef&, const CommitSha&, std::string_view) override {
+    return MakeError(ErrorCode::kNotFound, "no such file");
+  }
+  Result<std::optional<std::string>> FindInHistory(
+      const RepoRef&, const CommitSha&, const CommitSha&,
+      const std::function<bool(std::string_view)>&) override {
+    return std::optional<std::string>();
+  }
+  Result<std::unique_ptr<Workspace>> Provision(const ProvisionRequest& request,
+                                               std::stop_token) override {
+    return std::unique_ptr<Workspace>(std::make_unique<FakeWorkspace>(request.start));
+  }
+  Result<void> Push(const PushRequest& request, std::stop_token) override {
+    pushes.push_back(request);
+    if (push_failures.empty()) return Ok();
+    Error error = push_failures.front();
+    push_failures.pop_front();
+    return error;
+  }
+  Result<std::vector<std::string>> SweepOrphans(const std::set<TaskId>&) override {
+    return std::vector<std::string>{};
+  }
+  Result<void> CheckGit() override { return Ok(); }
+};
+
+}  // namespace swage
