@@ -13,7 +13,8 @@
 namespace swage {
 namespace {
 
-// Retries become due by the clock alone; everything else is announced by a wake-up.
+// Retries become due by the clock alone, and a worker announces only the end of its run: a status
+// comment is late by at most this.
 constexpr std::chrono::milliseconds kPublisherPoll{500};
 constexpr std::chrono::milliseconds kIntakePoll{1'000};
 
@@ -70,7 +71,7 @@ Result<void> Service::Build(const Concretes& concretes) {
 
   const ForgeLookup lookup = [this](std::string_view name) { return FindForge(name); };
   publisher_ =
-      std::make_unique<Publisher>(*store_, *workspaces_, lookup, redactor_, log_,
+      std::make_unique<Publisher>(*store_, *workspaces_, lookup, redactor_, log_, clock_,
                                   PublisherOptions{settings_.public_url, settings_.command_prefix});
   scheduler_ =
       std::make_unique<Scheduler>(WorkerContext{*store_, *workspaces_, *agent_, *processes_, lookup,
@@ -102,6 +103,9 @@ Result<void> Service::TakeUp() {
 
 Result<void> Service::Start() {
   SWAGE_RETURN_IF_ERROR(TakeUp());
+  // The ports first: a server that cannot have them must not begin any work.
+  SWAGE_RETURN_IF_ERROR(dashboard_->Start());
+  SWAGE_RETURN_IF_ERROR(webhooks_->Start());
   publisher_thread_ = std::jthread([this](std::stop_token stop) {
     while (!stop.stop_requested()) {
       if (publisher_->RunOnce(stop) == 0) publisher_wakeup_.Wait(stop, kPublisherPoll);
@@ -113,17 +117,15 @@ Result<void> Service::Start() {
     }
   });
   scheduler_->Start();
-  SWAGE_RETURN_IF_ERROR(dashboard_->Start());
-  return webhooks_->Start();
+  return Ok();
 }
 
 void Service::Stop() {
   if (webhooks_) webhooks_->Stop();
+  for (std::jthread* thread : {&intake_thread_, &publisher_thread_}) thread->request_stop();
   if (scheduler_) scheduler_->Shutdown();
   for (std::jthread* thread : {&intake_thread_, &publisher_thread_}) {
-    if (!thread->joinable()) continue;
-    thread->request_stop();
-    thread->join();
+    if (thread->joinable()) thread->join();
   }
   if (dashboard_) dashboard_->Stop();
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "config/base/contain.h"
 #include "config/base/crypto.h"
 
 namespace swage {
@@ -15,8 +16,13 @@ std::chrono::milliseconds DeferDelay(int attempts) {
                   std::chrono::milliseconds(15 * 60'000));
 }
 
-bool IsTransient(const Error& error) {
-  switch (error.code) {
+bool IsOutOfReach(ErrorCode code) {
+  return code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout ||
+         code == ErrorCode::kRateLimited;
+}
+
+bool IsTransient(ErrorCode code) {
+  switch (code) {
     case ErrorCode::kUnavailable:
     case ErrorCode::kTimeout:
     case ErrorCode::kRateLimited:
@@ -77,31 +83,47 @@ int IntakeRunner::RunOnce(std::stop_token stop) {
     log_.Warn("cannot read the inbox", {{"error", pending.error().message}});
     return 0;
   }
-  int looked_at = 0;
+  std::map<std::string, Error> out_of_reach;  // forges that did not answer in this round
+  int settled = 0;
   for (const Delivery& delivery : *pending) {
     if (stop.stop_requested()) break;
-    ++looked_at;
-    Result<IntakePlan> plan = DecideOne(delivery);
-    if (plan.ok()) {
-      Apply(delivery, std::move(plan).value());
-      continue;
+    const auto down = out_of_reach.find(delivery.what.forge);
+    const Result<IntakePlan> plan = down == out_of_reach.end()
+                                        ? Contain([&] { return DecideOne(delivery); })
+                                        : Result<IntakePlan>(down->second);
+    if (!plan.ok() && IsOutOfReach(plan.error().code)) {
+      out_of_reach.emplace(delivery.what.forge, plan.error());
     }
-    const Error& error = plan.error();
-    if (IsTransient(error) && delivery.attempts < kMaxDefers) {
-      const auto delay = std::max(DeferDelay(delivery.attempts), error.retry_after);
-      const auto deferred = store_.DeferDelivery(delivery.id, error.message, delay);
-      log_.Warn("delivery deferred", {{"delivery", delivery.id},
-                                      {"error", error.message},
-                                      {"noted", deferred.ok() ? "yes" : "no"}});
-      continue;
-    }
-    IntakePlan undecidable;
-    undecidable.ignored = true;
-    undecidable.outcome = "cannot be decided: " + error.message;
-    log_.Error("delivery given up", {{"delivery", delivery.id}, {"error", error.message}});
-    Apply(delivery, std::move(undecidable));
+    const Result<void> noted =
+        plan.ok() ? Settle(delivery, *plan) : Postpone(delivery, plan.error());
+    if (noted.ok()) ++settled;
   }
-  return looked_at;
+  return settled;
+}
+
+Result<void> IntakeRunner::Settle(const Delivery& delivery, const IntakePlan& plan) {
+  const Result<void> applied = Apply(delivery, plan);
+  if (applied.ok() || delivery.attempts >= kMaxDefers) return applied;
+  // kConflict: the facts moved on under the decision. Anything else is the disk's or the store's.
+  return Defer(delivery, applied.error());
+}
+
+Result<void> IntakeRunner::Postpone(const Delivery& delivery, const Error& error) {
+  if (IsTransient(error.code) && delivery.attempts < kMaxDefers) return Defer(delivery, error);
+  IntakePlan undecidable;
+  undecidable.ignored = true;
+  undecidable.outcome = "cannot be decided: " + error.message;
+  log_.Error("delivery given up", {{"delivery", delivery.id}, {"error", error.message}});
+  return Apply(delivery, std::move(undecidable));
+}
+
+Result<void> IntakeRunner::Defer(const Delivery& delivery, const Error& error) {
+  const auto delay = std::max(DeferDelay(delivery.attempts), error.retry_after);
+  const auto deferred = store_.DeferDelivery(delivery.id, error.message, delay);
+  log_.Warn("delivery deferred", {{"delivery", delivery.id},
+                                  {"error", error.message},
+                                  {"noted", deferred.ok() ? "yes" : "no"}});
+  return deferred;
 }
 
 Result<IntakePlan> IntakeRunner::DecideOne(const Delivery& delivery) {
@@ -162,15 +184,14 @@ Result<Actor> IntakeRunner::Self(Forge& forge) {
   return self;
 }
 
-void IntakeRunner::Apply(const Delivery& delivery, IntakePlan plan) {
+Result<void> IntakeRunner::Apply(const Delivery& delivery, IntakePlan plan) {
   plan.delivery = delivery.id;
   const std::string outcome = plan.outcome;
   const auto applied = store_.ApplyIntake(plan);
   if (!applied.ok()) {
-    // The row is still pending: the next round decides again on fresh facts.
     log_.Warn("a decision was not recorded",
               {{"delivery", delivery.id}, {"error", applied.error().message}});
-    return;
+    return applied.error();
   }
   log_.Info("delivery decided", {{"delivery", delivery.id},
                                  {"forge", delivery.what.forge},
@@ -179,6 +200,7 @@ void IntakeRunner::Apply(const Delivery& delivery, IntakePlan plan) {
                                  {"task_id", applied->task}});
   for (const TaskId task : applied->cancelled) hooks_.on_cancelled(task);
   hooks_.on_applied();
+  return Ok();
 }
 
 }  // namespace swage

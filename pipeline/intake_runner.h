@@ -30,7 +30,8 @@ class IntakeRunner {
   IntakeRunner(Store& store, std::map<std::string, const WebhookDialect*> dialects,
                ForgeLookup forges, const Settings& settings, Log& log, Hooks hooks);
 
-  /// Decides what is pending; returns how many deliveries were looked at.
+  /// Decides what is pending; returns of how many deliveries something could be noted. Zero: wait
+  /// before the next call, also when there are some (a store that cannot be written).
   int RunOnce(std::stop_token stop);
 
  private:
@@ -38,7 +39,10 @@ class IntakeRunner {
   Result<IntakeFacts> Gather(const Event& event, const Delivery& delivery, Forge& forge,
                              const Actor& self);
   Result<Actor> Self(Forge& forge);
-  void Apply(const Delivery& delivery, IntakePlan plan);
+  Result<void> Settle(const Delivery& delivery, const IntakePlan& plan);
+  Result<void> Postpone(const Delivery& delivery, const Error& error);
+  Result<void> Defer(const Delivery& delivery, const Error& error);
+  Result<void> Apply(const Delivery& delivery, IntakePlan plan);
 
   Store& store_;
   std::map<std::string, const WebhookDialect*> dialects_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "config/base/contain.h"
 #include "config/base/json.h"
 #include "pipeline/effects.h"
 #include "pipeline/messages.h"
@@ -55,12 +56,14 @@ std::chrono::milliseconds RetryDelay(int attempts, std::chrono::milliseconds ret
 }
 
 Publisher::Publisher(Store& store, Workspaces& workspaces, ForgeLookup forges,
-                     const Redactor& redactor, Log& log, PublisherOptions options)
+                     const Redactor& redactor, Log& log, const Clock& clock,
+                     PublisherOptions options)
     : store_(store),
       workspaces_(workspaces),
       forges_(std::move(forges)),
       redactor_(redactor),
       log_(log),
+      clock_(clock),
       options_(std::move(options)) {}
 
 int Publisher::RunOnce(std::stop_token stop) {
@@ -69,40 +72,53 @@ int Publisher::RunOnce(std::stop_token stop) {
     log_.Warn("cannot read the outbox", {{"error", due.error().message}});
     return 0;
   }
-  int tried = 0;
+  int noted = 0;
   for (const Effect& effect : *due) {
     if (stop.stop_requested()) break;
-    Carry(effect, stop);
-    ++tried;
+    if (Carry(effect, stop).ok()) ++noted;
   }
-  return tried;
+  return noted;
 }
 
-void Publisher::Carry(const Effect& effect, std::stop_token stop) {
-  Forge* forge = forges_(effect.what.repo.forge);
-  const Result<Done> done =
-      forge == nullptr
-          ? Result<Done>(MakeError(ErrorCode::kInvalid, "the forge " + effect.what.repo.forge +
-                                                            " is not configured any more"))
-          : Perform(effect, *forge, stop);
-  if (!done.ok()) {
-    Settle(effect, done.error());
-    return;
-  }
+Result<void> Publisher::Carry(const Effect& effect, std::stop_token stop) {
+  const Result<Done> done = Contain([&] { return Attempt(effect, stop); });
+  if (!done.ok()) return NoteFailure(effect, done.error());
   const auto finished = store_.FinishEffect(effect, done->result, done->facts);
   if (!finished.ok() && finished.error().code != ErrorCode::kLeaseLost) {
     log_.Warn("an effect was carried out but not recorded; it will be found again",
               {{"effect", effect.id},
                {"kind", Name(effect.what.kind)},
                {"error", finished.error().message}});
-    return;
+    return finished;
   }
   log_.Info(
       "effect done",
       {{"effect", effect.id}, {"kind", Name(effect.what.kind)}, {"task_id", effect.what.task}});
+  return Ok();
 }
 
-void Publisher::Settle(const Effect& effect, const Error& error) {
+Result<Publisher::Done> Publisher::Attempt(const Effect& effect, std::stop_token stop) {
+  const std::string& name = effect.what.repo.forge;
+  Forge* forge = forges_(name);
+  if (forge == nullptr) {
+    return MakeError(ErrorCode::kInvalid, "the forge " + name + " is not configured any more");
+  }
+  if (const auto paused = paused_until_.find(name); paused != paused_until_.end()) {
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(paused->second - clock_.Monotonic());
+    if (left.count() > 0) {
+      return Error{ErrorCode::kRateLimited, "the forge " + name + " asked to wait", left};
+    }
+    paused_until_.erase(paused);
+  }
+  Result<Done> done = Perform(effect, *forge, stop);
+  if (!done.ok() && done.error().code == ErrorCode::kRateLimited) {
+    paused_until_[name] = clock_.Monotonic() + done.error().retry_after;
+  }
+  return done;
+}
+
+Result<void> Publisher::NoteFailure(const Effect& effect, const Error& error) {
   const bool again = MayGetBetter(error.code) && effect.attempts + 1 < AttemptLimit(error.code);
   const std::string message = redactor_.Apply(error.message);
   log_.Warn(again ? "effect failed; will be tried again" : "effect failed for good",
@@ -116,8 +132,9 @@ void Publisher::Settle(const Effect& effect, const Error& error) {
       again ? store_.RetryEffect(effect, message,
                                  RetryDelay(effect.attempts, error.retry_after, jitter))
             : store_.FailEffect(effect, message, IsEssential(effect.what.kind));
-  if (!noted.ok())
-    log_.Warn("cannot note the failure of an effect", {{"error", noted.error().message}});
+  if (noted.ok() || noted.error().code == ErrorCode::kLeaseLost) return Ok();  // superseded
+  log_.Warn("cannot note the failure of an effect", {{"error", noted.error().message}});
+  return noted;
 }
 
 Result<Publisher::Done> Publisher::Perform(const Effect& effect, Forge& forge,
@@ -187,10 +204,22 @@ Result<Publisher::Done> Publisher::PerformPush(const Effect& effect, Forge& forg
   return done;
 }
 
+// The last look before a pull request appears: the word that its issue was closed may have been
+// lost (I6). What is open already is updated whatever became of the issue.
+Result<void> Publisher::CheckStillWanted(const Effect& effect, Forge& forge) {
+  SWAGE_ASSIGN_OR_RETURN(const Task task, store_.GetTask(effect.what.task));
+  if (task.pr_number != 0) return Ok();
+  const Result<Issue> issue = forge.GetIssue(task.repo, task.issue_number);
+  if (!issue.ok() && issue.error().code != ErrorCode::kNotFound) return issue.error();
+  if (issue.ok() && issue->open) return Ok();
+  return MakeError(ErrorCode::kDenied, messages::ClosedBeforePullRequest());
+}
+
 Result<Publisher::Done> Publisher::PerformPullRequest(const Effect& effect, Forge& forge) {
   SWAGE_ASSIGN_OR_RETURN(PullRequestEffect e, DecodePullRequest(effect.what.payload));
   e.draft.title = redactor_.Apply(e.draft.title);
   e.draft.body = redactor_.Apply(e.draft.body);
+  SWAGE_RETURN_IF_ERROR(CheckStillWanted(effect, forge));
   SWAGE_ASSIGN_OR_RETURN(const PullRequest pr, forge.EnsurePullRequest(effect.what.repo, e.draft));
   Done done{DumpJson({{"number", pr.number}, {"url", pr.web_url}}), {}};
   done.facts.pr_number = pr.number;

@@ -3,17 +3,20 @@
 // An effect's row was committed before; here the forge is asked to make it so (Ensure* adopts what
 // an earlier, unanswered attempt made), and the result is committed after. Between the two the
 // process may die at any point: the next start repeats the effect and finds its work. Everything
-// that leaves passes the Redactor, and a change that holds a known secret is never pushed (T39).
+// that leaves passes the Redactor; the worker lets no change through that holds a known secret
+// (T39).
 //
 // RunOnce blocks on the network; call it from one thread at a time.
 #pragma once
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <random>
 #include <stop_token>
 #include <string_view>
 
+#include "config/base/clock.h"
 #include "config/base/log.h"
 #include "config/base/redact.h"
 #include "forge/forge.h"
@@ -32,14 +35,15 @@ struct PublisherOptions {
 
 class Publisher {
  public:
-  static constexpr int kMaxAttempts = 12;
+  static constexpr int kMaxAttempts = 24;  ///< about two hours of a forge that is down
   static constexpr std::chrono::milliseconds kFirstDelay{1'000};
   static constexpr std::chrono::milliseconds kLongestDelay{10 * 60'000};
 
   Publisher(Store& store, Workspaces& workspaces, ForgeLookup forges, const Redactor& redactor,
-            Log& log, PublisherOptions options);
+            Log& log, const Clock& clock, PublisherOptions options);
 
-  /// Carries out what is due; returns how many effects were tried.
+  /// Carries out what is due; returns of how many effects the result was noted. Zero: wait before
+  /// the next call, also when some are due (a store that cannot be written).
   int RunOnce(std::stop_token stop);
 
  private:
@@ -48,7 +52,8 @@ class Publisher {
     PublishedFacts facts;
   };
 
-  void Carry(const Effect& effect, std::stop_token stop);
+  Result<void> Carry(const Effect& effect, std::stop_token stop);
+  Result<Done> Attempt(const Effect& effect, std::stop_token stop);
   Result<Done> Perform(const Effect& effect, Forge& forge, std::stop_token stop);
   Result<Done> PerformReaction(const Effect& effect, Forge& forge);
   Result<Done> PerformComment(const Effect& effect, Forge& forge);
@@ -58,14 +63,17 @@ class Publisher {
   Result<Done> PerformStatus(const Effect& effect, Forge& forge);
   Result<Done> PerformReview(const Effect& effect, Forge& forge);
   Result<Done> PerformResolve(const Effect& effect, Forge& forge);
-  void Settle(const Effect& effect, const Error& error);
+  Result<void> CheckStillWanted(const Effect& effect, Forge& forge);
+  Result<void> NoteFailure(const Effect& effect, const Error& error);
 
   Store& store_;
   Workspaces& workspaces_;
   ForgeLookup forges_;
   const Redactor& redactor_;
   Log& log_;
+  const Clock& clock_;
   PublisherOptions options_;
+  std::map<std::string, MonotonicTime> paused_until_;  ///< forges that asked to wait (I9)
   std::minstd_rand jitter_{std::random_device{}()};
 };
 

@@ -115,22 +115,31 @@ void Scheduler::Reap() {
 }
 
 void Scheduler::RenewAll() {
-  const std::lock_guard lock(mutex_);
-  for (auto& [id, running] : running_) {
-    if (running->done || running->stop.stop_requested()) continue;
-    const auto renewed = context_.store.RenewLease(running->lease, kLease);
-    if (renewed.ok()) {
-      running->renewed = clock_.Monotonic();
-      continue;
-    }
-    const bool lost = renewed.error().code == ErrorCode::kLeaseLost;
-    const bool too_old = clock_.Monotonic() - running->renewed >= kSelfFence;
-    if (lost || too_old) {
-      context_.log.Warn("stopping a worker that cannot hold its lease",
-                        {{"task_id", id}, {"error", renewed.error().message}});
-      running->stop.request_stop();
-    }
+  // Only the loop's thread removes workers, so these stay; and a store that is slow to answer does
+  // not keep StopTask waiting.
+  std::vector<Running*> alive;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [id, running] : running_) alive.push_back(running.get());
   }
+  for (Running* running : alive) {
+    if (!running->done && !running->stop.stop_requested()) Renew(*running);
+  }
+}
+
+void Scheduler::Renew(Running& running) {
+  const auto renewed = context_.store.RenewLease(running.lease, kLease);
+  if (renewed.ok()) {
+    running.renewed = clock_.Monotonic();
+    return;
+  }
+  const bool lost = renewed.error().code == ErrorCode::kLeaseLost;
+  const bool too_old = clock_.Monotonic() - running.renewed >= kSelfFence;
+  // Lost, and done: the run ended between the two, and its lease with it.
+  if ((!lost && !too_old) || running.done) return;
+  context_.log.Warn("stopping a worker that cannot hold its lease",
+                    {{"task_id", running.lease.task}, {"error", renewed.error().message}});
+  running.stop.request_stop();
 }
 
 }  // namespace swage

@@ -29,7 +29,7 @@ class Scheduler {
   /// Without a renewal for this long, a worker must not trust its lease any more.
   static constexpr std::chrono::seconds kSelfFence{45};
 
-  /// `on_progress` is called from worker threads whenever rows may be waiting for the publisher.
+  /// `on_progress` is called from a worker's thread at the end of its run: its effects are waiting.
   Scheduler(WorkerContext context, const Clock& clock, std::string node,
             std::function<void()> on_progress);
   ~Scheduler();
@@ -56,6 +56,7 @@ class Scheduler {
   void StartWorker(Claimed claimed);
   void Reap();
   void RenewAll();
+  void Renew(Running& running);
 
   WorkerContext context_;
   const Clock& clock_;

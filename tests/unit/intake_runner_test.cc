@@ -1,0 +1,139 @@
+// The runner around the pure decision: what is put off, what is given up, and that one forge or one
+// delivery cannot hold up the others.
+#include "pipeline/intake_runner.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "config/base/files.h"
+#include "tests/harness/fake_forge.h"
+#include "tests/harness/manual_clock.h"
+#include "tests/harness/stub_store.h"
+
+namespace swage {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::SizeIs;
+
+/// Every body is a label event of issue 12; "throw" and "nonsense" are what they say.
+class LabelDialect final : public WebhookDialect {
+ public:
+  Result<DeliveryInfo> Verify(const HeaderMap&, std::string_view, std::string_view,
+                              WallTime) const override {
+    return DeliveryInfo{"key", "issues"};
+  }
+  Result<Event> Parse(std::string_view forge, std::string_view,
+                      std::string_view body) const override {
+    if (body == "throw") throw std::runtime_error("a payload nobody thought of");
+    if (body == "nonsense") return MakeError(ErrorCode::kInvalid, "no JSON");
+    IssueLabeled e;
+    e.repo = {std::string(forge), "77", "acme/lib"};
+    e.actor = {"5", "ada", false};
+    e.issue.number = 12;
+    e.issue.title = "Wrong answer";
+    e.issue.updated_at = std::string(body);
+    e.added = {"swage"};
+    return Event(e);
+  }
+  std::string PeekRepoPath(std::string_view) const override { return "acme/lib"; }
+};
+
+class IntakeRunnerTest : public ::testing::Test {
+ protected:
+  IntakeRunnerTest() {
+    for (const char* name : {"north", "south"}) {
+      ForgeSettings forge;
+      forge.name = name;
+      forge.repos = {"acme/*"};
+      settings_.forges.push_back(forge);
+    }
+    for (FakeForge* forge : {&north_, &south_}) {
+      Issue issue;
+      issue.number = 12;
+      issue.labels = {"swage"};
+      forge->issues[12] = issue;
+      forge->roles["5"] = Role::kWrite;
+    }
+    north_.repo.ref.forge = "north";
+    south_.repo.ref.forge = "south";
+  }
+
+  IntakeRunner Runner(Store& store) {
+    return IntakeRunner(
+        store, {{"north", &dialect_}, {"south", &dialect_}},
+        [this](std::string_view name) { return name == "north" ? &north_ : &south_; }, settings_,
+        log_, {[] {}, [](TaskId) {}});
+  }
+  void Deliver(const std::string& forge, const std::string& body) {
+    ASSERT_TRUE(
+        *store_->AddDelivery({forge, forge + std::to_string(++delivered_), "issues", body}));
+  }
+
+  TempDir dir_{"swage-intake-"};
+  ManualClock clock_;
+  Redactor redactor_;
+  Log log_{LogLevel::kError, "text", redactor_};
+  std::unique_ptr<Store> store_ = OpenSqliteStore(dir_.path() / "swage.db", clock_).value();
+  Settings settings_;
+  LabelDialect dialect_;
+  FakeForge north_, south_;
+  int delivered_ = 0;
+};
+
+TEST_F(IntakeRunnerTest, AForgeThatIsDownIsAskedOncePerRoundAndHoldsUpNobodyElse) {
+  north_.Fail("GetRole", MakeError(ErrorCode::kTimeout, "no answer"), 100);
+  for (const char* when : {"1", "2", "3"}) Deliver("north", when);
+  Deliver("south", "1");
+  IntakeRunner runner = Runner(*store_);
+  EXPECT_EQ(runner.RunOnce({}), 4);
+  EXPECT_EQ(north_.Calls("GetRole"), 1);
+  EXPECT_THAT(*store_->ListTasks({}), SizeIs(1));
+  EXPECT_EQ(runner.RunOnce({}), 0);  // the others wait for their time
+  north_.failures.clear();
+  clock_.Advance(2s);
+  runner.RunOnce({});
+  EXPECT_THAT(*store_->ListTasks({}), SizeIs(2));
+}
+
+TEST_F(IntakeRunnerTest, WhatCannotBeDecidedIsKeptAndMarkedNotTriedForEver) {
+  Deliver("north", "nonsense");
+  IntakeRunner runner = Runner(*store_);
+  EXPECT_EQ(runner.RunOnce({}), 1);
+  EXPECT_EQ(store_->Counts()->pending_deliveries, 0);
+}
+
+// I10: a payload that brings the parser down is one delivery's trouble.
+TEST_F(IntakeRunnerTest, AnExceptionConcernsItsDeliveryAlone) {
+  Deliver("north", "throw");
+  Deliver("north", "1");
+  IntakeRunner runner = Runner(*store_);
+  EXPECT_EQ(runner.RunOnce({}), 2);
+  EXPECT_THAT(*store_->ListTasks({}), SizeIs(1));
+  for (int i = 0; i < 30; ++i) {
+    clock_.Advance(1h);
+    runner.RunOnce({});
+  }
+  EXPECT_EQ(store_->Counts()->pending_deliveries, 0);
+}
+
+// Else the loop around it would ask the forge as fast as it can until the disk has room again.
+TEST_F(IntakeRunnerTest, ARoundOfWhichNothingCouldBeNotedSaysSo) {
+  class Unwritable final : public StubStore {
+   public:
+    Result<std::vector<Delivery>> PendingDeliveries(int) override {
+      Delivery delivery;
+      delivery.id = {1};
+      delivery.what = {"north", "k", "issues", "1"};
+      return std::vector<Delivery>{delivery};
+    }
+    Result<std::optional<Task>> FindTaskByIssue(const RepoRef&, std::int64_t) override {
+      return std::optional<Task>();
+    }
+  } store;
+  IntakeRunner runner = Runner(store);
+  EXPECT_EQ(runner.RunOnce({}), 0);
+}
+
+}  // namespace
+}  // namespace swage
