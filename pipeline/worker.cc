@@ -54,10 +54,12 @@ Result<std::vector<std::string>> EarlierSummaries(Store& store, const Task& task
   return summaries;
 }
 
+}  // namespace
+
 // Repeats what may work in a moment (a forge that is down, a store that is busy); the task's lease
 // is renewed meanwhile.
 template <class F>
-auto WithPatience(std::stop_token stop, F&& call) -> decltype(call()) {
+auto Worker::WithPatience(TaskId task, std::stop_token stop, F&& call) -> decltype(call()) {
   auto delay = kFirstPause;
   for (int attempt = 1;; ++attempt) {
     auto result = call();
@@ -65,12 +67,13 @@ auto WithPatience(std::stop_token stop, F&& call) -> decltype(call()) {
         stop.stop_requested()) {
       return result;
     }
+    // Whoever wonders why nothing happens finds it here.
+    context_.log.Warn("waiting before another try",
+                      {{"task_id", task}, {"attempt", attempt}, {"error", result.error().message}});
     Pause(std::max(delay, result.error().retry_after), stop);
     delay = std::min(2 * delay, kLongestPause);
   }
 }
-
-}  // namespace
 
 void Worker::Run(const Claimed& claimed, std::stop_token stop) {
   const Task& task = claimed.task;
@@ -88,8 +91,8 @@ void Worker::Run(const Claimed& claimed, std::stop_token stop) {
   } else if (!outcome.ok()) {
     outcome = Failed(task, context_.redactor.Apply(outcome.error().message));
   }
-  const auto finished =
-      WithPatience(stop, [&] { return context_.store.FinishRun(claimed.lease, *outcome); });
+  const auto finished = WithPatience(
+      task.id, stop, [&] { return context_.store.FinishRun(claimed.lease, *outcome); });
   if (!finished.ok()) {
     context_.log.Info("the run's result was not taken",
                       {{"task_id", task.id}, {"error", finished.error().message}});
@@ -162,8 +165,8 @@ Result<RunOutcome> Worker::Attempt(const Claimed& claimed, std::stop_token stop)
 Result<Worker::Ground> Worker::Prepare(const Claimed& claimed, Forge& forge, std::stop_token stop) {
   const Task& task = claimed.task;
   Ground ground;
-  SWAGE_ASSIGN_OR_RETURN(const Repo repo,
-                         WithPatience(stop, [&] { return forge.GetRepo(task.repo.path); }));
+  SWAGE_ASSIGN_OR_RETURN(
+      const Repo repo, WithPatience(task.id, stop, [&] { return forge.GetRepo(task.repo.path); }));
   if (repo.ref.id != task.repo.id) {
     return MakeError(
         ErrorCode::kDenied,
@@ -172,7 +175,7 @@ Result<Worker::Ground> Worker::Prepare(const Claimed& claimed, Forge& forge, std
                     task.repo.path));
   }
   ground.base_branch = task.base_branch.empty() ? repo.default_branch : task.base_branch;
-  SWAGE_ASSIGN_OR_RETURN(ground.base, WithPatience(stop, [&] {
+  SWAGE_ASSIGN_OR_RETURN(ground.base, WithPatience(task.id, stop, [&] {
                            return context_.workspaces.Fetch(task.repo, forge.Remote(task.repo),
                                                             ground.base_branch, stop);
                          }));

@@ -52,6 +52,8 @@ class Worker {
     RepoPolicy policy;
   };
 
+  template <class F>
+  auto WithPatience(TaskId task, std::stop_token stop, F&& call) -> decltype(call());
   Result<RunOutcome> Attempt(const Claimed& claimed, std::stop_token stop);
   Result<Ground> Prepare(const Claimed& claimed, Forge& forge, std::stop_token stop);
   Result<std::unique_ptr<Workspace>> Provision(const Claimed& claimed, std::stop_token stop);
