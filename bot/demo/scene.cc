@@ -1,8 +1,6 @@
 #include "bot/demo/scene.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -34,26 +32,14 @@ Result<fs::path> FindMaterial() {
                   (here / "../../deploy/demo").lexically_normal().string()));
 }
 
-// A port that can be listened on: the one that is asked for, or with 0 any.
-Result<int> FreePort(int wanted = 0) {
-  const Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const int on = 1;  // as the server does: what is only in TIME_WAIT is free
-  setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(static_cast<std::uint16_t>(wanted));
-  socklen_t size = sizeof address;
-  auto* raw = reinterpret_cast<sockaddr*>(&address);
-  if (!fd.valid() || bind(fd.get(), raw, size) != 0 || getsockname(fd.get(), raw, &size) != 0) {
-    const std::string why = std::strerror(errno);
-    if (wanted == 0) return MakeError(ErrorCode::kUnavailable, "no free port on 127.0.0.1: " + why);
-    return MakeError(ErrorCode::kUnavailable,
-                     fmt::format("--port: cannot listen on 127.0.0.1:{}: {}; choose another port, "
-                                 "or leave --port out to get a free one",
-                                 wanted, why));
-  }
-  return ntohs(address.sin_port);
+// The port of the pages: the one that is asked for, or with 0 any.
+Result<ReservedPort> PagesPort(int wanted) {
+  auto port = ReservedPort::Take(wanted);
+  if (port.ok() || wanted == 0) return port;
+  return MakeError(
+      ErrorCode::kUnavailable,
+      fmt::format("--port: {}; choose another port, or leave --port out to get a free one",
+                  port.error().message));
 }
 
 // YAML reads JSON strings, so quoting is JSON's.
@@ -116,12 +102,12 @@ Result<std::unique_ptr<Scene>> Scene::Set(const DemoOptions& options, const fs::
   SWAGE_RETURN_IF_ERROR(scene->MakeRepo(options, dir));
   scene->forge_->SetMember(scene->repo_, kPerson, Role::kMaintain);
   scene->forge_->SetMember(scene->repo_, kBot, Role::kWrite);
-  SWAGE_ASSIGN_OR_RETURN(scene->hooks_port_, FreePort());
-  SWAGE_ASSIGN_OR_RETURN(scene->dashboard_port_, FreePort(options.port));
+  SWAGE_ASSIGN_OR_RETURN(scene->hooks_port_, ReservedPort::Take());
+  SWAGE_ASSIGN_OR_RETURN(scene->dashboard_port_, PagesPort(options.port));
   const std::string secret = RandomHex(20);
   SWAGE_RETURN_IF_ERROR(scene->WriteConfig(options, dir, token, secret));
   scene->forge_->AddWebhook(
-      scene->repo_, fmt::format("http://127.0.0.1:{}/hooks/sandbox", scene->hooks_port_), secret);
+      scene->repo_, fmt::format("http://127.0.0.1:{}/hooks/sandbox", scene->hooks_port()), secret);
   return scene;
 }
 
@@ -157,7 +143,7 @@ Result<void> Scene::WriteConfig(const DemoOptions& options, const fs::path& dir,
       "public_url: http://127.0.0.1:{}\n"
       "forges:\n  - name: sandbox\n    kind: {}\n    api_url: {}\n    git_url: {}\n"
       "    token: file:{}\n    webhook_secret: file:{}\n    repos: [\"demo/*\"]\n",
-      Quoted((dir / "swage").string()), hooks_port_, dashboard_port_, dashboard_port_,
+      Quoted((dir / "swage").string()), hooks_port(), dashboard_port(), dashboard_port(),
       options.forge, forge_->ApiUrl(), forge_->Url(), (dir / "token").string(),
       (dir / "webhook-secret").string());
   yaml += agent_.yaml;

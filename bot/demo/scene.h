@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "bot/cli.h"
 #include "bot/demo/agent_choice.h"
+#include "bot/demo/reserved_port.h"
 #include "config/base/result.h"
 #include "forge/sandbox/sandbox_forge.h"
 
@@ -38,8 +40,8 @@ class Scene {
   /// What that person should know before it begins, a sentence each.
   const std::vector<std::string>& notes() const { return notes_; }
   const std::filesystem::path& config() const { return config_; }
-  int hooks_port() const { return hooks_port_; }
-  int dashboard_port() const { return dashboard_port_; }
+  int hooks_port() const { return hooks_port_->number(); }
+  int dashboard_port() const { return dashboard_port_->number(); }
 
  private:
   Scene() = default;
@@ -55,8 +57,8 @@ class Scene {
   std::string repo_;
   DemoIssue issue_;
   std::filesystem::path config_;
-  int hooks_port_ = 0;
-  int dashboard_port_ = 0;
+  std::optional<ReservedPort> hooks_port_;  ///< both set once the scene is
+  std::optional<ReservedPort> dashboard_port_;
 };
 
 /// First line (with or without '#') the title, the rest the body. Errors: kInvalid for an empty

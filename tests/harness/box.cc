@@ -1,13 +1,11 @@
 #include "tests/harness/box.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <httplib.h>
 #include <spawn.h>
 #include <sqlite3.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,15 +23,10 @@ namespace {
 
 constexpr auto kProbe = std::chrono::milliseconds(10);
 
-int FreePort() {
-  const Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  auto* raw = reinterpret_cast<sockaddr*>(&address);
-  SWAGE_CHECK(bind(fd.get(), raw, size) == 0 && getsockname(fd.get(), raw, &size) == 0);
-  return ntohs(address.sin_port);
+demo::ReservedPort AnyPort() {
+  auto port = demo::ReservedPort::Take();
+  SWAGE_CHECK(port.ok());
+  return std::move(port).value();
 }
 
 // What tests/run tells the sanitizers holds for the server too.
@@ -76,7 +69,8 @@ std::string TwoCycleAgent() {
          "echo 'I wrote the answer.'\n";
 }
 
-Box::Box(BoxOptions options) : options_(std::move(options)) {
+Box::Box(BoxOptions options)
+    : options_(std::move(options)), hooks_port_(AnyPort()), dashboard_port_(AnyPort()) {
   sandbox::SandboxOptions forge;
   forge.dialect = options_.dialect;
   forge.data_dir = dir() / "forge";
@@ -92,8 +86,6 @@ Box::Box(BoxOptions options) : options_(std::move(options)) {
   forge_->SetMember(options_.repo, "eve", Role::kRead);
   forge_->SetMember(options_.repo, "swage-bot", Role::kWrite);
   secret_ = options_.webhook_secret.empty() ? "hook-" + RandomHex(16) : options_.webhook_secret;
-  hooks_port_ = FreePort();
-  dashboard_port_ = FreePort();
   WriteConfig();
   if (options_.start) StartServer();
   forge_->AddWebhook(options_.repo, HooksUrl(), secret_);
@@ -111,7 +103,7 @@ Box::~Box() {
 }
 
 std::string Box::HooksUrl() const {
-  return fmt::format("http://127.0.0.1:{}/hooks/box", hooks_port_);
+  return fmt::format("http://127.0.0.1:{}/hooks/box", hooks_port());
 }
 
 void Box::WriteConfig() {
@@ -127,8 +119,8 @@ void Box::WriteConfig() {
       "forges:\n  - name: box\n    kind: {}\n    api_url: {}\n    git_url: \"{}\"\n"
       "    token: file:{}\n    webhook_secret: file:{}\n    repos: [\"acme/*\"]\n{}"
       "agent:\n  command: [/bin/bash, {}, {}]\n",
-      data_dir().string(), hooks_port_, options_.dashboard_host, dashboard_port_, dashboard_port_,
-      options_.dialect == sandbox::Dialect::kGitHub ? "github" : "gitlab",
+      data_dir().string(), hooks_port(), options_.dashboard_host, dashboard_port(),
+      dashboard_port(), options_.dialect == sandbox::Dialect::kGitHub ? "github" : "gitlab",
       either(options_.api_url, forge_->ApiUrl()), either(options_.git_url, forge_->Url()),
       (dir() / "token").string(), (dir() / "secret").string(), options_.forge_config,
       (dir() / "agent.sh").string(), options_.agent_arguments);
@@ -174,7 +166,7 @@ void Box::Spawn() {
 void Box::StartServer() {
   Spawn();
   const bool healthy = WaitFor([&] {
-    httplib::Client client("127.0.0.1", hooks_port_);
+    httplib::Client client("127.0.0.1", hooks_port());
     const auto response = client.Get("/healthz");
     return response && response->status == 200;
   });

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bot/demo/reserved_port.h"
 #include "config/base/files.h"
 #include "forge/sandbox/sandbox_forge.h"
 
@@ -60,8 +61,8 @@ class Box {
   const std::filesystem::path& dir() const { return dir_.path(); }
   std::filesystem::path data_dir() const { return dir_.path() / "data"; }
   std::string HooksUrl() const;
-  int hooks_port() const { return hooks_port_; }
-  int dashboard_port() const { return dashboard_port_; }
+  int hooks_port() const { return hooks_port_.number(); }
+  int dashboard_port() const { return dashboard_port_.number(); }
   const std::string& webhook_secret() const { return secret_; }
   const std::string& bot_token() const { return bot_token_; }
 
@@ -123,8 +124,8 @@ class Box {
   std::unique_ptr<sandbox::SandboxForge> forge_;
   std::string bot_token_;
   std::string secret_;
-  int hooks_port_ = 0;
-  int dashboard_port_ = 0;
+  demo::ReservedPort hooks_port_;  ///< kept over restarts of the server
+  demo::ReservedPort dashboard_port_;
   pid_t pid_ = -1;
 };
 
