@@ -74,15 +74,4 @@ std::string HostOf(std::string_view url) {
   return parsed.ok() ? parsed->origin.host : std::string();
 }
 
-bool IsLoopbackHost(std::string_view host) {
-  if (host == "localhost" || host == "::1") return true;
-  if (!host.starts_with("127.")) return false;
-  // "127.0.0.1.example.com" is a name like any other.
-  const auto parts = Split(host, '.');
-  return parts.size() == 4 && std::all_of(parts.begin(), parts.end(), [](std::string_view part) {
-           const auto n = ParseInt(part);
-           return n.has_value() && *n <= 255;
-         });
-}
-
 }  // namespace swage

@@ -28,7 +28,4 @@ Result<RequestUrl> ParseRequestUrl(std::string_view text);
 /// The host of a URL; empty when it is none.
 std::string HostOf(std::string_view url);
 
-/// "localhost", 127.0.0.0/8 or ::1, by its text alone.
-bool IsLoopbackHost(std::string_view host);
-
 }  // namespace swage

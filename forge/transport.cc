@@ -9,6 +9,7 @@
 #include <random>
 #include <thread>
 
+#include "config/address.h"
 #include "config/base/text.h"
 #include "forge/origin.h"
 #include "forge/rate_limit.h"
@@ -307,7 +308,7 @@ Result<std::unique_ptr<HttpTransport>> MakeHttpTransport(TransportOptions option
                                                          const Clock& clock) {
   auto base = ParseRequestUrl(options.base_url);
   if (!base.ok()) return base.error().With("base URL");  // its text may hold a password
-  if (base->origin.scheme == "http" && !IsLoopbackHost(base->origin.host)) {
+  if (base->origin.scheme == "http" && !IsLoopback(base->origin.host)) {
     return MakeError(ErrorCode::kInvalid,
                      options.base_url + ": plain http is for loopback only; use https");
   }

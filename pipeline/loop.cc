@@ -18,14 +18,9 @@ std::string LogName(const Task& task, int cycle, std::string_view what) {
   return fmt::format("run{}-cycle{}-{}", task.run, cycle, what);
 }
 
-std::string FailedGates(const std::vector<GateVerdict>& verdicts) {
-  std::vector<std::string> names;
-  for (const GateVerdict& v : verdicts) {
-    if (v.Blocks()) names.push_back(v.gate);
-  }
-  std::string joined;
-  for (const std::string& name : names) joined += (joined.empty() ? "" : ", ") + name;
-  return joined;
+bool NoneBlocks(const std::vector<GateVerdict>& verdicts) {
+  return std::none_of(verdicts.begin(), verdicts.end(),
+                      [](const GateVerdict& v) { return v.Blocks(); });
 }
 
 // What a gate said becomes rows as well as comments.
@@ -85,8 +80,7 @@ Result<LoopResult> Loop::Run(std::stop_token stop) {
 }
 
 bool Loop::Decide(int cycle) {
-  result_.green = std::none_of(result_.verdicts.begin(), result_.verdicts.end(),
-                               [](const GateVerdict& v) { return v.Blocks(); });
+  result_.green = NoneBlocks(result_.verdicts);
   if (result_.green) return true;
   // Also of an earlier round than the last: going in circles is no way forward either.
   if (!failures_.insert(FailureSignature(result_.verdicts)).second) {
@@ -211,8 +205,7 @@ Result<void> Loop::RunGates(int cycle, const CommitSha& commit, std::stop_token 
   record.cycle = cycle;
   record.commit = commit;
   record.tree = tree_;
-  const std::string failed = FailedGates(result_.verdicts);
-  record.passed = failed.empty();
+  record.passed = NoneBlocks(result_.verdicts);
   record.signature = record.passed ? "" : FailureSignature(result_.verdicts);
   record.digest = record.passed ? "" : FailureDigest(result_.verdicts, kDigestBytes);
   SWAGE_RETURN_IF_ERROR(context_.store.FinishCycle(lease(), record));

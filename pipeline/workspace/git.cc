@@ -6,12 +6,12 @@
 #include <cstdlib>
 
 #include "config/base/text.h"
+#include "config/settings.h"
 #include "pipeline/workspace/checks.h"
 
 namespace swage {
 namespace {
 
-constexpr const char* kDefaultPath = "/usr/local/bin:/usr/bin:/bin";
 constexpr std::size_t kMaxFailureBytes = 500;
 constexpr std::string_view kNowhere = "/nonexistent";
 
@@ -64,7 +64,7 @@ class ConfigEnvironment {
 std::map<std::string, std::string> BaseEnvironment() {
   const char* path = std::getenv("PATH");
   std::map<std::string, std::string> env = {
-      {"PATH", path != nullptr && *path != '\0' ? path : kDefaultPath},
+      {"PATH", path != nullptr && *path != '\0' ? std::string(path) : std::string(kCommandPath)},
       {"HOME", std::string(kNowhere)},
       {"XDG_CONFIG_HOME", std::string(kNowhere)},
       {"LC_ALL", "C"},  // failures are told apart by their text

@@ -7,6 +7,7 @@
 #include "config/base/clock.h"
 #include "config/base/files.h"
 #include "config/base/text.h"
+#include "config/settings.h"
 #include "pipeline/workspace/checks.h"
 #include "pipeline/workspace/diff.h"
 #include "pipeline/workspace/git_library.h"
@@ -17,7 +18,6 @@ namespace swage {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char* kDefaultPath = "/usr/local/bin:/usr/bin:/bin";
 constexpr std::chrono::minutes kCheckoutLimit{30};
 constexpr std::string_view kCommonDir = "../..\n";
 
@@ -33,7 +33,7 @@ CommandContext MakeContext(const fs::path& place, const ProvisionRequest& reques
   CommandContext context;
   context.workspace = place / "work";
   std::vector<std::string> path = request.extra_path;
-  path.push_back(kDefaultPath);
+  path.emplace_back(kCommandPath);
   context.env = {
       {"PATH", Join(path, ":")},
       {"HOME", place / "home"},
