@@ -63,8 +63,22 @@ need_packages() {
   can_be_root || die "installing needs root or sudo; have somebody run this as root, then start again: $install"
   local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
   as_root "${apt[@]}" update || say "apt could not refresh its lists; trying with those that are here"
-  as_root "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >/dev/null ||
+  without_cluster as_root "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >/dev/null ||
     die "apt could not install them, see above; with the network and space on the disk, start again (or try by hand: $install)"
+}
+
+# without_cluster COMMAND...: runs it so that Debian's PostgreSQL, should it be installed by that, makes no database
+# cluster and starts no server for the machine: tests start their own. A machine that has it is left as it is.
+without_cluster() {
+  local settings=/etc/postgresql-common/createcluster.conf template=/usr/share/postgresql-common/createcluster.conf
+  [ ! -e "$settings" ] || { "$@"; return; }
+  as_root mkdir -p "${settings%/*}"
+  echo 'create_main_cluster = false' | as_root tee "$settings" >/dev/null
+  "$@"
+  local status=$?
+  # As the package would have left it, for whoever wants a cluster later.
+  if [ -e "$template" ]; then as_root cp "$template" "$settings"; else as_root rm -f "$settings"; fi
+  return $status
 }
 
 # need_space DIR: room for a first build there.
