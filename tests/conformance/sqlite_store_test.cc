@@ -146,7 +146,7 @@ TEST_F(SqliteFile, Fault_X30_MigrationsApplyToNonEmptyTablesOnceAndInOrder) {
   longer.pop_back();
   EXPECT_TRUE(sqlite::Migrate(**db, longer, clock_).ok()) << "the good one was kept, and once";
   const auto half = (*db)->One(
-      "HasTable", [](sqlite::Row& row) { return row.Int(); }, "half");
+      "HasTable", [](sql::Row& row) { return row.Int(); }, "half");
   EXPECT_EQ(half->value(), 0) << "the bad one left nothing";
 }
 
@@ -392,8 +392,8 @@ TEST_F(SqliteFile, EveryQueryIsValidAndUsesNoScanOfABigTable) {
   Open().reset();
   sqlite3* db = nullptr;
   ASSERT_EQ(sqlite3_open(file().c_str(), &db), SQLITE_OK);
-  for (const std::string& name : sqlite::QueryNames()) {
-    const std::string sql = "EXPLAIN QUERY PLAN " + sqlite::Query(name).sql;
+  for (const std::string& name : sqlite::Queries().Names()) {
+    const std::string sql = "EXPLAIN QUERY PLAN " + sqlite::Queries().Get(name).sql;
     sqlite3_stmt* statement = nullptr;
     ASSERT_EQ(sqlite3_prepare_v2(db, sql.c_str(), -1, &statement, nullptr), SQLITE_OK)
         << name << ": " << sqlite3_errmsg(db);

@@ -42,24 +42,66 @@ ErrorCode CodeOf(int rc) {
   }
 }
 
-}  // namespace
+class StatementRow final : public sql::Row {
+ public:
+  explicit StatementRow(sqlite3_stmt* statement) : statement_(statement) {}
+  void Next() { Rewind(); }
 
-std::string Row::Text() {
-  const int at = column_++;
-  const void* bytes = sqlite3_column_blob(statement_, at);
-  const int size = sqlite3_column_bytes(statement_, at);
-  return bytes == nullptr
-             ? std::string()
-             : std::string(static_cast<const char*>(bytes), static_cast<std::size_t>(size));
-}
-
-std::optional<WallTime> Row::MaybeTime() {
-  if (sqlite3_column_type(statement_, column_) == SQLITE_NULL) {
-    ++column_;
-    return std::nullopt;
+ private:
+  std::int64_t IntAt(int column) override { return sqlite3_column_int64(statement_, column); }
+  std::string_view BytesAt(int column) override {
+    const void* bytes = sqlite3_column_blob(statement_, column);
+    const int size = sqlite3_column_bytes(statement_, column);
+    if (bytes == nullptr) return {};
+    return {static_cast<const char*>(bytes), static_cast<std::size_t>(size)};
   }
-  return Time();
+  bool IsNullAt(int column) override {
+    return sqlite3_column_type(statement_, column) == SQLITE_NULL;
+  }
+
+  sqlite3_stmt* statement_;
+};
+
+/// A prepared statement in use; reset when it goes out of scope.
+class Use {
+ public:
+  explicit Use(sqlite3_stmt* statement) : statement_(statement) {}
+  ~Use() {
+    sqlite3_reset(statement_);
+    sqlite3_clear_bindings(statement_);
+  }
+  Use(const Use&) = delete;
+  Use& operator=(const Use&) = delete;
+
+ private:
+  sqlite3_stmt* statement_;
+};
+
+void Bind(sqlite3_stmt* statement, std::span<const sql::Param> params) {
+  SWAGE_CHECK(sqlite3_bind_parameter_count(statement) == static_cast<int>(params.size()));
+  int at = 0;
+  for (const sql::Param& p : params) {
+    // A null pointer would be bound as NULL.
+    const char* bytes = p.bytes.data() == nullptr ? "" : p.bytes.data();
+    ++at;
+    switch (p.kind) {
+      case sql::Param::Kind::kNull:
+        sqlite3_bind_null(statement, at);
+        break;
+      case sql::Param::Kind::kInt:
+        sqlite3_bind_int64(statement, at, p.number);
+        break;
+      case sql::Param::Kind::kText:
+        sqlite3_bind_text64(statement, at, bytes, p.bytes.size(), SQLITE_STATIC, SQLITE_UTF8);
+        break;
+      case sql::Param::Kind::kBlob:
+        sqlite3_bind_blob64(statement, at, bytes, p.bytes.size(), SQLITE_STATIC);
+        break;
+    }
+  }
 }
+
+}  // namespace
 
 Result<std::unique_ptr<Connection>> Connection::Open(const std::filesystem::path& file, Mode mode) {
   std::unique_ptr<Connection> connection(new Connection());
@@ -117,7 +159,7 @@ Result<void> Connection::SyncCommits(bool on) {
 Result<sqlite3_stmt*> Connection::Prepared(std::string_view query) {
   const auto it = statements_.find(query);
   if (it != statements_.end()) return it->second;
-  const auto& [name, sql] = Query(query);
+  const auto& [name, sql] = Queries().Get(query);
   sqlite3_stmt* statement = nullptr;
   if (sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()),
                          SQLITE_PREPARE_PERSISTENT, &statement, nullptr) != SQLITE_OK) {
@@ -127,14 +169,23 @@ Result<sqlite3_stmt*> Connection::Prepared(std::string_view query) {
   return statement;
 }
 
-Result<bool> Connection::Step(sqlite3_stmt* statement) {
-  switch (sqlite3_step(statement) & 0xFF) {
-    case SQLITE_ROW:
-      return true;
-    case SQLITE_DONE:
-      return false;
-    default:
-      return LastError();
+Result<int> Connection::Execute(std::string_view query, std::span<const sql::Param> params,
+                                sql::RowSink sink) {
+  SWAGE_ASSIGN_OR_RETURN(sqlite3_stmt * statement, Prepared(query));
+  const Use use(statement);
+  Bind(statement, params);
+  StatementRow row(statement);
+  while (true) {
+    switch (sqlite3_step(statement) & 0xFF) {
+      case SQLITE_ROW:
+        row.Next();
+        if (!sink(row)) return 0;
+        break;
+      case SQLITE_DONE:
+        return sqlite3_changes(handle_);
+      default:
+        return LastError();
+    }
   }
 }
 

@@ -1,9 +1,6 @@
-// The inbox's rows, and how they and the body log find together again when the store opens.
-#include <fmt/format.h>
+#include "pipeline/store/sqlite/inbox.h"
 
 #include <map>
-
-#include "pipeline/store/sqlite/operations.h"
 
 namespace swage::sqlite {
 namespace {
@@ -19,7 +16,7 @@ Result<bool> AddDelivery(Tx& tx, const NewDelivery& delivery, WallTime received,
 using NumberPairs = std::vector<std::pair<std::int64_t, std::int64_t>>;
 
 Result<NumberPairs> ReadPairs(Tx& tx, std::string_view query) {
-  return tx.db.All(query, [](Row& row) {
+  return tx.db.All(query, [](sql::Row& row) {
     const std::int64_t first = row.Int();
     return std::pair(first, row.Int());
   });
@@ -61,42 +58,26 @@ Result<std::vector<bool>> AddDeliveries(Tx& tx, const std::vector<NewDelivery>& 
 }
 
 Result<std::unique_ptr<BodyLog>> OpenBodyLog(const std::filesystem::path& dir, Tx& tx) {
-  const auto read = [](Row& row) { return row.Int(); };
-  SWAGE_ASSIGN_OR_RETURN(const auto salt, tx.db.One("BodySalt", read));
-  if (!salt.has_value()) return MakeError(ErrorCode::kInternal, "body_salt has no row");
-  SWAGE_ASSIGN_OR_RETURN(auto log, BodyLog::Open(dir, static_cast<std::uint64_t>(*salt)));
+  SWAGE_ASSIGN_OR_RETURN(const std::int64_t salt, tx.db.Number("BodySalt"));
+  SWAGE_ASSIGN_OR_RETURN(auto log, BodyLog::Open(dir, static_cast<std::uint64_t>(salt)));
   SWAGE_RETURN_IF_ERROR(ReplaySegments(*log, tx));
   SWAGE_ASSIGN_OR_RETURN(const NumberPairs pending, ReadPairs(tx, "CountPendingBySegment"));
   for (const auto& [segment, rows] : pending) log->Hold(segment, rows);
   return log;
 }
 
-Result<std::vector<PendingRow>> PendingDeliveries(Connection& db, WallTime engine_now, int limit) {
-  const auto read = [](Row& row) {
-    PendingRow pending;
-    Delivery& d = pending.delivery;
-    d.id.value = row.Int();
-    d.what.forge = row.Text();
-    d.what.key = row.Text();
-    d.what.event = row.Text();
-    d.received = row.Time();
-    d.attempts = row.Small();
-    pending.body.segment = row.Int();
-    pending.body.position = row.Int();
-    pending.body.size = row.Int();
+Result<std::vector<PendingRow>> PendingDeliveries(sql::Connection& db, WallTime engine_now,
+                                                  int limit) {
+  const auto read = [](sql::Row& row) {
+    PendingRow pending{sql::ReadDelivery(row), {}};
+    pending.body = {row.Int(), row.Int(), row.Int()};
     return pending;
   };
   return db.All("PendingDeliveries", read, engine_now, limit);
 }
 
-Result<void> DeferDelivery(Tx& tx, DeliveryId id, std::string_view error,
-                           std::chrono::milliseconds delay) {
-  SWAGE_ASSIGN_OR_RETURN(const int changed,
-                         tx.db.Run("DeferDelivery", id, error, tx.engine_now + delay));
-  if (changed == 0) {
-    return MakeError(ErrorCode::kNotFound, fmt::format("no pending delivery {}", id.value));
-  }
-  return Ok();
+Result<std::int64_t> BodySegment(Tx& tx, DeliveryId id) {
+  return tx.db.Number("BodySegment", id);
 }
 
 }  // namespace swage::sqlite

@@ -2,12 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "config/base/crypto.h"
+#include "config/base/text.h"
 #include "pipeline/store/sqlite/embedded.h"
 
 namespace swage::sqlite {
 namespace {
 
+// In the order of their numbers, which may have gaps.
 constexpr const char* kFiles[] = {"001_init.sql"};
 
 struct Applied {
@@ -16,7 +20,7 @@ struct Applied {
   std::string checksum;
 };
 
-std::int64_t ReadInt(Row& row) {
+std::int64_t ReadInt(sql::Row& row) {
   return row.Int();
 }
 
@@ -30,21 +34,22 @@ Result<void> RefuseForeignFile(Connection& db) {
 
 Result<void> CheckApplied(const std::vector<Applied>& applied,
                           const std::vector<Migration>& migrations) {
-  const int known = static_cast<int>(migrations.size());
+  const int newest = migrations.back().version;
   for (const Applied& row : applied) {
-    if (row.version > known) {
+    if (row.version > newest) {
       return MakeError(
           ErrorCode::kInvalid,
           fmt::format("the schema has version {} and this program knows versions up to "
                       "{}: run the newer program, or restore a backup from before it",
-                      row.version, known));
+                      row.version, newest));
     }
-    const Migration& ours = migrations[static_cast<std::size_t>(row.version) - 1];
-    if (Sha256Hex(ours.sql) != row.checksum) {
-      return MakeError(
-          ErrorCode::kInvalid,
-          fmt::format("migration {} was applied in another wording than this program's {}",
-                      row.name, ours.name));
+    const auto ours = std::find_if(migrations.begin(), migrations.end(),
+                                   [&](const Migration& m) { return m.version == row.version; });
+    if (ours == migrations.end() || Sha256Hex(ours->sql) != row.checksum) {
+      return MakeError(ErrorCode::kInvalid,
+                       fmt::format("migration {} was applied in another wording than this "
+                                   "program's: run the program that applied it",
+                                   row.name));
     }
   }
   return Ok();
@@ -66,7 +71,9 @@ const std::vector<Migration>& Migrations() {
     for (const char* name : kFiles) {
       const std::string_view sql = pipeline_store_sqlite::EmbeddedFile(name);
       SWAGE_CHECK(!sql.empty());
-      list.push_back({static_cast<int>(list.size()) + 1, name, sql});
+      const auto version = ParseInt(std::string_view(name).substr(0, 3));
+      SWAGE_CHECK(version.has_value() && (list.empty() || list.back().version < *version));
+      list.push_back({static_cast<int>(*version), name, sql});
     }
     return list;
   }();
@@ -76,12 +83,13 @@ const std::vector<Migration>& Migrations() {
 Result<void> Migrate(Connection& db, const std::vector<Migration>& migrations, const Clock& clock) {
   SWAGE_RETURN_IF_ERROR(RefuseForeignFile(db));
   SWAGE_RETURN_IF_ERROR(db.Run("CreateMigrations"));
-  const auto read = [](Row& row) { return Applied{row.Small(), row.Text(), row.Text()}; };
+  const auto read = [](sql::Row& row) { return Applied{row.Small(), row.Text(), row.Text()}; };
   SWAGE_ASSIGN_OR_RETURN(const std::vector<Applied> applied, db.All("ListMigrations", read));
   SWAGE_RETURN_IF_ERROR(CheckApplied(applied, migrations));
-  for (std::size_t i = applied.size(); i < migrations.size(); ++i) {
-    const auto done = Apply(db, migrations[i], clock);
-    if (!done.ok()) return done.error().With(migrations[i].name);
+  for (const Migration& migration : migrations) {
+    if (!applied.empty() && migration.version <= applied.back().version) continue;
+    const auto done = Apply(db, migration, clock);
+    if (!done.ok()) return done.error().With(migration.name);
   }
   return Ok();
 }

@@ -1,57 +1,14 @@
--- Every statement of the engine, by name. Parameters are numbered; the C++ side binds them in that order.
-
--- name: Begin
-BEGIN IMMEDIATE;
--- name: Commit
-COMMIT;
--- name: Rollback
-ROLLBACK;
--- name: Savepoint
-SAVEPOINT job;
--- name: Release
-RELEASE job;
--- name: RollbackTo
-ROLLBACK TO job;
+-- The statements of the store's operations, by name: every engine has these names. Parameters are numbered; the C++
+-- side binds them in that order. What is SQLite's own stands in engine.sql.
 
 -- inbox ---------------------------------------------------------------------------------------------------
-
--- name: AddDelivery
-INSERT INTO deliveries (forge, key, event, received_at_us, not_before_at_us, body_segment,
-                        body_position, body_size)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-ON CONFLICT (forge, key) DO NOTHING;
-
--- name: SetApplied
-INSERT INTO body_segments (segment, applied) VALUES (?1, ?2)
-ON CONFLICT (segment) DO UPDATE SET applied = excluded.applied;
-
--- name: ListApplied
-SELECT segment, applied FROM body_segments;
-
--- name: ForgetSegment
-DELETE FROM body_segments WHERE segment = ?1;
-
--- name: BodySalt
-SELECT salt FROM body_salt;
-
--- name: CountPendingBySegment
-SELECT body_segment, count(*) FROM deliveries INDEXED BY deliveries_due
-WHERE state = 'pending'
-GROUP BY body_segment;
-
--- name: PendingDeliveries
-SELECT id, forge, key, event, received_at_us, attempts, body_segment, body_position, body_size
-FROM deliveries
-WHERE state = 'pending' AND not_before_at_us <= ?1
-ORDER BY not_before_at_us, id
-LIMIT ?2;
 
 -- name: DeferDelivery
 UPDATE deliveries SET attempts = attempts + 1, error = ?2, not_before_at_us = ?3
 WHERE id = ?1 AND state = 'pending';
 
 -- name: DeliveryState
-SELECT state, received_at_us, body_segment FROM deliveries WHERE id = ?1;
+SELECT state, received_at_us FROM deliveries WHERE id = ?1;
 
 -- name: DecideDelivery
 UPDATE deliveries SET state = ?2, outcome = ?3, decided_at_us = ?4 WHERE id = ?1;
@@ -65,7 +22,8 @@ INSERT INTO commands (key, obeyed_at_us) VALUES (?1, ?2) ON CONFLICT DO NOTHING;
 SELECT id, path FROM repos WHERE forge = ?1 AND forge_repo_id = ?2;
 
 -- name: AddRepo
-INSERT INTO repos (forge, forge_repo_id, path) VALUES (?1, ?2, ?3);
+INSERT INTO repos (forge, forge_repo_id, path) VALUES (?1, ?2, ?3)
+RETURNING id;
 
 -- name: RenameRepo
 UPDATE repos SET path = ?2 WHERE id = ?1;
@@ -73,6 +31,10 @@ UPDATE repos SET path = ?2 WHERE id = ?1;
 -- tasks ---------------------------------------------------------------------------------------------------
 
 -- name: GetTask
+SELECT * FROM task_rows WHERE id = ?1;
+
+-- name: LockTask
+-- One writer: nobody changes it before this transaction ends.
 SELECT * FROM task_rows WHERE id = ?1;
 
 -- name: FindTaskByIssue
@@ -103,7 +65,8 @@ SELECT * FROM task_rows WHERE path = ?1 AND state = ?2 ORDER BY id DESC LIMIT ?3
 -- name: AddTask
 INSERT INTO tasks (repo, issue_number, generation, issue_url, title, requester_id, requester_login,
                    requester_is_bot, profile, branch, queued_at_us, created_at_us, updated_at_us)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12);
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12)
+RETURNING id;
 
 -- name: AddTaskText
 INSERT INTO task_texts (task_id, body, hash) VALUES (?1, ?2, ?3);
@@ -224,7 +187,8 @@ SELECT run FROM tasks WHERE id = ?1 AND epoch = ?2 AND lease_node = ?3;
 -- name: StartStep
 INSERT INTO steps (task_id, run, cycle, kind, name, required, outcome, summary, commit_sha, log_path,
                    started_at_us)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'running', ?7, ?8, ?9, ?10);
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'running', ?7, ?8, ?9, ?10)
+RETURNING id;
 
 -- name: FinishStep
 UPDATE steps SET outcome = ?3, summary = ?4, commit_sha = ?5, finished_at_us = ?6
@@ -382,25 +346,3 @@ SELECT (SELECT coalesce(max(id), 0) FROM deliveries),
        (SELECT count(*) FROM deliveries WHERE state = 'pending'),
        (SELECT count(*) FROM effects WHERE state = 'pending'),
        (SELECT coalesce(max(id), 0) FROM tasks);
-
--- migrations ----------------------------------------------------------------------------------------------
-
--- name: HasTable
-SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1;
-
--- name: CountTables
-SELECT count(*) FROM sqlite_schema WHERE type = 'table';
-
--- name: CreateMigrations
-CREATE TABLE IF NOT EXISTS schema_migrations (
-  version       INTEGER PRIMARY KEY,
-  name          TEXT NOT NULL,
-  checksum      TEXT NOT NULL,
-  applied_at_us INTEGER NOT NULL
-) STRICT;
-
--- name: ListMigrations
-SELECT version, name, checksum FROM schema_migrations ORDER BY version;
-
--- name: AddMigration
-INSERT INTO schema_migrations (version, name, checksum, applied_at_us) VALUES (?1, ?2, ?3, ?4);

@@ -11,8 +11,8 @@
 
 #include "pipeline/store/sqlite/checkpointer.h"
 #include "pipeline/store/sqlite/file_lock.h"
+#include "pipeline/store/sqlite/inbox.h"
 #include "pipeline/store/sqlite/migrations.h"
-#include "pipeline/store/sqlite/operations.h"
 #include "pipeline/store/sqlite/read_pool.h"
 #include "pipeline/store/sqlite/writer.h"
 
@@ -72,7 +72,7 @@ class SqliteStore final : public Store {
   }
   Result<std::vector<Delivery>> PendingDeliveries(int limit) override {
     SWAGE_ASSIGN_OR_RETURN(std::vector<PendingRow> rows,
-                           Read("list pending deliveries", [&](Connection& db) {
+                           Read("list pending deliveries", [&](sql::Connection& db) {
                              return sqlite::PendingDeliveries(db, engine_clock_.Now(), limit);
                            }));
     BodyLog::Reader bodies(*bodies_);
@@ -92,100 +92,106 @@ class SqliteStore final : public Store {
   Result<void> DeferDelivery(DeliveryId id, std::string_view error,
                              std::chrono::milliseconds delay) override {
     return Write("defer delivery",
-                 [&](Tx& tx) { return sqlite::DeferDelivery(tx, id, error, delay); });
+                 [&](Tx& tx) { return sql::DeferDelivery(tx, id, error, delay); });
   }
   Result<IntakeResult> ApplyIntake(const IntakePlan& plan) override {
-    SWAGE_ASSIGN_OR_RETURN(AppliedPlan applied, Write("apply intake", [&](Tx& tx) {
-                             return sqlite::ApplyIntake(tx, plan);
-                           }));
-    if (applied.body_segment.has_value()) bodies_->Release(*applied.body_segment);
+    std::int64_t segment = 0;
+    SWAGE_ASSIGN_OR_RETURN(
+        sql::AppliedPlan applied, Write("apply intake", [&](Tx& tx) -> Result<sql::AppliedPlan> {
+          SWAGE_ASSIGN_OR_RETURN(sql::AppliedPlan done, sql::ApplyIntake(tx, plan));
+          if (done.decided) {
+            SWAGE_ASSIGN_OR_RETURN(segment, BodySegment(tx, plan.delivery));
+          }
+          return done;
+        }));
+    if (applied.decided) bodies_->Release(segment);
     return std::move(applied.result);
   }
 
   Result<Task> GetTask(TaskId id) override {
-    return Read("get task", [&](Connection& db) { return sqlite::GetTask(db, id); });
+    return Read("get task", [&](sql::Connection& db) { return sql::GetTask(db, id); });
   }
   Result<std::optional<Task>> FindTaskByIssue(const RepoRef& repo, std::int64_t issue) override {
     return Read("find task",
-                [&](Connection& db) { return sqlite::FindTaskByIssue(db, repo, issue); });
+                [&](sql::Connection& db) { return sql::FindTaskByIssue(db, repo, issue); });
   }
   Result<std::optional<Task>> FindTaskByPullRequest(const RepoRef& repo, std::int64_t pr) override {
     return Read("find task",
-                [&](Connection& db) { return sqlite::FindTaskByPullRequest(db, repo, pr); });
+                [&](sql::Connection& db) { return sql::FindTaskByPullRequest(db, repo, pr); });
   }
   Result<std::vector<Task>> ListTasks(const TaskFilter& filter) override {
-    return Read("list tasks", [&](Connection& db) { return sqlite::ListTasks(db, filter); });
+    return Read("list tasks", [&](sql::Connection& db) { return sql::ListTasks(db, filter); });
   }
   Result<std::vector<Step>> ListSteps(TaskId task) override {
-    return Read("list steps", [&](Connection& db) { return sqlite::ListSteps(db, task); });
+    return Read("list steps", [&](sql::Connection& db) { return sql::ListSteps(db, task); });
   }
   Result<std::vector<LedgerFinding>> ListFindings(TaskId task) override {
-    return Read("list findings", [&](Connection& db) { return sqlite::ListFindings(db, task); });
+    return Read("list findings", [&](sql::Connection& db) { return sql::ListFindings(db, task); });
   }
   Result<std::vector<TimelineEntry>> ListTimeline(TaskId task, std::int64_t after,
                                                   int limit) override {
     return Read("list timeline",
-                [&](Connection& db) { return sqlite::ListTimeline(db, task, after, limit); });
+                [&](sql::Connection& db) { return sql::ListTimeline(db, task, after, limit); });
   }
   Result<StoreCounts> Counts() override {
-    return Read("count", [](Connection& db) { return sqlite::Counts(db); });
+    return Read("count", [](sql::Connection& db) { return sql::Counts(db); });
   }
 
   Result<std::optional<Claimed>> ClaimTask(std::string_view node, std::chrono::milliseconds lease,
                                            const ClaimLimits& limits) override {
-    return Write("claim task", [&](Tx& tx) { return sqlite::ClaimTask(tx, node, lease, limits); });
+    return Write("claim task", [&](Tx& tx) { return sql::ClaimTask(tx, node, lease, limits); });
   }
   Result<void> RenewLease(const Lease& lease, std::chrono::milliseconds duration) override {
-    return Write("renew lease", [&](Tx& tx) { return sqlite::RenewLease(tx, lease, duration); });
+    return Write("renew lease", [&](Tx& tx) { return sql::RenewLease(tx, lease, duration); });
   }
   Result<int> ExpireAllLeases() override {
-    return Write("expire leases", [](Tx& tx) { return sqlite::ExpireAllLeases(tx); });
+    return Write("expire leases", [](Tx& tx) { return sql::ExpireAllLeases(tx); });
   }
 
   Result<void> SetBase(const Lease& lease, std::string_view branch,
                        const CommitSha& base) override {
-    return Write("set base", [&](Tx& tx) { return sqlite::SetBase(tx, lease, branch, base); });
+    return Write("set base", [&](Tx& tx) { return sql::SetBase(tx, lease, branch, base); });
   }
   Result<void> SetStage(const Lease& lease, Stage stage, int cycle) override {
-    return Write("set stage", [&](Tx& tx) { return sqlite::SetStage(tx, lease, stage, cycle); });
+    return Write("set stage", [&](Tx& tx) { return sql::SetStage(tx, lease, stage, cycle); });
   }
   Result<void> SaveCheckpoint(const Lease& lease, const CommitSha& commit) override {
-    return Write("save checkpoint",
-                 [&](Tx& tx) { return sqlite::SaveCheckpoint(tx, lease, commit); });
+    return Write("save checkpoint", [&](Tx& tx) { return sql::SaveCheckpoint(tx, lease, commit); });
   }
   Result<std::int64_t> StartStep(const Lease& lease, const Step& step) override {
-    return Write("start step", [&](Tx& tx) { return sqlite::StartStep(tx, lease, step); });
+    return Write("start step", [&](Tx& tx) { return sql::StartStep(tx, lease, step); });
   }
   Result<void> FinishStep(const Lease& lease, std::int64_t step_id, std::string_view outcome,
                           std::string_view summary, const CommitSha& commit) override {
     return Write("finish step", [&](Tx& tx) {
-      return sqlite::FinishStep(tx, lease, step_id, outcome, summary, commit);
+      return sql::FinishStep(tx, lease, step_id, outcome, summary, commit);
     });
   }
   Result<void> FinishCycle(const Lease& lease, const CycleRecord& cycle) override {
-    return Write("finish cycle", [&](Tx& tx) { return sqlite::FinishCycle(tx, lease, cycle); });
+    return Write("finish cycle", [&](Tx& tx) { return sql::FinishCycle(tx, lease, cycle); });
   }
   Result<std::vector<std::string>> ListRemarks(const Lease& lease) override {
-    return Write("list remarks", [&](Tx& tx) { return sqlite::ListRemarks(tx, lease); });
+    return Write("list remarks", [&](Tx& tx) { return sql::ListRemarks(tx, lease); });
   }
   Result<void> FinishRun(const Lease& lease, const RunOutcome& outcome) override {
-    return Write("finish run", [&](Tx& tx) { return sqlite::FinishRun(tx, lease, outcome); });
+    return Write("finish run", [&](Tx& tx) { return sql::FinishRun(tx, lease, outcome); });
   }
 
   Result<std::vector<Effect>> DueEffects(int limit) override {
-    return Read("list due effects",
-                [&](Connection& db) { return sqlite::DueEffects(db, engine_clock_.Now(), limit); });
+    return Read("list due effects", [&](sql::Connection& db) {
+      return sql::DueEffects(db, engine_clock_.Now(), limit);
+    });
   }
   Result<void> AddEffects(const std::vector<NewEffect>& effects) override {
     return Write("add effects", [&](Tx& tx) -> Result<void> {
-      for (const NewEffect& effect : effects) SWAGE_RETURN_IF_ERROR(sqlite::AddEffect(tx, effect));
+      for (const NewEffect& effect : effects) SWAGE_RETURN_IF_ERROR(sql::AddEffect(tx, effect));
       return Ok();
     });
   }
   Result<void> FinishEffect(const Effect& effect, std::string_view result,
                             const PublishedFacts& facts) override {
     SWAGE_ASSIGN_OR_RETURN(const bool current, Write("finish effect", [&](Tx& tx) {
-                             return sqlite::FinishEffect(tx, effect, result, facts);
+                             return sql::FinishEffect(tx, effect, result, facts);
                            }));
     if (current) return Ok();
     return MakeError(ErrorCode::kLeaseLost, "finish effect: it was superseded meanwhile");
@@ -193,11 +199,11 @@ class SqliteStore final : public Store {
   Result<void> RetryEffect(const Effect& effect, std::string_view error,
                            std::chrono::milliseconds delay) override {
     return Write("retry effect",
-                 [&](Tx& tx) { return sqlite::RetryEffect(tx, effect, error, delay); });
+                 [&](Tx& tx) { return sql::RetryEffect(tx, effect, error, delay); });
   }
   Result<void> FailEffect(const Effect& effect, std::string_view error, bool fail_task) override {
     return Write("fail effect",
-                 [&](Tx& tx) { return sqlite::FailEffect(tx, effect, error, fail_task); });
+                 [&](Tx& tx) { return sql::FailEffect(tx, effect, error, fail_task); });
   }
 
  private:

@@ -1,10 +1,10 @@
 #include <fmt/format.h>
 
 #include "pipeline/effects.h"
-#include "pipeline/store/sqlite/operations.h"
+#include "pipeline/store/sql/operations.h"
 #include "pipeline/store/timeline.h"
 
-namespace swage::sqlite {
+namespace swage::sql {
 namespace {
 
 // CHECKs hold the words to the enums; a row that breaks them is a bug.
@@ -12,6 +12,14 @@ template <class E>
 E Known(std::optional<E> value) {
   SWAGE_CHECK(value.has_value());
   return *value;
+}
+
+Result<Task> TheTask(Connection& db, std::string_view query, TaskId id) {
+  SWAGE_ASSIGN_OR_RETURN(std::optional<Task> task, db.One(query, ReadTask, id));
+  if (!task.has_value()) {
+    return MakeError(ErrorCode::kNotFound, fmt::format("no task {}", id.value));
+  }
+  return *std::move(task);
 }
 
 }  // namespace
@@ -51,11 +59,11 @@ Task ReadTask(Row& row) {
 }
 
 Result<Task> GetTask(Connection& db, TaskId id) {
-  SWAGE_ASSIGN_OR_RETURN(std::optional<Task> task, db.One("GetTask", ReadTask, id));
-  if (!task.has_value()) {
-    return MakeError(ErrorCode::kNotFound, fmt::format("no task {}", id.value));
-  }
-  return *std::move(task);
+  return TheTask(db, "GetTask", id);
+}
+
+Result<Task> LockTask(Tx& tx, TaskId id) {
+  return TheTask(tx.db, "LockTask", id);
 }
 
 Result<std::optional<Task>> FindTaskByIssue(Connection& db, const RepoRef& repo,
@@ -69,10 +77,7 @@ Result<std::int64_t> RepoRow(Tx& tx, const RepoRef& repo) {
     return std::pair<std::int64_t, std::string>{row.Int(), row.Text()};
   };
   SWAGE_ASSIGN_OR_RETURN(const auto known, tx.db.One("FindRepo", read, repo.forge, repo.id));
-  if (!known.has_value()) {
-    SWAGE_RETURN_IF_ERROR(tx.db.Run("AddRepo", repo.forge, repo.id, repo.path));
-    return tx.db.LastId();
-  }
+  if (!known.has_value()) return tx.db.Number("AddRepo", repo.forge, repo.id, repo.path);
   if (known->second != repo.path && !repo.path.empty()) {
     SWAGE_RETURN_IF_ERROR(tx.db.Run("RenameRepo", known->first, repo.path));
   }
@@ -104,12 +109,12 @@ Result<void> Requeue(Tx& tx, const Task& task, RunKind kind, std::string_view ac
 Result<void> RequeueIfRemarked(Tx& tx, TaskId id) {
   SWAGE_ASSIGN_OR_RETURN(const bool remarked, tx.db.Any("HasUnseenRemark", id));
   if (!remarked) return Ok();
-  SWAGE_ASSIGN_OR_RETURN(const Task task, GetTask(tx.db, id));
+  SWAGE_ASSIGN_OR_RETURN(const Task task, LockTask(tx, id));
   return Requeue(tx, task, RunKind::kFix, "");
 }
 
 Result<void> EndPublishing(Tx& tx, TaskId id) {
-  SWAGE_ASSIGN_OR_RETURN(const Task task, GetTask(tx.db, id));
+  SWAGE_ASSIGN_OR_RETURN(const Task task, LockTask(tx, id));
   if (task.state != TaskState::kRunning || !task.lease_node.empty()) return Ok();
   SWAGE_ASSIGN_OR_RETURN(const bool more, tx.db.Any("HasEffectInLine", id));
   if (more) return Ok();
@@ -125,4 +130,4 @@ Result<void> TouchSticky(Tx& tx, TaskId id) {
   return Ok();
 }
 
-}  // namespace swage::sqlite
+}  // namespace swage::sql

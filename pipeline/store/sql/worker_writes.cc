@@ -1,10 +1,10 @@
 // What a worker writes. Each function proves the lease first, or in the same statement.
 #include <fmt/format.h>
 
-#include "pipeline/store/sqlite/operations.h"
+#include "pipeline/store/sql/operations.h"
 #include "pipeline/store/timeline.h"
 
-namespace swage::sqlite {
+namespace swage::sql {
 namespace {
 
 Error LeaseLost() {
@@ -88,10 +88,8 @@ Result<void> SaveCheckpoint(Tx& tx, const Lease& lease, const CommitSha& commit)
 
 Result<std::int64_t> StartStep(Tx& tx, const Lease& lease, const Step& step) {
   SWAGE_ASSIGN_OR_RETURN(const int run, LeasedRun(tx, lease));
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("StartStep", lease.task, run, step.cycle, Name(step.kind),
-                                  step.name, step.required, step.summary, step.commit,
-                                  step.log_path, tx.now));
-  return tx.db.LastId();
+  return tx.db.Number("StartStep", lease.task, run, step.cycle, Name(step.kind), step.name,
+                      step.required, step.summary, step.commit, step.log_path, tx.now);
 }
 
 Result<void> FinishStep(Tx& tx, const Lease& lease, std::int64_t step_id, std::string_view outcome,
@@ -146,4 +144,4 @@ Result<void> FinishRun(Tx& tx, const Lease& lease, const RunOutcome& outcome) {
   SWAGE_CHECK(false && "a value outside its enum");
 }
 
-}  // namespace swage::sqlite
+}  // namespace swage::sql

@@ -1,9 +1,9 @@
 #include <fmt/format.h>
 
-#include "pipeline/store/sqlite/operations.h"
+#include "pipeline/store/sql/operations.h"
 #include "pipeline/store/timeline.h"
 
-namespace swage::sqlite {
+namespace swage::sql {
 namespace {
 
 // One call buries at most so many poison tasks; the next call goes on.
@@ -30,7 +30,7 @@ Result<std::optional<Candidate>> FindCandidate(Tx& tx, int per_repo) {
 }
 
 Result<void> Bury(Tx& tx, TaskId id) {
-  SWAGE_ASSIGN_OR_RETURN(const Task task, GetTask(tx.db, id));
+  SWAGE_ASSIGN_OR_RETURN(const Task task, LockTask(tx, id));
   const std::string reason = fmt::format(
       "given up after {} attempts: each time the worker was lost before it had a result",
       task.attempt);
@@ -65,9 +65,8 @@ Result<std::optional<Claimed>> ClaimTask(Tx& tx, std::string_view node,
                                          std::chrono::milliseconds lease,
                                          const ClaimLimits& limits) {
   if (node.empty()) return MakeError(ErrorCode::kInvalid, "a claim needs the node's name");
-  const auto read = [](Row& row) { return row.Int(); };
-  SWAGE_ASSIGN_OR_RETURN(const auto live, tx.db.One("CountLiveLeases", read, tx.engine_now));
-  if (live.value_or(0) >= limits.concurrent) return std::optional<Claimed>();
+  SWAGE_ASSIGN_OR_RETURN(const auto live, tx.db.Number("CountLiveLeases", tx.engine_now));
+  if (live >= limits.concurrent) return std::optional<Claimed>();
   for (int buried = 0; buried < kMaxBuried; ++buried) {
     SWAGE_ASSIGN_OR_RETURN(const auto next, FindCandidate(tx, limits.concurrent_per_repo));
     if (!next.has_value()) return std::optional<Claimed>();
@@ -98,4 +97,4 @@ Result<int> ExpireAllLeases(Tx& tx) {
   return tx.db.Run("ExpireAllLeases", tx.now);
 }
 
-}  // namespace swage::sqlite
+}  // namespace swage::sql

@@ -1,6 +1,6 @@
-#include "pipeline/store/sqlite/operations.h"
+#include "pipeline/store/sql/operations.h"
 
-namespace swage::sqlite {
+namespace swage::sql {
 namespace {
 
 StepKind ReadStepKind(Row& row) {
@@ -93,4 +93,4 @@ Result<StoreCounts> Counts(Connection& db) {
   return *counts;
 }
 
-}  // namespace swage::sqlite
+}  // namespace swage::sql

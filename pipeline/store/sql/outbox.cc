@@ -1,10 +1,10 @@
 #include <fmt/format.h>
 
 #include "pipeline/effects.h"
-#include "pipeline/store/sqlite/operations.h"
+#include "pipeline/store/sql/operations.h"
 #include "pipeline/store/timeline.h"
 
-namespace swage::sqlite {
+namespace swage::sql {
 namespace {
 
 /// The place among the effects of a task that wait for one another; 0 waits for nothing.
@@ -49,13 +49,14 @@ struct EffectRow {
   TaskId task;
 };
 
-Result<EffectRow> GetEffect(Tx& tx, EffectId id) {
+Result<EffectRow> LockEffect(Tx& tx, const Effect& effect) {
+  if (effect.what.task.value != 0) SWAGE_RETURN_IF_ERROR(LockTask(tx, effect.what.task));
   const auto read = [](Row& row) {
     return EffectRow{ParseState(row.Text()), row.Int(), ParseKind(row.Text()), {row.Int()}};
   };
-  SWAGE_ASSIGN_OR_RETURN(const auto row, tx.db.One("EffectRow", read, id));
+  SWAGE_ASSIGN_OR_RETURN(const auto row, tx.db.One("EffectRow", read, effect.id));
   if (!row.has_value()) {
-    return MakeError(ErrorCode::kNotFound, fmt::format("no effect {}", id.value));
+    return MakeError(ErrorCode::kNotFound, fmt::format("no effect {}", effect.id.value));
   }
   return *row;
 }
@@ -92,7 +93,7 @@ Result<void> Learn(Tx& tx, const EffectRow& row, const PublishedFacts& facts) {
 }
 
 Result<void> FailPublishing(Tx& tx, const Effect& effect, TaskId id, std::string_view error) {
-  SWAGE_ASSIGN_OR_RETURN(const Task task, GetTask(tx.db, id));
+  SWAGE_ASSIGN_OR_RETURN(const Task task, LockTask(tx, id));
   const bool publishing = task.state == TaskState::kRunning && task.lease_node.empty();
   if (!publishing || task.epoch != effect.epoch) return Ok();
   SWAGE_RETURN_IF_ERROR(tx.db.Run("SupersedeEffects", id, tx.now));
@@ -151,7 +152,7 @@ Result<void> AddEffect(Tx& tx, const NewEffect& effect) {
 
 Result<bool> FinishEffect(Tx& tx, const Effect& effect, std::string_view result,
                           const PublishedFacts& facts) {
-  SWAGE_ASSIGN_OR_RETURN(const EffectRow row, GetEffect(tx, effect.id));
+  SWAGE_ASSIGN_OR_RETURN(const EffectRow row, LockEffect(tx, effect));
   if (row.state == EffectState::kDone) return true;
   SWAGE_RETURN_IF_ERROR(Learn(tx, row, facts));
   if (row.state == EffectState::kSuperseded) {
@@ -180,7 +181,7 @@ Result<void> RetryEffect(Tx& tx, const Effect& effect, std::string_view error,
 }
 
 Result<void> FailEffect(Tx& tx, const Effect& effect, std::string_view error, bool fail_task) {
-  SWAGE_ASSIGN_OR_RETURN(const EffectRow row, GetEffect(tx, effect.id));
+  SWAGE_ASSIGN_OR_RETURN(const EffectRow row, LockEffect(tx, effect));
   if (row.state != EffectState::kPending) {
     return MakeError(ErrorCode::kLeaseLost, "the effect is not pending any more");
   }
@@ -197,4 +198,4 @@ Result<void> FailEffect(Tx& tx, const Effect& effect, std::string_view error, bo
   return EndPublishing(tx, row.task);
 }
 
-}  // namespace swage::sqlite
+}  // namespace swage::sql

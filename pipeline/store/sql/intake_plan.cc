@@ -3,16 +3,15 @@
 
 #include <algorithm>
 
-#include "pipeline/store/sqlite/operations.h"
+#include "pipeline/store/sql/operations.h"
 #include "pipeline/store/timeline.h"
 
-namespace swage::sqlite {
+namespace swage::sql {
 namespace {
 
 struct DeliveryRow {
   std::string state;
   WallTime received{};
-  std::int64_t body_segment = 0;
 };
 
 class PlanApplier {
@@ -22,7 +21,7 @@ class PlanApplier {
   Result<AppliedPlan> Apply() {
     SWAGE_ASSIGN_OR_RETURN(const bool open, DecideDelivery());
     if (open) SWAGE_RETURN_IF_ERROR(CarryOut());
-    return AppliedPlan{std::move(result_), body_segment_};
+    return AppliedPlan{std::move(result_), decided_};
   }
 
  private:
@@ -40,7 +39,7 @@ class PlanApplier {
   Result<bool> DecideDelivery() {
     const DeliveryId id = plan_.delivery;
     if (id.value == 0) return true;
-    const auto read = [](Row& row) { return DeliveryRow{row.Text(), row.Time(), row.Int()}; };
+    const auto read = [](Row& row) { return DeliveryRow{row.Text(), row.Time()}; };
     SWAGE_ASSIGN_OR_RETURN(const auto row, tx_.db.One("DeliveryState", read, id));
     if (!row.has_value()) {
       return MakeError(ErrorCode::kNotFound, fmt::format("no delivery {}", id.value));
@@ -49,7 +48,7 @@ class PlanApplier {
     received_ = row->received;
     SWAGE_RETURN_IF_ERROR(tx_.db.Run("DecideDelivery", id, plan_.ignored ? "ignored" : "done",
                                      timeline::OneLine(plan_.outcome), tx_.now));
-    body_segment_ = row->body_segment;
+    decided_ = true;
     return true;
   }
 
@@ -78,11 +77,11 @@ class PlanApplier {
   Result<void> Create(const NewTask& task, std::int64_t repo, int generation) {
     const std::string branch =
         BranchName(task.branch_prefix, task.issue_number, generation, task.text.title);
-    SWAGE_RETURN_IF_ERROR(tx_.db.Run("AddTask", repo, task.issue_number, generation, task.issue_url,
-                                     task.text.title, task.requester.id, task.requester.login,
-                                     task.requester.is_bot, task.profile, branch, tx_.engine_now,
-                                     tx_.now));
-    result_.task.value = tx_.db.LastId();
+    SWAGE_ASSIGN_OR_RETURN(
+        result_.task.value,
+        tx_.db.Number("AddTask", repo, task.issue_number, generation, task.issue_url,
+                      task.text.title, task.requester.id, task.requester.login,
+                      task.requester.is_bot, task.profile, branch, tx_.engine_now, tx_.now));
     result_.created = true;
     SWAGE_RETURN_IF_ERROR(tx_.db.Run("AddTaskText", result_.task, task.text.body, task.text.hash));
     // The story begins when the delivery came, not when it was decided.
@@ -92,7 +91,7 @@ class PlanApplier {
   }
 
   Result<void> Change(const TaskChange& change) {
-    SWAGE_ASSIGN_OR_RETURN(const Task task, GetTask(tx_.db, change.task));
+    SWAGE_ASSIGN_OR_RETURN(const Task task, LockTask(tx_, change.task));
     switch (change.kind) {
       case TaskChangeKind::kRequeue:
         return AskForRun(task, change);
@@ -170,7 +169,7 @@ class PlanApplier {
   const IntakePlan& plan_;
   WallTime received_;
   IntakeResult result_;
-  std::optional<std::int64_t> body_segment_;
+  bool decided_ = false;
 };
 
 }  // namespace
@@ -179,4 +178,4 @@ Result<AppliedPlan> ApplyIntake(Tx& tx, const IntakePlan& plan) {
   return PlanApplier(tx, plan).Apply();
 }
 
-}  // namespace swage::sqlite
+}  // namespace swage::sql

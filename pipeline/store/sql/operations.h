@@ -1,14 +1,18 @@
-// The store's operations as plain functions over a connection; SqliteStore puts them into
+// The store's operations as plain functions over a connection; the engines put them into
 // transactions.
 //
-// Writes take a Tx: the transaction's connection and its one instant. Reads take a Connection.
+// Writes take a Tx: the transaction's connection and its instants. Reads take a Connection.
+// An engine may run several transactions at once (READ COMMITTED), so whoever reads a task and then
+// writes it, or something of its own, takes the task's row first: by LockTask, or by a query that
+// says so in the engine's file (GetLeased, HoldsLease, TaskEpoch, the claims). Order: task, then
+// its effects. A race that a UNIQUE constraint ends is kConflict; an engine with several writers
+// runs the transaction again.
 #pragma once
 
-#include "pipeline/store/sqlite/body_log.h"
-#include "pipeline/store/sqlite/connection.h"
+#include "pipeline/store/sql/connection.h"
 #include "pipeline/store/store.h"
 
-namespace swage::sqlite {
+namespace swage::sql {
 
 struct Tx {
   Connection& db;
@@ -18,23 +22,15 @@ struct Tx {
 };
 
 // inbox.cc
-/// Rows for the records of a batch, which is told how many came to be. `received` is theirs too.
-Result<std::vector<bool>> AddDeliveries(Tx& tx, const std::vector<NewDelivery>& deliveries,
-                                        const BodyLog::Batch& batch, WallTime received);
-struct PendingRow {
-  Delivery delivery;  ///< without its body
-  BodyPlace body;
-};
-Result<std::vector<PendingRow>> PendingDeliveries(Connection& db, WallTime engine_now, int limit);
-/// The log beside the database, after the rows that a power cut took were written again.
-Result<std::unique_ptr<BodyLog>> OpenBodyLog(const std::filesystem::path& dir, Tx& tx);
+/// The first columns of a delivery, in the order of the struct; the body is the engine's matter.
+Delivery ReadDelivery(Row& row);
 Result<void> DeferDelivery(Tx& tx, DeliveryId id, std::string_view error,
                            std::chrono::milliseconds delay);
 
 // intake_plan.cc
 struct AppliedPlan {
   IntakeResult result;
-  std::optional<std::int64_t> body_segment;  ///< of the delivery, if it was decided by this
+  bool decided = false;  ///< the delivery, by this
 };
 Result<AppliedPlan> ApplyIntake(Tx& tx, const IntakePlan& plan);
 
@@ -69,6 +65,8 @@ Result<void> FailEffect(Tx& tx, const Effect& effect, std::string_view error, bo
 // task_rows.cc: what several of the above share.
 Task ReadTask(Row& row);
 Result<Task> GetTask(Connection& db, TaskId id);
+/// As GetTask; nobody else changes the task before this transaction ends.
+Result<Task> LockTask(Tx& tx, TaskId id);
 Result<std::optional<Task>> FindTaskByIssue(Connection& db, const RepoRef& repo,
                                             std::int64_t issue);
 /// The row of a repository, made or renamed when needed.
@@ -95,4 +93,4 @@ Result<std::vector<TimelineEntry>> ListTimeline(Connection& db, TaskId task, std
                                                 int limit);
 Result<StoreCounts> Counts(Connection& db);
 
-}  // namespace swage::sqlite
+}  // namespace swage::sql
