@@ -17,6 +17,8 @@ namespace {
 // comment is late by at most this.
 constexpr std::chrono::milliseconds kPublisherPoll{500};
 constexpr std::chrono::milliseconds kIntakePoll{1'000};
+constexpr std::chrono::milliseconds kDrainPoll{1'000};
+constexpr std::chrono::seconds kDrainWord{10};
 
 LogLevel ParseLevel(std::string_view name) {
   if (name == "debug") return LogLevel::kDebug;
@@ -31,6 +33,12 @@ std::string NodeName() {
   char host[256] = "node";
   gethostname(host, sizeof host - 1);
   return fmt::format("{}-{}-{}", host, getpid(), RandomHex(4));
+}
+
+std::vector<std::int64_t> Values(const std::vector<TaskId>& tasks) {
+  std::vector<std::int64_t> values;
+  for (const TaskId task : tasks) values.push_back(task.value);
+  return values;
 }
 
 }  // namespace
@@ -76,7 +84,10 @@ Result<void> Service::Build(const Concretes& concretes) {
   scheduler_ =
       std::make_unique<Scheduler>(WorkerContext{*store_, *workspaces_, *agent_, *processes_, lookup,
                                                 settings_, redactor_, log_},
-                                  clock_, NodeName(), [this] { publisher_wakeup_.Signal(); });
+                                  clock_, NodeName(), [this] {
+                                    publisher_wakeup_.Signal();
+                                    drain_wakeup_.Signal();
+                                  });
   intake_ = std::make_unique<IntakeRunner>(
       *store_, dialects, lookup, settings_, log_,
       IntakeRunner::Hooks{[this] {
@@ -118,6 +129,26 @@ Result<void> Service::Start() {
   });
   scheduler_->Start();
   return Ok();
+}
+
+void Service::Drain() {
+  webhooks_->SetUnready();
+  scheduler_->StopClaiming();
+  const MonotonicTime deadline = clock_.Monotonic() + settings_.drain_limit;
+  MonotonicTime next_word{};
+  while (true) {
+    const std::vector<TaskId> working = scheduler_->Working();
+    const MonotonicTime now = clock_.Monotonic();
+    if (working.empty() || now >= deadline) return;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - now);
+    if (now >= next_word) {
+      log_.Info("waiting for runs; a second signal ends at once",
+                {{"tasks", fmt::format("{}", fmt::join(Values(working), ","))},
+                 {"at_most", FormatDuration(left)}});
+      next_word = now + kDrainWord;
+    }
+    drain_wakeup_.Wait({}, std::min(left, kDrainPoll));
+  }
 }
 
 void Service::Stop() {
@@ -169,6 +200,7 @@ int RunServe(const std::string& config_file, const Concretes& concretes) {
   log.Info("stopping", {{"signal", signal}});
   // A second signal ends the process at once: the state survives that too.
   pthread_sigmask(SIG_UNBLOCK, &ends, nullptr);
+  (*service)->Drain();
   (*service)->Stop();
   log.Info("stopped");
   return 0;

@@ -54,6 +54,10 @@ class Service {
 
   /// Takes up what an earlier process left (leases, workspaces), then starts every part.
   Result<void> Start();
+  /// Claims nothing more and waits for the runs under way, at most settings.drain_limit; /readyz is
+  /// red from its beginning. Everything else goes on: deliveries are stored and decided, effects
+  /// published, so that runs can be stopped by people and end well.
+  void Drain();
   /// Graceful: no new deliveries, no new claims, agents stopped and their tasks given back.
   void Stop();
 
@@ -72,6 +76,7 @@ class Service {
   SystemClock clock_;
   Wakeup intake_wakeup_;
   Wakeup publisher_wakeup_;
+  Wakeup drain_wakeup_;
   std::map<std::string, ForgeParts, std::less<>> forges_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<ProcessRunner> processes_;

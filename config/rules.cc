@@ -36,7 +36,7 @@ std::string ShowUnits(std::int64_t value, const auto& units) {
       return fmt::format("{}{}", value / unit.factor, unit.name);
     }
   }
-  return "0";
+  return fmt::format("0{}", std::end(units)[-1].name);
 }
 
 // A number and one of the units, with nothing lost to overflow.

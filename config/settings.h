@@ -60,9 +60,10 @@ struct Settings {
   std::filesystem::path data_dir;  ///< database, mirrors, workspaces, logs
   std::string store = "sqlite";    ///< "sqlite" = data_dir/swage.db
 
-  std::string listen = "127.0.0.1:8420";     ///< webhooks and /healthz
+  std::string listen = "127.0.0.1:8420";     ///< webhooks, /healthz, /readyz
   std::string dashboard = "127.0.0.1:8421";  ///< pages; loopback only (T56)
   std::string public_url;  ///< of the dashboard, for links in comments; may be empty
+  std::chrono::milliseconds drain_limit{std::chrono::seconds(30)};  ///< for runs, when told to stop
   std::string log_level = "info";
   std::string log_format = "text";
 

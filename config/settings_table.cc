@@ -205,8 +205,8 @@ const std::vector<Setting<Settings>>& ServerTable() {
           ChoiceRule{{"sqlite"}}, [](auto& s) -> auto& { return s.store; }),
       Declare<Settings>(
           {.path = "listen",
-           .manual = "Where webhooks (`/hooks/NAME`) and `/healthz` are served. Put a TLS proxy "
-                     "before it.",
+           .manual = "Where webhooks (`/hooks/NAME`), `/healthz` and `/readyz` are served. Put a "
+                     "TLS proxy before it.",
            .example = "127.0.0.1:8420"},
           AddressRule{}, [](auto& s) -> auto& { return s.listen; }),
       Declare<Settings>(
@@ -222,6 +222,15 @@ const std::vector<Setting<Settings>>& ServerTable() {
                "comments carry no such links.",
            .example = "https://swage.example.com"},
           UrlRule{.carries_token = false}, [](auto& s) -> auto& { return s.public_url; }),
+      Declare<Settings>(
+          {.path = "drain_limit",
+           .manual =
+               "How long runs may go on when the server is told to stop (SIGTERM). What is "
+               "not done by then goes back to the queue and on from its last checkpoint; `0s` "
+               "gives everything back at once. Whatever stops the server must wait longer: "
+               "systemd's `TimeoutStopSec`, Kubernetes' `terminationGracePeriodSeconds`.",
+           .example = "30s"},
+          DurationRule{milliseconds(0), hours(6)}, [](auto& s) -> auto& { return s.drain_limit; }),
       Declare<Settings>(
           {.path = "log.level", .manual = "The least that is logged.", .example = "info"},
           ChoiceRule{{"debug", "info", "warn", "error"}},

@@ -37,6 +37,15 @@ void Scheduler::Shutdown() {
   // The map's destructor joins the workers, outside the lock.
 }
 
+std::vector<TaskId> Scheduler::Working() {
+  std::vector<TaskId> working;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [id, running] : running_) {
+    if (!running->done) working.push_back(id);
+  }
+  return working;
+}
+
 void Scheduler::StopTask(TaskId task) {
   const std::lock_guard lock(mutex_);
   const auto it = running_.find(task);

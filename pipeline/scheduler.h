@@ -39,6 +39,10 @@ class Scheduler {
   void Wake() { wakeup_.Signal(); }
   /// Stops the worker of a cancelled task at once; no-op when it has none here.
   void StopTask(TaskId task);
+  /// Claims nothing more; the workers go on, and their leases with them.
+  void StopClaiming() { shutting_down_.request_stop(); }
+  /// The tasks that have a worker here which has not ended.
+  std::vector<TaskId> Working();
   /// Claims nothing more, stops the workers (their tasks go back to the queue), joins them.
   void Shutdown();
 

@@ -19,6 +19,8 @@ namespace swage {
 namespace {
 
 constexpr std::string_view kHookPrefix = "/hooks/";
+constexpr std::string_view kHealth = "/healthz";
+constexpr std::string_view kReadiness = "/readyz";
 // GitHub sends at most 25 MB; GitLab's hooks stay far below.
 constexpr std::size_t kMaxBodyBytes = 25 << 20;
 // Threads only compute (the batcher waits for the disk): one for each processor, within reason.
@@ -55,6 +57,7 @@ struct WebhookServer::State final : HttpHandler {
   static const std::string& ChooseSecret(const Door& door, std::string_view body);
   WebResponse Receive(const Door& door, WebRequest& request);
   WebResponse Health();
+  WebResponse Readiness();
   void LogRefusal(std::string_view forge, std::string_view from, std::string_view why);
 
  public:
@@ -70,6 +73,7 @@ struct WebhookServer::State final : HttpHandler {
   std::mutex health_mutex;
   MonotonicTime health_checked{};  // guarded by health_mutex
   std::atomic<bool> healthy{true};
+  std::atomic<bool> ready{true};
 
   DeliveryBatcher batcher;
   HttpServer server;  // ends before the batcher, which answers what the server waits for
@@ -99,7 +103,7 @@ const Door* WebhookServer::State::FindDoor(std::string_view path) const {
 
 // What can be refused without reading the body is refused here.
 std::optional<WebResponse> WebhookServer::State::Screen(const WebRequest& head) {
-  if (head.path == "/healthz") {
+  if (head.path == kHealth || head.path == kReadiness) {
     if (head.method == "GET" || head.method == "HEAD") return std::nullopt;
     return TextResponse(405, "GET only");
   }
@@ -114,7 +118,8 @@ std::optional<WebResponse> WebhookServer::State::Screen(const WebRequest& head) 
 
 WebResponse WebhookServer::State::Handle(WebRequest& request) {
   const Door* door = FindDoor(request.path);
-  return door == nullptr ? Health() : Receive(*door, request);
+  if (door != nullptr) return Receive(*door, request);
+  return request.path == kReadiness ? Readiness() : Health();
 }
 
 // The body is looked into before its signature is known only where the answer matters.
@@ -181,6 +186,12 @@ WebResponse WebhookServer::State::Health() {
   return healthy ? TextResponse(200, "ok") : TextResponse(503, "the store does not answer");
 }
 
+WebResponse WebhookServer::State::Readiness() {
+  if (!ready) return TextResponse(503, "stopping");
+  WebResponse health = Health();
+  return health.status == 200 ? TextResponse(200, "ready") : health;
+}
+
 WebhookServer::WebhookServer(const Settings& settings,
                              std::map<std::string, const WebhookDialect*> dialects, Store& store,
                              const Clock& clock, Log& log, std::function<void()> on_stored)
@@ -197,6 +208,10 @@ Result<void> WebhookServer::Start() {
 
 int WebhookServer::Port() const {
   return state_->server.Port();
+}
+
+void WebhookServer::SetUnready() {
+  state_->ready = false;
 }
 
 void WebhookServer::Stop() {

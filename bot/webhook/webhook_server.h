@@ -4,6 +4,7 @@
 //   POST /hooks/NAME   202 stored, 200 seen before or not for us, 400 malformed, 401 signature,
 //                      404 no such forge, 413, 415, 431, 503 not stored (the forge will come again)
 //   GET  /healthz      200 "ok" while the store answers
+//   GET  /readyz       200 "ready" while it answers and the server is not about to stop, else 503
 //
 // A 2xx is sent only after the delivery's row is on disk (B1). The server bounds everything that a
 // stranger controls: head size and count, body size, time per request, connections, threads (T10 to
@@ -36,6 +37,9 @@ class WebhookServer {
   Result<void> Start();
   /// The bound port (settings may say port 0).
   int Port() const;
+  /// From now on /readyz says 503, so that a load balancer sends nothing more; what comes all the
+  /// same is stored as ever, and decided by another node or after the next start.
+  void SetUnready();
   /// Stops accepting, answers what is in flight, returns.
   void Stop();
 

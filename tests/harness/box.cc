@@ -124,6 +124,8 @@ void Box::WriteConfig() {
       either(options_.api_url, forge_->ApiUrl()), either(options_.git_url, forge_->Url()),
       (dir() / "token").string(), (dir() / "secret").string(), options_.forge_config,
       (dir() / "agent.sh").string(), options_.agent_arguments);
+  // Most tests end servers that have work in hand, and are about something else.
+  if (options_.extra_config.find("drain_limit:") == std::string::npos) yaml += "drain_limit: 0s\n";
   Write(dir() / "swage.yml", yaml + options_.extra_config);
 }
 
@@ -182,9 +184,17 @@ void Box::KillServer() {
   EXPECT_TRUE(WIFSIGNALED(status)) << "the server had ended before it was killed";
 }
 
-int Box::StopServer() {
+void Box::Signal(int signal) {
   SWAGE_CHECK(pid_ > 0);
-  kill(pid_, SIGTERM);
+  kill(pid_, signal);
+}
+
+int Box::StopServer() {
+  Signal(SIGTERM);
+  return AwaitExit();
+}
+
+int Box::AwaitExit() {
   int status = 0;
   waitpid(pid_, &status, 0);
   pid_ = -1;

@@ -70,6 +70,8 @@ class Box {
   void StartServer();
   void KillServer();  ///< SIGKILL, reaped
   int StopServer();   ///< SIGTERM; returns the exit code
+  void Signal(int signal);
+  int AwaitExit();  ///< the exit code, or 128 + the signal that ended it
   /// For a server that refuses to start: its exit code, or -1 when it serves all the same.
   int ServeToExit();
   void Freeze();  ///< the server stands still; what is sent to it waits

@@ -116,6 +116,7 @@ gates:
 limits: {cycles: 5, attempts: 2, tasks: 8, tasks_per_repo: 3}
 publish: {branch_prefix: bot/, when_red: comment, commit_name: Bot, commit_email: b@example.com}
 workspaces: {keep: true}
+drain_limit: 0s
 )");
   ASSERT_TRUE(s.ok()) << s.error().message;
   EXPECT_EQ(s->data_dir, "/var/lib/x");
@@ -150,6 +151,7 @@ workspaces: {keep: true}
   EXPECT_EQ(s->when_red, "comment");
   EXPECT_EQ(s->commit_email, "b@example.com");
   EXPECT_TRUE(s->keep_workspaces);
+  EXPECT_EQ(s->drain_limit, milliseconds(0));
 }
 
 TEST_F(SettingsTest, TellsAllFaultsAtOnceInTheOrderOfTheFile) {

@@ -298,6 +298,17 @@ TEST_F(WebhookServerTest, HealthIs503WhileTheStoreFails) {
   EXPECT_EQ(StatusOf(Exchange(Serve(), "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")), 503);
 }
 
+TEST_F(WebhookServerTest, ReadinessGoesRedFirstAndDeliveriesAreStoredAllTheSame) {
+  const int port = Serve();
+  const std::string get = "GET /readyz HTTP/1.1\r\nHost: h\r\n\r\n";
+  EXPECT_EQ(StatusOf(Exchange(port, get)), 200);
+  server_->SetUnready();
+  EXPECT_EQ(StatusOf(Exchange(port, get)), 503);
+  EXPECT_EQ(StatusOf(Exchange(port, "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")), 200);
+  const std::string hook = PostRequest("/hooks/hub", SignedHeaders(kSecret, "{}", "late"), "{}");
+  EXPECT_EQ(StatusOf(Exchange(port, hook)), 202);
+}
+
 TEST_F(WebhookServerTest, ManyClientsAtOnceStoreEachDeliveryOnce) {
   const int port = Serve();
   {
