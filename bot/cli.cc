@@ -58,6 +58,17 @@ class Parser {
     serve_->add_option("-c,--config", serve_options_.config, "The settings file")
         ->required()
         ->envname("SWAGE_CONFIG");
+    serve_
+        ->add_option("--roles", serve_options_.roles,
+                     "What this process does, out of web,worker,publisher,housekeeping; default: "
+                     "node.roles of the settings, which is all")
+        ->delimiter(',')
+        ->check(CLI::IsMember(
+            std::vector<std::string>{std::string(kRoleWeb), std::string(kRoleWorker),
+                                     std::string(kRolePublisher), std::string(kRoleHousekeeping)}));
+    serve_->add_option("--node", serve_options_.node,
+                       "Its name among the processes on one database; default: node.name of the "
+                       "settings, which is the host's name");
     serve_->footer("SIGTERM and SIGINT stop it in an orderly way. " + std::string(kFooter));
   }
 

@@ -20,6 +20,8 @@ inline constexpr int kExitUsage = 2;   ///< the command line or the settings are
 
 struct ServeOptions {
   std::filesystem::path config;
+  std::vector<std::string> roles;  ///< in place of the settings' node.roles; empty = those
+  std::string node;                ///< in place of the settings' node.name; empty = that
 };
 
 struct DemoGate {

@@ -3,7 +3,7 @@
 
 #include "bot/cli.h"
 #include "bot/demo/demo.h"
-#include "bot/service.h"
+#include "bot/serve.h"
 #include "forge/github/github_forge.h"
 #include "forge/github/webhook.h"
 #include "forge/gitlab/gitlab_forge.h"
@@ -41,7 +41,7 @@ Result<std::unique_ptr<Store>> OpenStore(const Settings& settings, const Clock& 
 int main(int argc, char** argv) {
   swage::CliActions actions;
   actions.serve = [](const swage::ServeOptions& options) {
-    return swage::RunServe(options.config.string(), {swage::MakeForge, swage::OpenStore});
+    return swage::RunServe(options, {swage::MakeForge, swage::OpenStore});
   };
   actions.demo = swage::RunDemo;
   actions.demo_forges = {"github", "gitlab"};

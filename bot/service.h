@@ -1,32 +1,26 @@
-// Service: the whole bot in one process. Owns every part, starts them in order, stops them in
-// reverse.
+// Service: one process of the bot. Opens what every role needs, builds the roles that the settings
+// name, starts them, stops them in good order.
 //
-//   webhook server -> inbox -> intake thread -> queue -> scheduler -> workers -> outbox ->
-//   publisher thread
-//
-// Parts meet only in the store; the wake-ups between them save a poll and carry nothing.
+// Roles meet only in the store (see roles/node_role.h). Every process, whatever its roles, has the
+// server on settings.listen for its health; it takes deliveries only with the role web.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "bot/dashboard/dashboard.h"
+#include "bot/roles/hints.h"
+#include "bot/roles/node_role.h"
+#include "bot/webhook/health.h"
 #include "bot/webhook/webhook_server.h"
 #include "config/base/clock.h"
 #include "config/base/log.h"
 #include "config/base/process.h"
 #include "config/base/redact.h"
-#include "config/base/wakeup.h"
 #include "config/settings.h"
 #include "forge/forge.h"
-#include "pipeline/agent.h"
-#include "pipeline/intake_runner.h"
-#include "pipeline/publisher.h"
-#include "pipeline/scheduler.h"
 #include "pipeline/store/store.h"
 #include "pipeline/workspace/workspace.h"
 
@@ -44,6 +38,8 @@ struct Concretes {
   std::function<Result<std::unique_ptr<Store>>(const Settings&, const Clock&)> open_store;
 };
 
+class WebRole;
+
 class Service {
  public:
   /// Opens the store, checks git and the agent's command, builds every part. Nothing runs yet.
@@ -52,7 +48,7 @@ class Service {
                                                  Redactor& redactor, Log& log);
   ~Service();
 
-  /// Takes up what an earlier process left (leases, workspaces), then starts every part.
+  /// Takes up what an earlier process left, then starts every role.
   Result<void> Start();
   /// Claims nothing more and waits for the runs under way, at most settings.drain_limit; /readyz is
   /// red from its beginning. Everything else goes on: deliveries are stored and decided, effects
@@ -62,36 +58,31 @@ class Service {
   void Stop();
 
   int WebhookPort() const { return webhooks_->Port(); }
-  int DashboardPort() const { return dashboard_->Port(); }
+  /// 0 without the role web.
+  int DashboardPort() const;
 
  private:
   Service(Settings settings, Redactor& redactor, Log& log);
   Result<void> Build(const Concretes& concretes);
+  Result<void> BuildRoles(const NodeParts& parts);
   Result<void> TakeUp();
   Forge* FindForge(std::string_view name);
 
   const Settings settings_;
+  const std::string node_;
   Redactor& redactor_;
   Log& log_;
   SystemClock clock_;
-  Wakeup intake_wakeup_;
-  Wakeup publisher_wakeup_;
-  Wakeup drain_wakeup_;
+  Hints hints_;
+  LocalHolds holds_;
   std::map<std::string, ForgeParts, std::less<>> forges_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<ProcessRunner> processes_;
   std::unique_ptr<Workspaces> workspaces_;
-  std::unique_ptr<Agent> agent_;
-  std::unique_ptr<Publisher> publisher_;
-  std::unique_ptr<Scheduler> scheduler_;
-  std::unique_ptr<IntakeRunner> intake_;
+  std::unique_ptr<Health> health_;
+  std::vector<std::unique_ptr<NodeRole>> roles_;  ///< in the order in which they stop
+  WebRole* web_ = nullptr;                        ///< one of roles_, if it is there
   std::unique_ptr<WebhookServer> webhooks_;
-  std::unique_ptr<Dashboard> dashboard_;
-  std::jthread publisher_thread_;
-  std::jthread intake_thread_;
 };
-
-/// `swage serve`: runs until SIGTERM or SIGINT. Returns the exit code.
-int RunServe(const std::string& config_file, const Concretes& concretes);
 
 }  // namespace swage

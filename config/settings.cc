@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <set>
@@ -36,6 +37,9 @@ class Checker {
 
   void Check() {
     CheckAddresses();
+    if (settings_.node.roles.empty()) {
+      Fault("node.roles", "names no role; leave it out for all, or write for example [worker]");
+    }
     CheckAgent();
     CheckSecrets();
     CheckForges();
@@ -137,6 +141,10 @@ class Checker {
 };
 
 }  // namespace
+
+bool NodeSettings::Has(std::string_view role) const {
+  return std::find(roles.begin(), roles.end(), role) != roles.end();
+}
 
 Result<Settings> LoadSettings(const std::filesystem::path& file, Redactor& redactor) {
   Result<std::string> text = ReadFile(file, kMaxYamlBytes);

@@ -55,11 +55,27 @@ struct AgentSettings {
   std::vector<std::string> extra_path;         ///< directories put before the default PATH
 };
 
+/// What a process can be there for. Each duty of the bot belongs to exactly one of them.
+inline constexpr std::string_view kRoleWeb = "web";                    ///< webhooks and pages
+inline constexpr std::string_view kRoleWorker = "worker";              ///< agents and gates
+inline constexpr std::string_view kRolePublisher = "publisher";        ///< intake, writes to forges
+inline constexpr std::string_view kRoleHousekeeping = "housekeeping";  ///< recurring duties
+
+/// One process among those that share a store.
+struct NodeSettings {
+  std::string name;  ///< unique among the nodes of a store; empty = the host's name
+  std::vector<std::string> roles = {std::string(kRoleWeb), std::string(kRoleWorker),
+                                    std::string(kRolePublisher), std::string(kRoleHousekeeping)};
+  std::chrono::milliseconds lease{std::chrono::seconds(60)};
+  bool Has(std::string_view role) const;
+};
+
 struct Settings {
   std::filesystem::path source;    ///< the file that was read; for messages
   std::filesystem::path data_dir;  ///< database, mirrors, workspaces, logs
   std::string store = "sqlite";    ///< "sqlite" = data_dir/swage.db
 
+  NodeSettings node;
   std::string listen = "127.0.0.1:8420";     ///< webhooks, /healthz, /readyz
   std::string dashboard = "127.0.0.1:8421";  ///< pages; loopback only (T56)
   std::string public_url;  ///< of the dashboard, for links in comments; may be empty

@@ -37,6 +37,16 @@ bool IsBranchPrefix(std::string_view s) {
   return s.back() == '/' && s.size() > 1 && IsForgeName(s.substr(0, s.size() - 1));
 }
 
+bool IsNodeName(std::string_view s) {
+  constexpr std::string_view kAllowed =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+  return s.find_first_not_of(kAllowed) == s.npos && s.front() != '-';
+}
+
+bool IsRole(std::string_view s) {
+  return s == kRoleWeb || s == kRoleWorker || s == kRolePublisher || s == kRoleHousekeeping;
+}
+
 bool IsRepoKey(std::string_view s) {
   return IsRepoGlob(s) && !s.starts_with('!');
 }
@@ -204,8 +214,38 @@ const std::vector<Setting<Settings>>& ServerTable() {
            .example = "sqlite"},
           ChoiceRule{{"sqlite"}}, [](auto& s) -> auto& { return s.store; }),
       Declare<Settings>(
+          {.path = "node.name",
+           .manual = "What this process is called among those that share a database. No two may "
+                     "have the same; keep it over restarts.",
+           .example = "worker-1",
+           .fallback = "the host's name"},
+          TextRule{.kind = "a name of letters, digits, '.', '-' and '_'",
+                   .max_bytes = 64,
+                   .valid = IsNodeName},
+          [](auto& s) -> auto& { return s.node.name; }),
+      Declare<Settings>(
+          {.path = "node.roles",
+           .manual =
+               "What this process does: `web` takes webhooks and serves the pages, `worker` runs "
+               "agents and gates, `publisher` decides on deliveries and writes to the forges, "
+               "`housekeeping` reconciles and tidies. Between them, the processes on a database "
+               "need all four; `swage serve --roles` wins over this.",
+           .example = "[worker]"},
+          ListRule{
+              {.kind = "web, worker, publisher or housekeeping", .max_bytes = 20, .valid = IsRole},
+              4},
+          [](auto& s) -> auto& { return s.node.roles; }),
+      Declare<Settings>(
+          {.path = "node.lease",
+           .manual = "Others take over this node's tasks when it was not heard of for so long; it "
+                     "stops its own agents before. Shorter ones are for tests.",
+           .example = "60s"},
+          DurationRule{milliseconds(1'000), std::chrono::minutes(10)},
+          [](auto& s) -> auto& { return s.node.lease; }),
+      Declare<Settings>(
           {.path = "listen",
-           .manual = "Where webhooks (`/hooks/NAME`), `/healthz` and `/readyz` are served. Put a "
+           .manual = "Where webhooks (`/hooks/NAME`), `/healthz` (the process lives and reaches "
+                     "its database) and `/readyz` (what each of its roles says) are served. Put a "
                      "TLS proxy before it.",
            .example = "127.0.0.1:8420"},
           AddressRule{}, [](auto& s) -> auto& { return s.listen; }),

@@ -22,19 +22,29 @@ void Scheduler::Start() {
   loop_ = std::jthread([this](std::stop_token stop) { Loop(stop); });
 }
 
-void Scheduler::Shutdown() {
+void Scheduler::BeginShutdown() {
   shutting_down_.request_stop();
-  if (loop_.joinable()) {
-    loop_.request_stop();
-    loop_.join();
-  }
+  loop_.request_stop();
+  const std::lock_guard lock(mutex_);
+  for (auto& [id, running] : running_) running->stop.request_stop();
+}
+
+void Scheduler::Shutdown() {
+  BeginShutdown();
+  if (loop_.joinable()) loop_.join();
   std::map<TaskId, std::unique_ptr<Running>> last;
   {
     const std::lock_guard lock(mutex_);
+    // One that was claimed between the two.
     for (auto& [id, running] : running_) running->stop.request_stop();
     last.swap(running_);
   }
   // The map's destructor joins the workers, outside the lock.
+}
+
+Result<void> Scheduler::Health() const {
+  if (!store_fails_) return Ok();
+  return MakeError(ErrorCode::kUnavailable, "cannot claim tasks");
 }
 
 std::vector<TaskId> Scheduler::Working() {
@@ -75,6 +85,7 @@ void Scheduler::ClaimAll() {
       if (running_.size() >= static_cast<std::size_t>(settings.concurrent_tasks)) return;
     }
     auto claimed = context_.store.ClaimTask(node_, kLease, limits);
+    store_fails_ = !claimed.ok();
     if (!claimed.ok()) {
       context_.log.Warn("cannot claim", {{"error", claimed.error().message}});
       return;

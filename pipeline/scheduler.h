@@ -43,8 +43,12 @@ class Scheduler {
   void StopClaiming() { shutting_down_.request_stop(); }
   /// The tasks that have a worker here which has not ended.
   std::vector<TaskId> Working();
-  /// Claims nothing more, stops the workers (their tasks go back to the queue), joins them.
+  /// Claims nothing more, stops the workers (their tasks go back to the queue). Never blocks.
+  void BeginShutdown();
+  /// The same, and waits for their ends.
   void Shutdown();
+  /// Errors: it cannot claim or renew. Never blocks.
+  Result<void> Health() const;
 
  private:
   struct Running {
@@ -68,6 +72,7 @@ class Scheduler {
   std::function<void()> on_progress_;
   Wakeup wakeup_;
   std::stop_source shutting_down_;
+  std::atomic<bool> store_fails_{false};
   std::mutex mutex_;
   std::map<TaskId, std::unique_ptr<Running>> running_;
   std::vector<std::unique_ptr<Running>> retired_;  ///< stopped, not yet ended; replaced in running_

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -19,14 +18,11 @@ namespace swage {
 namespace {
 
 constexpr std::string_view kHookPrefix = "/hooks/";
-constexpr std::string_view kHealth = "/healthz";
-constexpr std::string_view kReadiness = "/readyz";
 // GitHub sends at most 25 MB; GitLab's hooks stay far below.
 constexpr std::size_t kMaxBodyBytes = 25 << 20;
 // Threads only compute (the batcher waits for the disk): one for each processor, within reason.
 constexpr unsigned kMinThreads = 4;
 constexpr unsigned kMaxThreads = 16;
-constexpr std::chrono::seconds kHealthFor{1};
 constexpr std::chrono::seconds kRefusalLineEvery{1};
 
 HttpServerOptions ServerOptions() {
@@ -47,7 +43,7 @@ struct Door {
 
 struct WebhookServer::State final : HttpHandler {
   State(const Settings& s, const std::map<std::string, const WebhookDialect*>& dialects, Store& st,
-        const Clock& c, Log& l, std::function<void()> stored);
+        Health& h, const Clock& c, Log& l, std::function<void()> stored);
 
   std::optional<WebResponse> Screen(const WebRequest& head) override;
   WebResponse Handle(WebRequest& request) override;
@@ -56,13 +52,11 @@ struct WebhookServer::State final : HttpHandler {
   const Door* FindDoor(std::string_view path) const;
   static const std::string& ChooseSecret(const Door& door, std::string_view body);
   WebResponse Receive(const Door& door, WebRequest& request);
-  WebResponse Health();
-  WebResponse Readiness();
   void LogRefusal(std::string_view forge, std::string_view from, std::string_view why);
 
  public:
   const Settings& settings;
-  Store& store;
+  Health& health;
   const Clock& clock;
   Log& log;
   std::map<std::string, Door, std::less<>> doors;
@@ -70,20 +64,15 @@ struct WebhookServer::State final : HttpHandler {
   std::atomic<std::int64_t> next_refusal_line{0};  // ticks of the monotonic clock
   std::atomic<std::int64_t> refusals_unsaid{0};
 
-  std::mutex health_mutex;
-  MonotonicTime health_checked{};  // guarded by health_mutex
-  std::atomic<bool> healthy{true};
-  std::atomic<bool> ready{true};
-
   DeliveryBatcher batcher;
   HttpServer server;  // ends before the batcher, which answers what the server waits for
 };
 
 WebhookServer::State::State(const Settings& s,
                             const std::map<std::string, const WebhookDialect*>& dialects, Store& st,
-                            const Clock& c, Log& l, std::function<void()> stored)
+                            Health& h, const Clock& c, Log& l, std::function<void()> stored)
     : settings(s),
-      store(st),
+      health(h),
       clock(c),
       log(l),
       batcher(st, l, std::move(stored)),
@@ -103,7 +92,7 @@ const Door* WebhookServer::State::FindDoor(std::string_view path) const {
 
 // What can be refused without reading the body is refused here.
 std::optional<WebResponse> WebhookServer::State::Screen(const WebRequest& head) {
-  if (head.path == kHealth || head.path == kReadiness) {
+  if (Health::Answers(head.path)) {
     if (head.method == "GET" || head.method == "HEAD") return std::nullopt;
     return TextResponse(405, "GET only");
   }
@@ -118,8 +107,7 @@ std::optional<WebResponse> WebhookServer::State::Screen(const WebRequest& head) 
 
 WebResponse WebhookServer::State::Handle(WebRequest& request) {
   const Door* door = FindDoor(request.path);
-  if (door != nullptr) return Receive(*door, request);
-  return request.path == kReadiness ? Readiness() : Health();
+  return door == nullptr ? health.Answer(request.path) : Receive(*door, request);
 }
 
 // The body is looked into before its signature is known only where the answer matters.
@@ -174,29 +162,12 @@ void WebhookServer::State::LogRefusal(std::string_view forge, std::string_view f
                                 {"unsaid_before", refusals_unsaid.exchange(0)}});
 }
 
-// One thread a second asks the store; the others say what it found.
-WebResponse WebhookServer::State::Health() {
-  if (std::unique_lock lock(health_mutex, std::try_to_lock); lock.owns_lock()) {
-    const MonotonicTime now = clock.Monotonic();
-    if (health_checked == MonotonicTime{} || now >= health_checked + kHealthFor) {
-      healthy = store.Counts().ok();
-      health_checked = now;
-    }
-  }
-  return healthy ? TextResponse(200, "ok") : TextResponse(503, "the store does not answer");
-}
-
-WebResponse WebhookServer::State::Readiness() {
-  if (!ready) return TextResponse(503, "stopping");
-  WebResponse health = Health();
-  return health.status == 200 ? TextResponse(200, "ready") : health;
-}
-
 WebhookServer::WebhookServer(const Settings& settings,
                              std::map<std::string, const WebhookDialect*> dialects, Store& store,
-                             const Clock& clock, Log& log, std::function<void()> on_stored)
-    : state_(std::make_unique<State>(settings, dialects, store, clock, log, std::move(on_stored))) {
-}
+                             Health& health, const Clock& clock, Log& log,
+                             std::function<void()> on_stored)
+    : state_(std::make_unique<State>(settings, dialects, store, health, clock, log,
+                                     std::move(on_stored))) {}
 
 WebhookServer::~WebhookServer() = default;
 
@@ -208,10 +179,6 @@ Result<void> WebhookServer::Start() {
 
 int WebhookServer::Port() const {
   return state_->server.Port();
-}
-
-void WebhookServer::SetUnready() {
-  state_->ready = false;
 }
 
 void WebhookServer::Stop() {

@@ -3,8 +3,7 @@
 //
 //   POST /hooks/NAME   202 stored, 200 seen before or not for us, 400 malformed, 401 signature,
 //                      404 no such forge, 413, 415, 431, 503 not stored (the forge will come again)
-//   GET  /healthz      200 "ok" while the store answers
-//   GET  /readyz       200 "ready" while it answers and the server is not about to stop, else 503
+//   GET  /healthz, /readyz   see health.h; served also where no deliveries are taken
 //
 // A 2xx is sent only after the delivery's row is on disk (B1). The server bounds everything that a
 // stranger controls: head size and count, body size, time per request, connections, threads (T10 to
@@ -16,6 +15,7 @@
 #include <memory>
 #include <string>
 
+#include "bot/webhook/health.h"
 #include "config/base/clock.h"
 #include "config/base/log.h"
 #include "config/base/result.h"
@@ -27,19 +27,18 @@ namespace swage {
 
 class WebhookServer {
  public:
-  /// `dialects` by forge name. `on_stored` is called after new rows came, from a server thread; it
-  /// must not block. References must outlive the server.
+  /// `dialects` by forge name; a forge without one takes no deliveries here. `on_stored` is called
+  /// after new rows came, from a server thread; it must not block. References must outlive the
+  /// server.
   WebhookServer(const Settings& settings, std::map<std::string, const WebhookDialect*> dialects,
-                Store& store, const Clock& clock, Log& log, std::function<void()> on_stored);
+                Store& store, Health& health, const Clock& clock, Log& log,
+                std::function<void()> on_stored);
   ~WebhookServer();
 
   /// Binds settings.listen and serves from its own threads. Errors: kConflict (address in use).
   Result<void> Start();
   /// The bound port (settings may say port 0).
   int Port() const;
-  /// From now on /readyz says 503, so that a load balancer sends nothing more; what comes all the
-  /// same is stored as ever, and decided by another node or after the next start.
-  void SetUnready();
   /// Stops accepting, answers what is in flight, returns.
   void Stop();
 

@@ -86,7 +86,8 @@ int Serve(Store& store, const Clock& clock) {
   settings.forges[0].name = "github";
   settings.forges[0].webhook_secret.value = kSecret;
   const std::unique_ptr<WebhookDialect> dialect = MakeGitHubDialect();
-  WebhookServer server(settings, {{"github", dialect.get()}}, store, clock, log, [] {});
+  Health health(store, clock);
+  WebhookServer server(settings, {{"github", dialect.get()}}, store, health, clock, log, [] {});
   if (const Result<void> started = server.Start(); !started.ok()) {
     std::fprintf(stderr, "%s\n", started.error().message.c_str());
     return 1;

@@ -47,6 +47,16 @@ TEST_F(CliTest, HandsServeItsFile) {
   EXPECT_EQ(serve_->config, "b.yml");
 }
 
+TEST_F(CliTest, HandsServeItsRolesAndItsName) {
+  EXPECT_EQ(Run({"serve", "-c", "a.yml", "--roles", "web,worker", "--node", "n1"}), 7);
+  EXPECT_EQ(serve_->roles, (std::vector<std::string>{"web", "worker"}));
+  EXPECT_EQ(serve_->node, "n1");
+  serve_.reset();
+  EXPECT_EQ(Run({"serve", "-c", "a.yml", "--roles", "web,cook"}), kExitUsage);
+  EXPECT_FALSE(serve_);
+  EXPECT_NE(err_.str().find("cook"), std::string::npos) << err_.str();
+}
+
 TEST_F(CliTest, HandsDemoItsOptions) {
   TempDir dir;
   const std::string repo = dir.path().string();

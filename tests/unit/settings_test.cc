@@ -15,6 +15,7 @@ namespace {
 using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::minutes;
+using std::chrono::seconds;
 
 constexpr std::string_view kCanary = "ghp_canaryCANARYcanary0123456789";
 
@@ -71,6 +72,10 @@ TEST_F(SettingsTest, FillsDefaultsOfAMinimalFile) {
   EXPECT_EQ(s->data_dir, dir_.path() / "data");
   EXPECT_EQ(s->listen, "127.0.0.1:8420");
   EXPECT_EQ(s->agent.time_limit, minutes(30));
+  for (const auto role : {kRoleWeb, kRoleWorker, kRolePublisher, kRoleHousekeeping}) {
+    EXPECT_TRUE(s->node.Has(role)) << role;
+  }
+  EXPECT_EQ(s->node.lease, seconds(60));
   EXPECT_TRUE(s->warnings.empty());
   ASSERT_EQ(s->forges.size(), 1U);
   EXPECT_EQ(s->forges[0].name, "github");
@@ -396,6 +401,19 @@ TEST_F(SettingsTest, ExamplesOfTheManualAreGood) {
     setting.read(*node, out, {std::string(setting.doc.path), 1, setting.doc.example, reading});
     EXPECT_TRUE(faults.empty()) << setting.doc.path << ": " << faults.ToError().message;
   }
+}
+
+TEST_F(SettingsTest, ANodeHasANameAndAtLeastOneRole) {
+  const auto s = Load(Minimal("node: {name: worker-1.lan, roles: [worker, web], lease: 2s}\n"));
+  ASSERT_TRUE(s.ok()) << s.error().message;
+  EXPECT_EQ(s->node.name, "worker-1.lan");
+  EXPECT_TRUE(s->node.Has(kRoleWorker));
+  EXPECT_FALSE(s->node.Has(kRolePublisher));
+  EXPECT_EQ(s->node.lease, seconds(2));
+  EXPECT_NE(Faults(Minimal("node: {roles: []}\n")).find("names no role"), std::string::npos);
+  EXPECT_NE(Faults(Minimal("node: {roles: [cook]}\n")).find("node.roles[0]"), std::string::npos);
+  EXPECT_NE(Faults(Minimal("node: {name: \"a b\"}\n")).find("node.name"), std::string::npos);
+  EXPECT_NE(Faults(Minimal("node: {lease: 10ms}\n")).find("node.lease"), std::string::npos);
 }
 
 TEST(SettingsReferenceTest, IsTheCommittedFile) {

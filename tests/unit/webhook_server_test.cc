@@ -102,8 +102,8 @@ class WebhookServerTest : public testing::Test {
 
   int Serve() {
     server_ = std::make_unique<WebhookServer>(
-        settings_, std::map<std::string, const WebhookDialect*>{{"hub", &dialect_}}, store_, clock_,
-        log_, [this] {
+        settings_, std::map<std::string, const WebhookDialect*>{{"hub", &dialect_}}, store_,
+        health_, clock_, log_, [this] {
           ++stored_;
           stored_.notify_all();
         });
@@ -125,6 +125,7 @@ class WebhookServerTest : public testing::Test {
   Log log_{LogLevel::kError, "text", redactor_};
   SignedDialect dialect_;
   InboxStore store_;
+  Health health_{store_, clock_};
   Settings settings_;
   std::atomic<int> stored_{0};
   std::unique_ptr<WebhookServer> server_;
@@ -160,7 +161,7 @@ TEST_F(WebhookServerTest, Threat_T1_OnlyTheRightSignatureIsStored) {
 
 TEST_F(WebhookServerTest, Threat_T1_GitHubsOwnExampleIsAccepted) {
   const std::unique_ptr<WebhookDialect> github = MakeGitHubDialect();
-  WebhookServer server(settings_, {{"hub", github.get()}}, store_, clock_, log_, nullptr);
+  WebhookServer server(settings_, {{"hub", github.get()}}, store_, health_, clock_, log_, nullptr);
   ASSERT_TRUE(server.Start().ok());
   const std::string id = "X-GitHub-Delivery: 1\r\nX-GitHub-Event: issues\r\n";
   const std::string line =
@@ -298,15 +299,42 @@ TEST_F(WebhookServerTest, HealthIs503WhileTheStoreFails) {
   EXPECT_EQ(StatusOf(Exchange(Serve(), "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")), 503);
 }
 
+TEST_F(WebhookServerTest, ReadinessSaysWhichRoleIsUnwell) {
+  std::atomic<bool> well{true};
+  health_.AddRole("web", [] { return Ok(); });
+  health_.AddRole("worker", [&well]() -> Result<void> {
+    if (well) return Ok();
+    return MakeError(ErrorCode::kUnavailable, "cannot claim tasks");
+  });
+  const int port = Serve();
+  const std::string get = "GET /readyz HTTP/1.1\r\nHost: h\r\n\r\n";
+  EXPECT_TRUE(Exchange(port, get).ends_with("\r\n\r\nstore: ok\nweb: ok\nworker: ok\n"));
+  well = false;
+  const std::string unwell = Exchange(port, get);
+  EXPECT_EQ(StatusOf(unwell), 503);
+  EXPECT_NE(unwell.find("web: ok\nworker: cannot claim tasks\n"), unwell.npos) << unwell;
+  well = true;
+  EXPECT_EQ(StatusOf(Exchange(port, get)), 200);
+}
+
 TEST_F(WebhookServerTest, ReadinessGoesRedFirstAndDeliveriesAreStoredAllTheSame) {
   const int port = Serve();
   const std::string get = "GET /readyz HTTP/1.1\r\nHost: h\r\n\r\n";
   EXPECT_EQ(StatusOf(Exchange(port, get)), 200);
-  server_->SetUnready();
+  health_.SetStopping();
   EXPECT_EQ(StatusOf(Exchange(port, get)), 503);
   EXPECT_EQ(StatusOf(Exchange(port, "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")), 200);
   const std::string hook = PostRequest("/hooks/hub", SignedHeaders(kSecret, "{}", "late"), "{}");
   EXPECT_EQ(StatusOf(Exchange(port, hook)), 202);
+}
+
+TEST_F(WebhookServerTest, ANodeWithoutDialectsTakesNoDeliveries) {
+  server_ =
+      std::make_unique<WebhookServer>(settings_, std::map<std::string, const WebhookDialect*>{},
+                                      store_, health_, clock_, log_, nullptr);
+  ASSERT_TRUE(server_->Start().ok());
+  EXPECT_EQ(PostSigned("{}", "1"), 404);
+  EXPECT_EQ(StatusOf(Exchange(server_->Port(), "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")), 200);
 }
 
 TEST_F(WebhookServerTest, ManyClientsAtOnceStoreEachDeliveryOnce) {

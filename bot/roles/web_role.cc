@@ -1,0 +1,8 @@
+#include "bot/roles/web_role.h"
+
+namespace swage {
+
+WebRole::WebRole(const NodeParts& parts)
+    : dashboard_(parts.settings, parts.store, parts.clock, parts.log) {}
+
+}  // namespace swage

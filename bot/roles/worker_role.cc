@@ -1,0 +1,71 @@
+#include "bot/roles/worker_role.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace swage {
+namespace {
+
+constexpr std::chrono::milliseconds kDrainPoll{1'000};
+constexpr std::chrono::seconds kDrainWord{10};
+
+std::vector<std::int64_t> Values(const std::vector<TaskId>& tasks) {
+  std::vector<std::int64_t> values;
+  for (const TaskId task : tasks) values.push_back(task.value);
+  return values;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<WorkerRole>> WorkerRole::Create(NodeParts parts) {
+  SWAGE_RETURN_IF_ERROR(parts.workspaces.CheckGit());
+  SWAGE_ASSIGN_OR_RETURN(auto agent, MakeAgent(parts.settings.agent, parts.processes));
+  return std::unique_ptr<WorkerRole>(new WorkerRole(std::move(parts), std::move(agent)));
+}
+
+WorkerRole::WorkerRole(NodeParts parts, std::unique_ptr<Agent> agent)
+    : parts_(std::move(parts)),
+      agent_(std::move(agent)),
+      scheduler_({parts_.store, parts_.workspaces, *agent_, parts_.processes, parts_.forges,
+                  parts_.settings, parts_.redactor, parts_.log},
+                 parts_.clock, parts_.node, [this] {
+                   parts_.hints.Give(HintTopic::kEffects);
+                   run_ended_.Signal();
+                 }) {
+  parts_.hints.Subscribe(HintTopic::kTasks, [this] { scheduler_.Wake(); });
+  parts_.hints.SubscribeCancelled([this](TaskId task) { scheduler_.StopTask(task); });
+}
+
+Result<void> WorkerRole::Start() {
+  if (!parts_.settings.keep_workspaces) {  // the sweep cannot tell kept from orphaned
+    SWAGE_ASSIGN_OR_RETURN(const auto removed, parts_.workspaces.SweepOrphans({}));
+    if (!removed.empty()) {
+      parts_.log.Info("removed workspaces of an earlier process", {{"count", removed.size()}});
+    }
+  }
+  scheduler_.Start();
+  return Ok();
+}
+
+void WorkerRole::Drain(std::chrono::milliseconds limit) {
+  scheduler_.StopClaiming();
+  const MonotonicTime deadline = parts_.clock.Monotonic() + limit;
+  MonotonicTime next_word{};
+  while (true) {
+    const std::vector<TaskId> working = scheduler_.Working();
+    const MonotonicTime now = parts_.clock.Monotonic();
+    if (working.empty() || now >= deadline) return;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - now);
+    if (now >= next_word) {
+      parts_.log.Info("waiting for runs; a second signal ends at once",
+                      {{"tasks", fmt::format("{}", fmt::join(Values(working), ","))},
+                       {"at_most", FormatDuration(left)}});
+      next_word = now + kDrainWord;
+    }
+    run_ended_.Wait({}, std::min(left, kDrainPoll));
+  }
+}
+
+}  // namespace swage

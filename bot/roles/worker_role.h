@@ -1,0 +1,34 @@
+// Runs tasks: claims them, gives each an agent and gates, writes down what came of it.
+#pragma once
+
+#include <memory>
+
+#include "bot/roles/node_role.h"
+#include "config/base/wakeup.h"
+#include "pipeline/agent.h"
+#include "pipeline/scheduler.h"
+
+namespace swage {
+
+class WorkerRole final : public NodeRole {
+ public:
+  /// Checks git and the agent's command. Errors: kInvalid, kNotFound.
+  static Result<std::unique_ptr<WorkerRole>> Create(NodeParts parts);
+  std::string_view Name() const override { return kRoleWorker; }
+  Result<void> Start() override;
+  /// Lets runs go on, so that they end well or are stopped by people.
+  void Drain(std::chrono::milliseconds limit) override;
+  void BeginStop() override { scheduler_.BeginShutdown(); }
+  void Stop() override { scheduler_.Shutdown(); }
+  Result<void> Health() const override { return scheduler_.Health(); }
+
+ private:
+  WorkerRole(NodeParts parts, std::unique_ptr<Agent> agent);
+
+  NodeParts parts_;
+  std::unique_ptr<Agent> agent_;
+  Wakeup run_ended_;
+  Scheduler scheduler_;
+};
+
+}  // namespace swage
