@@ -23,6 +23,18 @@ std::optional<E> ParseName(const std::array<E, N>& all, std::string_view s) {
 
 }  // namespace
 
+std::string_view Name(Topic t) {
+  switch (t) {
+    case Topic::kDeliveries:
+      return "deliveries";
+    case Topic::kTasks:
+      return "tasks";
+    case Topic::kEffects:
+      return "effects";
+  }
+  SWAGE_CHECK(false && "a value outside its enum");
+}
+
 std::string_view Name(EffectKind k) {
   switch (k) {
     case EffectKind::kReaction:

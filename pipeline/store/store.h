@@ -16,6 +16,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -253,9 +254,18 @@ struct StoreCounts {
   std::int64_t tasks = 0;
 };
 
+/// What a hint between processes is about.
+enum class Topic { kDeliveries, kTasks, kEffects };
+std::string_view Name(Topic t);
+
 class Store {
  public:
   virtual ~Store() = default;
+
+  /// `tell` is called, on a thread of the store and never after the store is gone, when another
+  /// process may have added work. A hint over polling: some are lost, some come for nothing. It
+  /// must not block or call the store. An engine of one process never calls it.
+  virtual void OnNews(std::function<void(Topic)> tell) { (void)tell; }
 
   // Inbox. AddDelivery: true = stored, false = this key was stored before. Durable when it returns
   // (B1). It costs a disk sync; whoever has many uses AddDeliveries.
@@ -339,5 +349,27 @@ class Store {
 /// newer than this program, kInternal.
 Result<std::unique_ptr<Store>> OpenSqliteStore(const std::filesystem::path& file,
                                                const Clock& clock);
+
+struct PostgresOptions {
+  std::string url;       ///< postgres://USER:PASSWORD@HOST:PORT/DATABASE, as libpq reads it
+  std::string password;  ///< when not empty, in place of the URL's
+  /// A pooler hands out sessions per transaction: nothing is kept in them, and there are no hints.
+  /// The same as pgbouncer=true in the URL.
+  bool pgbouncer = false;
+  int max_sessions = 16;  ///< besides the one that listens
+  /// For tests: decides leases in place of the database's clock.
+  const Clock* engine_clock = nullptr;
+};
+
+/// Connects and migrates; any number of processes may do so at once. `clock` stamps the rows that
+/// people read. Errors: kUnavailable, naming the host, the database, the reason and what to do;
+/// kInvalid when the schema is newer than this program or the URL cannot be read. No error holds
+/// the password.
+Result<std::unique_ptr<Store>> OpenPostgresStore(const PostgresOptions& options,
+                                                 const Clock& clock);
+
+/// For people: the server, its version and the state of the schema; changes nothing. Errors as
+/// OpenPostgresStore.
+Result<std::string> LookAtPostgres(const PostgresOptions& options);
 
 }  // namespace swage

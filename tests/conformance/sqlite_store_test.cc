@@ -138,7 +138,7 @@ TEST_F(SqliteFile, Fault_X30_MigrationsApplyToNonEmptyTablesOnceAndInOrder) {
   Open()->AddDelivery({"f", "k", "e", "b"}).value();
   auto db = Connection::Open(file(), Connection::Mode::kWriter);
   ASSERT_TRUE(db.ok());
-  std::vector<sqlite::Migration> longer = sqlite::Migrations();
+  std::vector<sql::Migration> longer = sqlite::Migrations();
   const int next = static_cast<int>(longer.size()) + 1;
   longer.push_back({next, "002_x.sql", "ALTER TABLE deliveries ADD COLUMN x TEXT DEFAULT 'y'"});
   longer.push_back({next + 1, "003_bad.sql", "CREATE TABLE half (x); SELECT nonsense"});

@@ -65,6 +65,7 @@ Result<std::optional<Claimed>> ClaimTask(Tx& tx, std::string_view node,
                                          std::chrono::milliseconds lease,
                                          const ClaimLimits& limits) {
   if (node.empty()) return MakeError(ErrorCode::kInvalid, "a claim needs the node's name");
+  SWAGE_RETURN_IF_ERROR(tx.db.Run("LockClaims"));
   SWAGE_ASSIGN_OR_RETURN(const auto live, tx.db.Number("CountLiveLeases", tx.engine_now));
   if (live >= limits.concurrent) return std::optional<Claimed>();
   for (int buried = 0; buried < kMaxBuried; ++buried) {

@@ -104,7 +104,7 @@ class PlanApplier {
       case TaskChangeKind::kMerge:
         return End(task, TaskState::kMerged, change);
     }
-    SWAGE_CHECK(false && "a value outside its enum");
+    CheckFailed(__FILE__, __LINE__, "a value outside its enum");
   }
 
   // A run that is under way takes the text as a remark; so does one that is being published, and is

@@ -32,7 +32,7 @@ Severity ReadSeverity(Row& row) {
   for (const Severity s : {Severity::kError, Severity::kWarning, Severity::kNote}) {
     if (Name(s) == word) return s;
   }
-  SWAGE_CHECK(false && "a severity outside the CHECK");
+  CheckFailed(__FILE__, __LINE__, "a severity outside the CHECK");
 }
 
 LedgerFinding ReadFinding(Row& row) {

@@ -141,7 +141,7 @@ Result<void> FinishRun(Tx& tx, const Lease& lease, const RunOutcome& outcome) {
       return MakeError(ErrorCode::kConflict,
                        fmt::format("a run cannot end as {}", Name(outcome.state)));
   }
-  SWAGE_CHECK(false && "a value outside its enum");
+  CheckFailed(__FILE__, __LINE__, "a value outside its enum");
 }
 
 }  // namespace swage::sql

@@ -104,6 +104,10 @@ SELECT 1 FROM remarks WHERE task_id = ?1 AND seen = 0 LIMIT 1;
 -- claims --------------------------------------------------------------------------------------------------
 -- INDEXED BY: without statistics the planner prefers an index that grows with the table.
 
+-- name: LockClaims
+-- One writer: nobody else claims meanwhile.
+SELECT 1;
+
 -- name: CountLiveLeases
 SELECT count(*) FROM tasks INDEXED BY tasks_leased WHERE lease_node <> '' AND lease_expires_at_us > ?1;
 

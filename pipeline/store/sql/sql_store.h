@@ -1,0 +1,92 @@
+// SqlStore: the operations as methods of a Store, each one transaction or one read; the engines say
+// what a transaction is. Only the bodies of deliveries are left to them, which each keeps in its
+// own way.
+#pragma once
+
+#include <functional>
+#include <string_view>
+#include <utility>
+
+#include "pipeline/store/sql/operations.h"
+#include "pipeline/store/store.h"
+
+namespace swage::sql {
+
+class SqlStore : public Store {
+ public:
+  Result<bool> AddDelivery(const NewDelivery& delivery) final;
+  Result<IntakeResult> ApplyIntake(const IntakePlan& plan) override;
+  Result<void> DeferDelivery(DeliveryId id, std::string_view error,
+                             std::chrono::milliseconds delay) final;
+
+  Result<Task> GetTask(TaskId id) final;
+  Result<std::optional<Task>> FindTaskByIssue(const RepoRef& repo, std::int64_t issue) final;
+  Result<std::optional<Task>> FindTaskByPullRequest(const RepoRef& repo, std::int64_t pr) final;
+  Result<std::vector<Task>> ListTasks(const TaskFilter& filter) final;
+  Result<std::vector<Step>> ListSteps(TaskId task) final;
+  Result<std::vector<LedgerFinding>> ListFindings(TaskId task) final;
+  Result<std::vector<TimelineEntry>> ListTimeline(TaskId task, std::int64_t after, int limit) final;
+  Result<StoreCounts> Counts() final;
+  Result<std::optional<Claimed>> ClaimTask(std::string_view node, std::chrono::milliseconds lease,
+                                           const ClaimLimits& limits) final;
+  Result<void> RenewLease(const Lease& lease, std::chrono::milliseconds duration) final;
+  Result<int> ExpireAllLeases() final;
+  Result<void> SetBase(const Lease& lease, std::string_view branch, const CommitSha& base) final;
+  Result<void> SetStage(const Lease& lease, Stage stage, int cycle) final;
+  Result<void> SaveCheckpoint(const Lease& lease, const CommitSha& commit) final;
+  Result<std::int64_t> StartStep(const Lease& lease, const Step& step) final;
+  Result<void> FinishStep(const Lease& lease, std::int64_t step_id, std::string_view outcome,
+                          std::string_view summary, const CommitSha& commit) final;
+  Result<void> FinishCycle(const Lease& lease, const CycleRecord& cycle) final;
+  Result<std::vector<std::string>> ListRemarks(const Lease& lease) final;
+  Result<void> FinishRun(const Lease& lease, const RunOutcome& outcome) final;
+  Result<std::vector<Effect>> DueEffects(int limit) final;
+  Result<void> AddEffects(const std::vector<NewEffect>& effects) final;
+  Result<void> FinishEffect(const Effect& effect, std::string_view result,
+                            const PublishedFacts& facts) final;
+  Result<void> RetryEffect(const Effect& effect, std::string_view error,
+                           std::chrono::milliseconds delay) final;
+  Result<void> FailEffect(const Effect& effect, std::string_view error, bool fail_task) final;
+
+ protected:
+  using Writes = std::function<Result<void>(Tx&)>;
+  using Reads = std::function<Result<void>(Connection&, WallTime engine_now)>;
+
+  /// One transaction; ok means that it is durable. An engine may run `work` again when nothing of
+  /// its last run was kept, so it touches nothing but the database and its own result.
+  virtual Result<void> RunWrite(const Writes& work) = 0;
+  virtual Result<void> RunRead(const Reads& work) = 0;
+  /// After a transaction that may have given work to others.
+  virtual void Announce(Topic topic) { (void)topic; }
+
+  /// `what` stands before the message of an error.
+  template <class Work>
+  auto Write(std::string_view what, Work&& work) -> std::invoke_result_t<Work, Tx&> {
+    std::invoke_result_t<Work, Tx&> outcome = NotRun();
+    const Result<void> done = RunWrite([&](Tx& tx) -> Result<void> {
+      outcome = work(tx);
+      if (outcome.ok()) return Ok();
+      return outcome.error();
+    });
+    if (!done.ok()) return done.error().With(what);
+    return outcome;
+  }
+
+  template <class Work>
+  auto Read(std::string_view what, Work&& work)
+      -> std::invoke_result_t<Work, Connection&, WallTime> {
+    std::invoke_result_t<Work, Connection&, WallTime> outcome = NotRun();
+    const Result<void> done = RunRead([&](Connection& db, WallTime engine_now) -> Result<void> {
+      outcome = work(db, engine_now);
+      if (outcome.ok()) return Ok();
+      return outcome.error();
+    });
+    if (!done.ok()) return done.error().With(what);
+    return outcome;
+  }
+
+ private:
+  static Error NotRun() { return MakeError(ErrorCode::kInternal, "it did not run"); }
+};
+
+}  // namespace swage::sql
