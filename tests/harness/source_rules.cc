@@ -53,6 +53,8 @@ const std::vector<Rule>& Rules() {
         {"pipeline/store/", "tests/"});
     add("uses SQLite outside pipeline/store/sqlite/", R"(#include <sqlite3\.h>|\bsqlite3_\w+)",
         {"pipeline/store/sqlite/", "tests/"});
+    add("uses libpq outside pipeline/store/postgres/", R"(#include <libpq.*>|\bPQ[a-z]\w+\()",
+        {"pipeline/store/postgres/", "tests/"});
     add("reads the time without a Clock",
         R"((system_clock|steady_clock|high_resolution_clock)::now|\bclock_gettime\(|\bgettimeofday\(|\btime\((nullptr|NULL|0)\))",
         {"config/base/", "bot/demo/", "tests/"});

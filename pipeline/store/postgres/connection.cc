@@ -1,0 +1,325 @@
+#include "pipeline/store/postgres/connection.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "config/base/text.h"
+#include "pipeline/store/postgres/queries.h"
+
+namespace swage::postgres {
+namespace {
+
+constexpr int kBinary = 1;
+
+// Big-endian, as every binary value of the protocol.
+std::int64_t ReadNumber(const char* bytes, int size) {
+  SWAGE_CHECK(size == 1 || size == 2 || size == 4 || size == 8);
+  std::uint64_t value = (static_cast<unsigned char>(bytes[0]) & 0x80) != 0 && size > 1 ? ~0ull : 0;
+  for (int i = 0; i < size; ++i) value = value << 8 | static_cast<unsigned char>(bytes[i]);
+  return static_cast<std::int64_t>(value);
+}
+
+class ResultRow final : public sql::Row {
+ public:
+  explicit ResultRow(const PGresult* result) : result_(result) {}
+  void MoveTo(int row) {
+    row_ = row;
+    Rewind();
+  }
+
+ private:
+  std::int64_t IntAt(int column) override {
+    if (IsNullAt(column)) return 0;
+    return ReadNumber(PQgetvalue(result_, row_, column), PQgetlength(result_, row_, column));
+  }
+  std::string_view BytesAt(int column) override {
+    return {PQgetvalue(result_, row_, column),
+            static_cast<std::size_t>(PQgetlength(result_, row_, column))};
+  }
+  bool IsNullAt(int column) override { return PQgetisnull(result_, row_, column) == 1; }
+
+  const PGresult* result_;
+  int row_ = 0;
+};
+
+bool IsPlainAscii(std::string_view text) {
+  for (const char c : text) {
+    if (c <= 0) return false;
+  }
+  return true;
+}
+
+// Numbers and text travel as text, whose type the server infers; blobs as they are.
+class Arguments {
+ public:
+  explicit Arguments(std::span<const sql::Param> params) {
+    texts_.reserve(params.size());
+    for (const sql::Param& param : params) Add(param);
+  }
+  int count() const { return static_cast<int>(values_.size()); }
+  const char* const* values() const { return values_.data(); }
+  const int* lengths() const { return lengths_.data(); }
+  const int* formats() const { return formats_.data(); }
+
+ private:
+  void Add(const sql::Param& param) {
+    switch (param.kind) {
+      case sql::Param::Kind::kNull:
+        return Push(nullptr, 0, 0);
+      case sql::Param::Kind::kInt:
+        return AddText(std::to_string(param.number));
+      case sql::Param::Kind::kText:
+        return AddText(
+            IsPlainAscii(param.bytes)
+                ? std::string(param.bytes)
+                : ReplaceAll(ToValidUtf8(param.bytes), std::string_view("\0", 1), "\xEF\xBF\xBD"));
+      case sql::Param::Kind::kBlob:
+        return Push(param.bytes.data() == nullptr ? "" : param.bytes.data(), param.bytes.size(),
+                    kBinary);
+    }
+  }
+  void AddText(std::string text) {
+    const std::string& kept = texts_.emplace_back(std::move(text));
+    Push(kept.c_str(), kept.size(), 0);
+  }
+  void Push(const char* value, std::size_t length, int format) {
+    values_.push_back(value);
+    lengths_.push_back(static_cast<int>(length));
+    formats_.push_back(format);
+  }
+
+  std::vector<std::string> texts_;
+  std::vector<const char*> values_;
+  std::vector<int> lengths_;
+  std::vector<int> formats_;
+};
+
+struct Meaning {
+  std::string_view state;  ///< the beginning of an SQLSTATE
+  ErrorCode code;
+  Trouble trouble;
+};
+
+// PostgreSQL's manual, appendix A. The first that fits.
+constexpr Meaning kMeanings[] = {
+    {"40", ErrorCode::kUnavailable, Trouble::kRace},     // serialization, deadlock
+    {"23505", ErrorCode::kConflict, Trouble::kRace},     // unique: the other one was first
+    {"23", ErrorCode::kConflict, Trouble::kNone},        // other constraints
+    {"0A000", ErrorCode::kUnavailable, Trouble::kLost},  // a cached plan and a newer schema
+    {"26000", ErrorCode::kUnavailable, Trouble::kLost},  // the pooler gave another session
+    {"25006", ErrorCode::kUnavailable, Trouble::kLost},  // read only: a standby
+    {"08", ErrorCode::kUnavailable, Trouble::kLost},     // connection
+    {"57014", ErrorCode::kUnavailable, Trouble::kNone},  // a time limit
+    {"57", ErrorCode::kUnavailable, Trouble::kLost},     // the server stops, or starts
+    {"25P03", ErrorCode::kUnavailable, Trouble::kLost},  // silent for too long
+    {"55P03", ErrorCode::kUnavailable, Trouble::kNone},  // a lock was not to be had in time
+    {"53", ErrorCode::kUnavailable, Trouble::kNone},     // disk, memory, too many connections
+    {"58", ErrorCode::kUnavailable, Trouble::kNone},     // the server's own disk
+    {"28", ErrorCode::kUnauthenticated, Trouble::kNone},
+    {"42501", ErrorCode::kDenied, Trouble::kNone},
+    {"54", ErrorCode::kTooLarge, Trouble::kNone},
+    {"22", ErrorCode::kInvalid, Trouble::kNone},
+};
+
+// The first line of libpq's text, without its "ERROR:  ".
+std::string FirstLine(std::string_view text) {
+  std::string_view line = Trim(text.substr(0, text.find('\n')));
+  for (const std::string_view word : {"ERROR:", "FATAL:"}) {
+    if (const auto at = line.find(word); at != line.npos)
+      line = Trim(line.substr(at + word.size()));
+  }
+  return line.empty() ? "no reason given" : std::string(line);
+}
+
+/// What a person can do about a connection that does not come about.
+std::string_view Remedy(std::string_view reason) {
+  const auto says = [&](std::string_view words) { return reason.find(words) != reason.npos; };
+  if (says("password") || says("pg_hba.conf") || says("authentication") || says("Peer")) {
+    return "check the user, the password and the server's pg_hba.conf";
+  }
+  if (says("does not exist")) return "create it, or correct the name in the settings";
+  if (says("translate host name")) return "correct the host's name in the settings";
+  if (says("too many") || says("remaining connection slots")) {
+    return "raise the server's max_connections, or put a pooler before it";
+  }
+  if (says("starting up") || says("shutting down")) return "wait until the server is up";
+  return "start the server, and check that this machine can reach it";
+}
+
+Error CannotConnect(const Address& address, PGconn* handle) {
+  const std::string reason =
+      handle == nullptr ? "out of memory" : FirstLine(PQerrorMessage(handle));
+  return MakeError(ErrorCode::kUnavailable, fmt::format("cannot connect to the {}: {}; {}",
+                                                        address.label, reason, Remedy(reason)));
+}
+
+std::int64_t Millis(std::chrono::milliseconds limit) {
+  return limit.count();
+}
+
+std::vector<std::pair<std::string_view, std::string>> SessionSettings() {
+  return {{"statement_timeout", std::to_string(Millis(kStatementLimit))},
+          {"lock_timeout", std::to_string(Millis(kLockLimit))},
+          {"idle_in_transaction_session_timeout", std::to_string(Millis(kSilenceLimit))},
+          // Plans are made once, often while a table is empty: they must not be made for that.
+          {"enable_seqscan", "off"},
+          {"jit", "off"}};
+}
+
+// Given when the session begins, which a pooler refuses.
+std::string SessionOptions() {
+  std::string options;
+  for (const auto& [name, value] : SessionSettings()) {
+    options += fmt::format("-c {}={} ", name, value);
+  }
+  return options;
+}
+
+std::string LocalSettings() {
+  std::string script;
+  for (const auto& [name, value] : SessionSettings()) {
+    script += fmt::format("SET LOCAL {} = {};", name, value);
+  }
+  return script;
+}
+
+std::vector<std::pair<std::string, std::string>> ConnectOptions(const Address& address) {
+  // The later one counts; what the URL says goes before what is only a default.
+  std::vector<std::pair<std::string, std::string>> options = {
+      {"connect_timeout", std::to_string(kConnectLimit.count())},
+      {"keepalives_idle", "5"},
+      {"keepalives_interval", "3"},
+      {"keepalives_count", "3"},
+      {"tcp_user_timeout", "10000"},
+      {"application_name", "swage"}};
+  if (!address.pgbouncer) options.emplace_back("options", SessionOptions());
+  for (const auto& option : address.options) {
+    const bool settings = option.first == "options" && !address.pgbouncer;
+    options.emplace_back(option.first,
+                         settings ? SessionOptions() + " " + option.second : option.second);
+  }
+  options.emplace_back("client_encoding", "UTF8");
+  return options;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Connection>> Connection::Open(const Address& address) {
+  const auto options = ConnectOptions(address);
+  std::vector<const char*> keywords;
+  std::vector<const char*> values;
+  for (const auto& [keyword, value] : options) {
+    keywords.push_back(keyword.c_str());
+    values.push_back(value.c_str());
+  }
+  keywords.push_back(nullptr);
+  values.push_back(nullptr);
+  Handle handle(PQconnectdbParams(keywords.data(), values.data(), 0));
+  if (handle == nullptr || PQstatus(handle.get()) != CONNECTION_OK) {
+    return CannotConnect(address, handle.get());
+  }
+  // Notices are for people at a terminal.
+  PQsetNoticeProcessor(
+      handle.get(), [](void*, const char*) {}, nullptr);
+  return std::unique_ptr<Connection>(new Connection(std::move(handle), address.pgbouncer));
+}
+
+Connection::~Connection() = default;
+
+Error Connection::Failure(const PGresult* result) {
+  const char* state = result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_SQLSTATE);
+  const char* text =
+      result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+  Meaning meaning{"", ErrorCode::kInternal, Trouble::kNone};
+  for (const Meaning& known : kMeanings) {
+    if (state == nullptr || !std::string_view(state).starts_with(known.state)) continue;
+    meaning = known;
+    break;
+  }
+  if (lost()) meaning = {"", ErrorCode::kUnavailable, Trouble::kLost};
+  if (trouble_ == Trouble::kNone) trouble_ = meaning.trouble;
+  std::string reason = FirstLine(text != nullptr ? text : PQerrorMessage(handle_.get()));
+  if (meaning.trouble == Trouble::kLost) reason = "the database is gone: " + reason;
+  return MakeError(meaning.code, std::move(reason));
+}
+
+Result<Connection::Answer> Connection::Ask(const std::string& sql) {
+  Answer answer(PQexec(handle_.get(), sql.c_str()));
+  const ExecStatusType status = PQresultStatus(answer.get());
+  if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) return answer;
+  return Failure(answer.get());
+}
+
+Result<void> Connection::Script(const std::string& sql) {
+  SWAGE_RETURN_IF_ERROR(Ask(sql));
+  return Ok();
+}
+
+Result<void> Connection::Prepare(std::string_view name, const std::string& sql) {
+  if (prepared_.contains(name)) return Ok();
+  const Answer answer(PQprepare(handle_.get(), name.data(), sql.c_str(), 0, nullptr));
+  if (PQresultStatus(answer.get()) != PGRES_COMMAND_OK) {
+    return Failure(answer.get()).With(fmt::format("prepare {}", name));
+  }
+  prepared_.insert(name);
+  return Ok();
+}
+
+Result<int> Connection::Execute(std::string_view query, std::span<const sql::Param> params,
+                                sql::RowSink sink) {
+  const sql::NamedQuery& known = Queries().Get(query);
+  const Arguments args(params);
+  Answer answer;
+  if (pgbouncer_) {
+    answer.reset(PQexecParams(handle_.get(), known.sql.c_str(), args.count(), nullptr,
+                              args.values(), args.lengths(), args.formats(), kBinary));
+  } else {
+    SWAGE_RETURN_IF_ERROR(Prepare(known.name, known.sql));
+    answer.reset(PQexecPrepared(handle_.get(), known.name.c_str(), args.count(), args.values(),
+                                args.lengths(), args.formats(), kBinary));
+  }
+  const ExecStatusType status = PQresultStatus(answer.get());
+  if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
+    return Failure(answer.get()).With(known.name);
+  }
+  ResultRow row(answer.get());
+  for (int i = 0; i < PQntuples(answer.get()); ++i) {
+    row.MoveTo(i);
+    if (!sink(row)) break;
+  }
+  return static_cast<int>(ParseInt(PQcmdTuples(answer.get())).value_or(0));
+}
+
+Result<Transaction> Transaction::Begin(Connection& db) {
+  static const std::string begin =
+      "BEGIN ISOLATION LEVEL READ COMMITTED;" + Queries().Get("Begun").sql;
+  // A pooler hands out sessions per transaction, so their settings are the transaction's.
+  static const std::string pooled_begin =
+      "BEGIN ISOLATION LEVEL READ COMMITTED;" + LocalSettings() + Queries().Get("Begun").sql;
+  Transaction transaction(&db);
+  SWAGE_ASSIGN_OR_RETURN(const auto begun, db.Ask(db.pgbouncer() ? pooled_begin : begin));
+  const auto now = ParseInt(PQgetvalue(begun.get(), 0, 0));
+  SWAGE_CHECK(now.has_value());
+  transaction.now_ = FromMicros(*now);
+  transaction.id_ = PQgetvalue(begun.get(), 0, 1);
+  return transaction;
+}
+
+Transaction::~Transaction() {
+  if (db_ != nullptr && !db_->lost()) (void)db_->Script("ROLLBACK");
+}
+
+// A transaction in which something failed answers COMMIT with ROLLBACK.
+Result<void> Transaction::Commit() {
+  SWAGE_ASSIGN_OR_RETURN(const auto committed, db_->Ask("COMMIT"));
+  db_ = nullptr;
+  if (std::string_view(PQcmdStatus(committed.get())) == "COMMIT") return Ok();
+  return MakeError(ErrorCode::kInternal, "the transaction had failed before its commit");
+}
+
+}  // namespace swage::postgres

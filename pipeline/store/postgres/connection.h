@@ -1,0 +1,105 @@
+// Connection: one session with a PostgreSQL server.
+//
+// Statements are the named queries; each is prepared once per session and kept, or, behind
+// pgbouncer, sent whole each time. Values travel as bytes: text that the server would refuse (not
+// UTF-8, or a NUL) arrives with U+FFFD in its place. A connection belongs to one thread at a time.
+#pragma once
+
+#include <libpq-fe.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+
+#include "config/base/clock.h"
+#include "config/base/result.h"
+#include "pipeline/store/postgres/address.h"
+#include "pipeline/store/sql/connection.h"
+
+namespace swage::postgres {
+
+/// A statement takes at most this long: a webhook's sender waits 10 s for its answer.
+inline constexpr std::chrono::seconds kStatementLimit{8};
+inline constexpr std::chrono::seconds kLockLimit{5};
+/// An open transaction whose client is silent is ended by the server, so that it keeps nobody out.
+inline constexpr std::chrono::seconds kSilenceLimit{30};
+inline constexpr std::chrono::seconds kConnectLimit{4};
+
+/// What the last failure means for the transaction that it happened in.
+enum class Trouble {
+  kNone,
+  /// It lost a race (deadlock, serialization, a UNIQUE constraint): run again, it may succeed.
+  kRace,
+  /// The session is of no use any more: gone, or its prepared statements do not fit the schema.
+  kLost,
+};
+
+class Connection final : public sql::Connection {
+ public:
+  /// Errors: kUnavailable, kUnauthenticated, kInvalid; they name the address and say what to do.
+  static Result<std::unique_ptr<Connection>> Open(const Address& address);
+  ~Connection() override;
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  /// Runs a script without parameters, which may hold several statements.
+  Result<void> Script(const std::string& sql);
+
+  /// Of the first failure since the last call of Forget.
+  Trouble trouble() const { return trouble_; }
+  void Forget() { trouble_ = Trouble::kNone; }
+  bool lost() const { return PQstatus(handle_.get()) != CONNECTION_OK; }
+  bool pgbouncer() const { return pgbouncer_; }
+  PGconn* handle() { return handle_.get(); }
+
+ private:
+  friend class Transaction;
+  struct Finish {
+    void operator()(PGconn* handle) const { PQfinish(handle); }
+  };
+  using Handle = std::unique_ptr<PGconn, Finish>;
+
+  Connection(Handle handle, bool pgbouncer) : handle_(std::move(handle)), pgbouncer_(pgbouncer) {}
+  Result<int> Execute(std::string_view query, std::span<const sql::Param> params,
+                      sql::RowSink sink) override;
+  struct Clear {
+    void operator()(PGresult* result) const { PQclear(result); }
+  };
+  using Answer = std::unique_ptr<PGresult, Clear>;
+
+  /// The answer to the last statement of a script.
+  Result<Answer> Ask(const std::string& sql);
+  Result<void> Prepare(std::string_view name, const std::string& sql);
+  /// What the server's answer says; notes the trouble.
+  Error Failure(const PGresult* result);
+
+  const Handle handle_;
+  const bool pgbouncer_;
+  Trouble trouble_ = Trouble::kNone;
+  std::unordered_set<std::string_view> prepared_;  // names live in queries.cc
+};
+
+/// BEGIN ... ROLLBACK, unless Commit succeeded.
+class Transaction {
+ public:
+  static Result<Transaction> Begin(Connection& db);
+  Transaction(Transaction&& other) noexcept
+      : db_(std::exchange(other.db_, nullptr)), now_(other.now_), id_(std::move(other.id_)) {}
+  Transaction& operator=(Transaction&&) = delete;
+  ~Transaction();
+
+  WallTime now() const { return now_; }          ///< the database's clock
+  const std::string& id() const { return id_; }  ///< by which its outcome can be asked for
+  /// An error with a lost connection leaves the outcome unknown.
+  Result<void> Commit();
+
+ private:
+  explicit Transaction(Connection* db) : db_(db) {}
+  Connection* db_;
+  WallTime now_{};
+  std::string id_;
+};
+
+}  // namespace swage::postgres

@@ -1,0 +1,109 @@
+// PostgresStore: the engine for any number of processes on one database.
+//
+// Every operation is one transaction (READ COMMITTED, the rows it decides by locked). What becomes
+// of it when the database goes away in the middle says database.h; the few cases that stay open end
+// as kTimeout, and asking again is right for all of them: deliveries, commands, effects and tasks
+// have keys that are there once; a worker's write that was done after all meets its own result or a
+// raised epoch (kLeaseLost, as if somebody had taken the task); a claim whose answer was lost is an
+// orphan when its lease ends, and is claimed again then.
+#include <fmt/format.h>
+
+#include <optional>
+#include <utility>
+
+#include "pipeline/store/postgres/database.h"
+#include "pipeline/store/postgres/inbox.h"
+#include "pipeline/store/postgres/listener.h"
+#include "pipeline/store/postgres/migrations.h"
+#include "pipeline/store/sql/engine_clock.h"
+#include "pipeline/store/sql/sql_store.h"
+
+namespace swage {
+namespace postgres {
+namespace {
+
+class PostgresStore final : public sql::SqlStore {
+ public:
+  PostgresStore(Address address, const PostgresOptions& options, const Clock& clock)
+      : clock_(clock), database_(std::move(address), options.max_sessions) {
+    if (options.engine_clock != nullptr) engine_clock_.emplace(*options.engine_clock);
+  }
+
+  Result<void> Start() {
+    const Address& address = database_.address();
+    SWAGE_ASSIGN_OR_RETURN(const Pool::Session session, database_.TakeSession());
+    const auto migrated = Migrate(*session, Migrations());
+    if (!migrated.ok()) return migrated.error().With(address.label);
+    if (!address.pgbouncer) listener_.emplace(address);
+    return Ok();
+  }
+
+  Result<std::vector<bool>> AddDeliveries(const std::vector<NewDelivery>& deliveries) override {
+    if (deliveries.empty()) return std::vector<bool>();
+    auto fresh = Write("add deliveries",
+                       [&](sql::Tx& tx) { return postgres::AddDeliveries(tx, deliveries); });
+    if (fresh.ok()) Announce(Topic::kDeliveries);
+    return fresh;
+  }
+  Result<std::vector<Delivery>> PendingDeliveries(int limit) override {
+    return Read("list pending deliveries", [&](sql::Connection& db, WallTime now) {
+      return postgres::PendingDeliveries(db, now, limit);
+    });
+  }
+
+  void OnNews(std::function<void(Topic)> tell) override {
+    if (listener_.has_value()) listener_->OnNews(std::move(tell));
+  }
+
+ private:
+  Result<void> RunWrite(const Writes& work) override {
+    return database_.Write([&](Connection& db, WallTime now) {
+      sql::Tx tx{db, clock_.Now(), EngineTime(now)};
+      return work(tx);
+    });
+  }
+  Result<void> RunRead(const Reads& work) override {
+    return database_.Read([&](Connection& db, WallTime now) { return work(db, EngineTime(now)); });
+  }
+  void Announce(Topic topic) override {
+    if (listener_.has_value()) listener_->Announce(topic);
+  }
+
+  WallTime EngineTime(WallTime database_time) const {
+    return engine_clock_.has_value() ? engine_clock_->Now() : database_time;
+  }
+
+  const Clock& clock_;
+  std::optional<sql::EngineClock> engine_clock_;
+  Database database_;
+  std::optional<Listener> listener_;
+};
+
+Result<Address> AddressOf(const PostgresOptions& options) {
+  SWAGE_ASSIGN_OR_RETURN(Address address, ParseAddress(options.url, options.password));
+  address.pgbouncer = address.pgbouncer || options.pgbouncer;
+  return address;
+}
+
+}  // namespace
+}  // namespace postgres
+
+Result<std::unique_ptr<Store>> OpenPostgresStore(const PostgresOptions& options,
+                                                 const Clock& clock) {
+  SWAGE_ASSIGN_OR_RETURN(postgres::Address address, postgres::AddressOf(options));
+  auto store = std::make_unique<postgres::PostgresStore>(std::move(address), options, clock);
+  SWAGE_RETURN_IF_ERROR(store->Start());
+  return std::unique_ptr<Store>(std::move(store));
+}
+
+Result<std::string> LookAtPostgres(const PostgresOptions& options) {
+  SWAGE_ASSIGN_OR_RETURN(const postgres::Address address, postgres::AddressOf(options));
+  SWAGE_ASSIGN_OR_RETURN(const auto db, postgres::Connection::Open(address));
+  const auto state = postgres::DescribeSchema(*db, postgres::Migrations());
+  if (!state.ok()) return state.error().With(address.label);
+  const int version = PQserverVersion(db->handle());
+  return fmt::format("PostgreSQL {}.{}, {}: {}", version / 10'000, version % 10'000, address.label,
+                     *state);
+}
+
+}  // namespace swage

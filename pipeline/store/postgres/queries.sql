@@ -1,0 +1,383 @@
+-- The statements of the store's operations, by name: every engine has these names. Parameters are numbered; the C++
+-- side binds them in that order. What is PostgreSQL's own stands in engine.sql.
+-- Rows are locked FOR NO KEY UPDATE, as an UPDATE does: foreign keys that refer to them stay free.
+
+-- inbox ---------------------------------------------------------------------------------------------------
+
+-- name: DeferDelivery
+UPDATE deliveries SET attempts = attempts + 1, error = $2, not_before_at_us = $3
+WHERE id = $1 AND state = 'pending';
+
+-- name: DeliveryState
+SELECT state, received_at_us FROM deliveries WHERE id = $1 FOR NO KEY UPDATE;
+
+-- name: DecideDelivery
+-- The body was read for the last time.
+UPDATE deliveries SET state = $2, outcome = $3, decided_at_us = $4, body = '' WHERE id = $1;
+
+-- name: AddCommand
+INSERT INTO commands (key, obeyed_at_us) VALUES ($1, $2) ON CONFLICT DO NOTHING;
+
+-- repositories --------------------------------------------------------------------------------------------
+
+-- name: FindRepo
+SELECT id, path FROM repos WHERE forge = $1 AND forge_repo_id = $2;
+
+-- name: AddRepo
+INSERT INTO repos (forge, forge_repo_id, path) VALUES ($1, $2, $3)
+RETURNING id;
+
+-- name: RenameRepo
+UPDATE repos SET path = $2 WHERE id = $1;
+
+-- tasks ---------------------------------------------------------------------------------------------------
+
+-- name: GetTask
+SELECT * FROM task_rows WHERE id = $1;
+
+-- name: LockTask
+-- Not through the view, whose other tables would be locked with it.
+SELECT t.id, r.forge, r.forge_repo_id, r.path, t.issue_number, t.generation, t.issue_url, t.title,
+       x.body, x.hash, t.requester_id, t.requester_login, t.requester_is_bot, t.profile, t.state,
+       t.reason, t.stage, t.run_kind, t.run, t.attempt, t.cycle, t.run_first_cycle, t.base_branch,
+       t.base_sha, t.branch, t.checkpoint, t.pushed, t.pr_number, t.pr_url, t.sticky_comment_id,
+       t.epoch, t.lease_node, t.lease_expires_at_us, t.created_at_us, t.updated_at_us
+FROM tasks t
+JOIN repos r ON r.id = t.repo
+JOIN task_texts x ON x.task_id = t.id
+WHERE t.id = $1
+FOR NO KEY UPDATE OF t;
+
+-- name: FindTaskByIssue
+SELECT * FROM task_rows
+WHERE repo = (SELECT id FROM repos WHERE forge = $1 AND forge_repo_id = $2) AND issue_number = $3
+ORDER BY generation DESC
+LIMIT 1;
+
+-- name: FindTaskByPullRequest
+SELECT * FROM task_rows
+WHERE repo = (SELECT id FROM repos WHERE forge = $1 AND forge_repo_id = $2)
+  AND pr_number = $3 AND $3 > 0
+ORDER BY id DESC
+LIMIT 1;
+
+-- name: ListTasks
+SELECT * FROM task_rows ORDER BY id DESC LIMIT $1;
+
+-- name: ListTasksByState
+SELECT * FROM task_rows WHERE state = $1 ORDER BY id DESC LIMIT $2;
+
+-- name: ListTasksByRepo
+SELECT * FROM task_rows WHERE path = $1 ORDER BY id DESC LIMIT $2;
+
+-- name: ListTasksByRepoAndState
+SELECT * FROM task_rows WHERE path = $1 AND state = $2 ORDER BY id DESC LIMIT $3;
+
+-- name: AddTask
+INSERT INTO tasks (repo, issue_number, generation, issue_url, title, requester_id, requester_login,
+                   requester_is_bot, profile, branch, queued_at_us, created_at_us, updated_at_us)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)
+RETURNING id;
+
+-- name: AddTaskText
+INSERT INTO task_texts (task_id, body, hash) VALUES ($1, $2, $3);
+
+-- name: SetTaskTitle
+UPDATE tasks SET title = $2 WHERE id = $1;
+
+-- name: SetTaskText
+UPDATE task_texts SET body = $2, hash = $3 WHERE task_id = $1;
+
+-- name: MoveTask
+UPDATE tasks SET state = $2, reason = $3, stage = 'none', lease_node = '', lease_expires_at_us = 0,
+                 updated_at_us = $4
+WHERE id = $1;
+
+-- name: RaiseEpoch
+UPDATE tasks SET epoch = epoch + 1 WHERE id = $1;
+
+-- name: BeginRun
+UPDATE tasks SET run = run + 1, attempt = 0, run_first_cycle = cycle, run_kind = $2, queued_at_us = $3
+WHERE id = $1;
+
+-- name: AddRemark
+INSERT INTO remarks (task_id, text, actor, created_at_us) VALUES ($1, $2, $3, $4);
+
+-- name: ListRemarks
+SELECT text FROM remarks WHERE task_id = $1 ORDER BY id;
+
+-- name: MarkRemarksSeen
+UPDATE remarks SET seen = true WHERE task_id = $1 AND NOT seen;
+
+-- name: HasUnseenRemark
+SELECT 1 FROM remarks WHERE task_id = $1 AND NOT seen LIMIT 1;
+
+-- claims --------------------------------------------------------------------------------------------------
+
+-- name: LockClaims
+-- The caps hold for all nodes together: whoever counts keeps out the others until it has written.
+SELECT pg_advisory_xact_lock(hashtext('swage claims'), hashtext(current_schema()));
+
+-- name: CountLiveLeases
+SELECT count(*) FROM tasks WHERE lease_node <> '' AND lease_expires_at_us > $1;
+
+-- name: FindOrphan
+-- The oldest lease that is over, in a repository with room ($2 = per repository). OFFSET 0: what is live is found by
+-- its own index, whatever the statistics say.
+WITH full_repos AS MATERIALIZED (
+  SELECT live.repo
+  FROM (SELECT repo FROM tasks WHERE lease_node <> '' AND lease_expires_at_us > $1 OFFSET 0) live
+  GROUP BY live.repo HAVING count(*) >= $2)
+SELECT t.id, t.attempt FROM tasks t
+WHERE t.lease_node <> '' AND t.lease_expires_at_us <= $1
+  AND t.repo NOT IN (SELECT repo FROM full_repos)
+ORDER BY t.lease_expires_at_us, t.id
+LIMIT 1
+FOR NO KEY UPDATE OF t SKIP LOCKED;
+
+-- name: HasFullRepo
+SELECT 1
+FROM (SELECT repo FROM tasks WHERE lease_node <> '' AND lease_expires_at_us > $1 OFFSET 0) live
+GROUP BY live.repo HAVING count(*) >= $2
+LIMIT 1;
+
+-- name: FindQueued
+SELECT id, attempt FROM tasks
+WHERE state = 'queued' ORDER BY queued_at_us, id LIMIT 1
+FOR NO KEY UPDATE SKIP LOCKED;
+
+-- name: FindQueuedWithRoom
+-- Hops from repository to repository, so that a full one costs one step however long its queue is.
+WITH RECURSIVE
+  full_repos AS MATERIALIZED (
+    SELECT live.repo
+    FROM (SELECT repo FROM tasks WHERE lease_node <> '' AND lease_expires_at_us > $1 OFFSET 0) live
+    GROUP BY live.repo HAVING count(*) >= $2),
+  hop (repo) AS (
+    SELECT min(repo) FROM tasks WHERE state = 'queued'
+    UNION ALL
+    SELECT (SELECT min(t.repo) FROM tasks t
+            WHERE t.state = 'queued' AND t.repo > hop.repo)
+    FROM hop WHERE hop.repo IS NOT NULL)
+SELECT t.id, t.attempt FROM tasks t
+WHERE t.state = 'queued' AND t.id = (
+  SELECT head.id
+  FROM hop
+  CROSS JOIN LATERAL (
+    SELECT q.id, q.queued_at_us FROM tasks q
+    WHERE q.state = 'queued' AND q.repo = hop.repo
+    ORDER BY q.queued_at_us, q.id LIMIT 1) head
+  WHERE hop.repo IS NOT NULL AND hop.repo NOT IN (SELECT repo FROM full_repos)
+  ORDER BY head.queued_at_us, head.id
+  LIMIT 1)
+FOR NO KEY UPDATE OF t SKIP LOCKED;
+
+-- name: ClaimTask
+UPDATE tasks SET state = 'running', stage = 'provision', reason = '', epoch = epoch + 1,
+                 attempt = attempt + 1, lease_node = $2, lease_expires_at_us = $3, updated_at_us = $4
+WHERE id = $1;
+
+-- name: RenewLease
+UPDATE tasks SET lease_expires_at_us = $4 WHERE id = $1 AND epoch = $2 AND lease_node = $3;
+
+-- name: ListLeased
+SELECT id FROM tasks WHERE lease_node <> '';
+
+-- name: ExpireAllLeases
+UPDATE tasks SET lease_expires_at_us = 0, epoch = epoch + 1, updated_at_us = $1
+WHERE lease_node <> '';
+
+-- name: GetLeased
+SELECT t.id, r.forge, r.forge_repo_id, r.path, t.issue_number, t.generation, t.issue_url, t.title,
+       x.body, x.hash, t.requester_id, t.requester_login, t.requester_is_bot, t.profile, t.state,
+       t.reason, t.stage, t.run_kind, t.run, t.attempt, t.cycle, t.run_first_cycle, t.base_branch,
+       t.base_sha, t.branch, t.checkpoint, t.pushed, t.pr_number, t.pr_url, t.sticky_comment_id,
+       t.epoch, t.lease_node, t.lease_expires_at_us, t.created_at_us, t.updated_at_us
+FROM tasks t
+JOIN repos r ON r.id = t.repo
+JOIN task_texts x ON x.task_id = t.id
+WHERE t.id = $1 AND t.epoch = $2 AND t.lease_node = $3
+FOR NO KEY UPDATE OF t;
+
+-- a worker's writes ---------------------------------------------------------------------------------------
+
+-- name: SetBase
+UPDATE tasks SET base_branch = $4, base_sha = $5, updated_at_us = $6
+WHERE id = $1 AND epoch = $2 AND lease_node = $3;
+
+-- name: SetStage
+UPDATE tasks SET stage = $4, cycle = $5, updated_at_us = $6
+WHERE id = $1 AND epoch = $2 AND lease_node = $3;
+
+-- name: SaveCheckpoint
+UPDATE tasks SET checkpoint = $4, updated_at_us = $5
+WHERE id = $1 AND epoch = $2 AND lease_node = $3;
+
+-- name: HoldsLease
+SELECT run FROM tasks WHERE id = $1 AND epoch = $2 AND lease_node = $3 FOR NO KEY UPDATE;
+
+-- name: StartStep
+INSERT INTO steps (task_id, run, cycle, kind, name, required, outcome, summary, commit_sha, log_path,
+                   started_at_us)
+VALUES ($1, $2, $3, $4, $5, $6, 'running', $7, $8, $9, $10)
+RETURNING id;
+
+-- name: FinishStep
+UPDATE steps SET outcome = $3, summary = $4, commit_sha = $5, finished_at_us = $6
+WHERE id = $1 AND task_id = $2 AND outcome = 'running';
+
+-- name: InterruptSteps
+UPDATE steps SET outcome = 'interrupted', finished_at_us = $2 WHERE task_id = $1 AND outcome = 'running';
+
+-- name: ListSteps
+SELECT id, task_id, run, cycle, kind, name, required, outcome, summary, commit_sha, log_path,
+       started_at_us, finished_at_us
+FROM steps WHERE task_id = $1 ORDER BY id;
+
+-- name: SaveCycle
+INSERT INTO cycles (task_id, cycle, run, commit_sha, tree_sha, passed, digest, signature, finished_at_us)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (task_id, cycle) DO UPDATE SET
+  run = excluded.run, commit_sha = excluded.commit_sha, tree_sha = excluded.tree_sha,
+  passed = excluded.passed, digest = excluded.digest, signature = excluded.signature,
+  finished_at_us = excluded.finished_at_us;
+
+-- name: ListCycles
+SELECT cycle, commit_sha, passed, digest FROM cycles WHERE task_id = $1 AND run = $2 ORDER BY cycle;
+
+-- name: ListFailedGates
+-- The last word of each required gate in a cycle, when it is not a good one.
+SELECT s.name FROM steps s
+WHERE s.task_id = $1 AND s.run = $2 AND s.cycle = $3 AND s.kind = 'gate' AND s.required
+  AND s.outcome IN ('failed', 'timed_out', 'error')
+  AND NOT EXISTS (SELECT 1 FROM steps n
+                  WHERE n.task_id = s.task_id AND n.id > s.id AND n.run = s.run
+                    AND n.cycle = s.cycle AND n.kind = 'gate' AND n.name = s.name)
+ORDER BY s.id;
+
+-- name: PublishTask
+UPDATE tasks SET stage = 'publish', reason = $2, lease_node = '', lease_expires_at_us = 0,
+                 updated_at_us = $3
+WHERE id = $1;
+
+-- name: ForgiveAttempt
+UPDATE tasks SET attempt = greatest(attempt - 1, 0) WHERE id = $1;
+
+-- findings ------------------------------------------------------------------------------------------------
+
+-- name: RetireFindings
+UPDATE findings SET current = false WHERE task_id = $1 AND NOT resolved;
+
+-- name: SaveFinding
+-- One that was resolved and is back is news again.
+INSERT INTO findings (task_id, fingerprint, gate, severity, rule, path, line, message)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (task_id, fingerprint) DO UPDATE SET
+  gate = excluded.gate, severity = excluded.severity, rule = excluded.rule, path = excluded.path,
+  line = excluded.line, message = excluded.message, current = true,
+  posted = findings.posted AND NOT findings.resolved, resolved = false;
+
+-- name: DropRetiredFindings
+-- What nobody ever saw needs no resolving.
+DELETE FROM findings WHERE task_id = $1 AND NOT current AND NOT posted;
+
+-- name: ListFindings
+SELECT gate, severity, rule, path, line, message, fingerprint, posted, thread_id, resolved
+FROM findings WHERE task_id = $1 ORDER BY id;
+
+-- name: MarkFindingPosted
+UPDATE findings SET posted = true, thread_id = CASE WHEN $3 = '' THEN thread_id ELSE $3 END
+WHERE task_id = $1 AND fingerprint = $2;
+
+-- name: MarkFindingResolved
+UPDATE findings SET resolved = true WHERE task_id = $1 AND fingerprint = $2;
+
+-- outbox --------------------------------------------------------------------------------------------------
+
+-- name: TaskEpoch
+SELECT epoch FROM tasks WHERE id = $1 FOR NO KEY UPDATE;
+
+-- name: AddEffect
+-- A key that is there already stays as it is, unless its effect never happened: then it is due again with
+-- the new payload. A sticky effect is due again in any case.
+INSERT INTO effects (task_id, repo, kind, ordinal, key, payload, epoch, not_before_at_us, created_at_us,
+                     updated_at_us)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
+ON CONFLICT (key) DO UPDATE SET
+  payload = excluded.payload, epoch = excluded.epoch, version = effects.version + 1, error = '',
+  not_before_at_us = CASE WHEN effects.state = 'pending' THEN effects.not_before_at_us
+                          ELSE excluded.not_before_at_us END,
+  attempts = CASE WHEN effects.state = 'pending' THEN effects.attempts ELSE 0 END,
+  state = 'pending', updated_at_us = excluded.updated_at_us
+WHERE effects.kind = 'sticky' OR effects.state IN ('failed', 'superseded');
+
+-- name: DueEffects
+SELECT e.id, e.kind, e.key, r.forge, r.forge_repo_id, r.path, e.task_id, e.payload, e.epoch, e.state,
+       e.attempts, e.version, e.error, e.result
+FROM effects e
+JOIN repos r ON r.id = e.repo
+WHERE e.state = 'pending' AND e.not_before_at_us <= $1
+  AND (e.ordinal = 0 OR NOT EXISTS (
+        SELECT 1 FROM effects o
+        WHERE o.task_id = e.task_id AND o.state = 'pending' AND o.ordinal > 0
+          AND (o.ordinal, o.id) < (e.ordinal, e.id)))
+ORDER BY e.not_before_at_us, e.id
+LIMIT $2;
+
+-- name: EffectRow
+SELECT state, version, kind, task_id FROM effects WHERE id = $1 FOR NO KEY UPDATE;
+
+-- name: EndEffect
+UPDATE effects SET state = $2, result = $3, error = $4, updated_at_us = $5 WHERE id = $1;
+
+-- name: ForgetAttempts
+UPDATE effects SET attempts = 0, error = '' WHERE id = $1;
+
+-- name: RetryEffect
+UPDATE effects SET attempts = attempts + 1, error = $2, not_before_at_us = $3, updated_at_us = $4
+WHERE id = $1 AND state = 'pending';
+
+-- name: TouchEffect
+UPDATE effects SET state = 'pending', version = version + 1, attempts = 0, error = '',
+                   not_before_at_us = $2, updated_at_us = $3
+WHERE key = $1;
+
+-- name: SupersedeEffects
+UPDATE effects SET state = 'superseded', updated_at_us = $2
+WHERE task_id = $1 AND state = 'pending' AND ordinal > 0;
+
+-- name: HasEffectInLine
+SELECT 1 FROM effects WHERE task_id = $1 AND state = 'pending' AND ordinal > 0 LIMIT 1;
+
+-- name: SetPushed
+UPDATE tasks SET pushed = $2 WHERE id = $1;
+
+-- name: SetPullRequest
+UPDATE tasks SET pr_number = $2 WHERE id = $1;
+
+-- name: SetPullRequestUrl
+UPDATE tasks SET pr_url = $2 WHERE id = $1;
+
+-- name: SetStickyComment
+UPDATE tasks SET sticky_comment_id = $2 WHERE id = $1;
+
+-- observers -----------------------------------------------------------------------------------------------
+
+-- name: AddTimeline
+INSERT INTO timeline (task_id, at_us, kind, detail) VALUES ($1, $2, $3, $4);
+
+-- name: ListTimeline
+SELECT id, task_id, at_us, kind, detail FROM timeline
+WHERE id > $1 AND tx < pg_snapshot_xmin(pg_current_snapshot())
+ORDER BY id LIMIT $2;
+
+-- name: ListTimelineOfTask
+SELECT id, task_id, at_us, kind, detail FROM timeline
+WHERE task_id = $1 AND id > $2 ORDER BY id LIMIT $3;
+
+-- name: Counts
+-- Numbers have gaps here (a repeated delivery uses one up), so the rows are counted, by their index alone.
+SELECT (SELECT count(*) FROM deliveries),
+       (SELECT count(*) FROM deliveries WHERE state = 'pending'),
+       (SELECT count(*) FROM effects WHERE state = 'pending'),
+       (SELECT count(*) FROM tasks);
