@@ -46,7 +46,7 @@ class Parser {
     }
     if (*serve_) return actions_.serve(serve_options_);
     if (*demo_) return RunDemo(err);
-    if (*check_) return CheckConfig(check_file_, out, err);
+    if (*check_) return CheckConfig(check_file_, actions_.look_at_store, out, err);
     if (*reference_) out << SettingsReference();
     if (*version_) out << "swage " << SWAGE_VERSION << "\n";
     return kExitOk;

@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "config/settings.h"
+
 namespace swage {
 
 inline constexpr int kExitOk = 0;
@@ -43,6 +45,8 @@ struct DemoOptions {
 struct CliActions {
   std::function<int(const ServeOptions&)> serve;
   std::function<int(const DemoOptions&)> demo;
+  /// For `config check`: what the database is, or why it cannot be used. Changes nothing there.
+  std::function<Result<std::string>(const Settings&)> look_at_store;
   std::vector<std::string>
       demo_forges;  ///< dialects of the sandbox forge; the first is the default
 };

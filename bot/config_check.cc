@@ -94,7 +94,8 @@ std::string DescribeSettings(const Settings& settings) {
   return out;
 }
 
-int CheckConfig(const std::filesystem::path& file, std::ostream& out, std::ostream& err) {
+int CheckConfig(const std::filesystem::path& file, const StoreLook& look_at_store,
+                std::ostream& out, std::ostream& err) {
   Redactor redactor;
   const Result<Settings> settings = LoadSettings(file, redactor);
   if (!settings.ok()) {
@@ -104,9 +105,18 @@ int CheckConfig(const std::filesystem::path& file, std::ostream& out, std::ostre
   out << file.string() << " can be used:\n\n" << DescribeSettings(*settings);
   for (const std::string& warning : settings->warnings) out << "\nwarning: " << warning;
   if (!settings->warnings.empty()) out << "\n";
-  const AgentState agent = LookAtAgent(settings->agent);
-  if (agent.usable) return kExitOk;
-  err << "\nthe agent cannot run: " << agent.text << "\n";
+  int code = kExitOk;
+  if (const AgentState agent = LookAtAgent(settings->agent); !agent.usable) {
+    err << "\nthe agent cannot run: " << agent.text << "\n";
+    code = kExitFailed;
+  }
+  if (!look_at_store) return code;
+  const Result<std::string> store = look_at_store(*settings);
+  if (store.ok()) {
+    out << "\n" << Row("store", *store);
+    return code;
+  }
+  err << "\nthe database cannot be used: " << redactor.Apply(store.error().message) << "\n";
   return kExitFailed;
 }
 

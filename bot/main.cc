@@ -1,4 +1,6 @@
 // The only place that names concrete forges and engines.
+#include <fmt/format.h>
+
 #include <iostream>
 
 #include "bot/cli.h"
@@ -31,8 +33,22 @@ Result<ForgeParts> MakeForge(const ForgeSettings& settings, const Clock& clock) 
   return MakeError(ErrorCode::kInvalid, "no adapter for forges of the kind " + settings.kind);
 }
 
+PostgresOptions DatabaseOf(const Settings& settings) {
+  PostgresOptions options;
+  options.url = settings.store.value;
+  options.password = settings.store_password.value;
+  options.pgbouncer = settings.store_pgbouncer;
+  return options;
+}
+
 Result<std::unique_ptr<Store>> OpenStore(const Settings& settings, const Clock& clock) {
+  if (settings.store.value != "sqlite") return OpenPostgresStore(DatabaseOf(settings), clock);
   return OpenSqliteStore(settings.data_dir / "swage.db", clock);
+}
+
+Result<std::string> LookAtStore(const Settings& settings) {
+  if (settings.store.value != "sqlite") return LookAtPostgres(DatabaseOf(settings));
+  return fmt::format("sqlite, {}", (settings.data_dir / "swage.db").string());
 }
 
 }  // namespace
@@ -43,6 +59,7 @@ int main(int argc, char** argv) {
   actions.serve = [](const swage::ServeOptions& options) {
     return swage::RunServe(options, {swage::MakeForge, swage::OpenStore});
   };
+  actions.look_at_store = swage::LookAtStore;
   actions.demo = swage::RunDemo;
   actions.demo_forges = {"github", "gitlab"};
   return swage::RunCli(argc, argv, actions, std::cout, std::cerr);

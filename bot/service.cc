@@ -110,6 +110,7 @@ Result<void> Service::Start() {
       return started.error().With("role " + std::string(role->Name()));
     }
   }
+  store_->OnNews([this](Topic topic) { hints_.Give(topic); });
   return Ok();
 }
 
@@ -119,6 +120,7 @@ void Service::Drain() {
 }
 
 void Service::Stop() {
+  if (store_) store_->OnNews({});
   if (webhooks_) webhooks_->Stop();
   for (const auto& role : roles_) role->BeginStop();
   for (const auto& role : roles_) role->Stop();

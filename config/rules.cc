@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 
 #include "config/address.h"
 #include "config/base/files.h"
@@ -93,6 +94,39 @@ Result<std::string> FetchSecret(std::string_view reference, const Reading& readi
     return bytes.error().With(fmt::format("cannot read the secret's file {}", file.string()));
   while (!bytes->empty() && (bytes->back() == '\n' || bytes->back() == '\r')) bytes->pop_back();
   return bytes;
+}
+
+struct DatabaseUrl {
+  std::string shown;                 ///< without password and options
+  std::vector<std::string> secrets;  ///< the password, as written and as meant
+};
+
+// postgres://USER:PASSWORD@HOST/DATABASE?password=...; libpq reads it in earnest.
+std::optional<DatabaseUrl> ReadDatabaseUrl(std::string_view url) {
+  const std::size_t slashes = url.find("://");
+  const std::string_view scheme = url.substr(0, slashes);
+  if (slashes == url.npos || (scheme != "postgres" && scheme != "postgresql")) return std::nullopt;
+  DatabaseUrl read;
+  const auto keep = [&](std::string_view secret) {
+    if (secret.empty()) return;
+    read.secrets.emplace_back(secret);
+    if (const auto plain = PercentDecode(secret)) read.secrets.push_back(*plain);
+  };
+  const std::string_view rest = url.substr(slashes + 3);
+  const std::string_view place = rest.substr(0, rest.find('?'));
+  // The last one: somebody may forget to write an @ of the password as %40.
+  const std::size_t at = place.substr(0, place.find('/')).rfind('@');
+  const std::string_view login = at == place.npos ? "" : place.substr(0, at);
+  const std::size_t colon = login.find(':');
+  if (colon != login.npos) keep(login.substr(colon + 1));
+  for (const std::string_view option : Split(rest.substr(place.size()), '&')) {
+    const std::size_t value = option.find("password=");
+    if (value != option.npos) keep(option.substr(value + std::strlen("password=")));
+  }
+  const std::string_view user = login.substr(0, colon);
+  read.shown = fmt::format("{}://{}{}{}", scheme, user, user.empty() ? "" : "@",
+                           at == place.npos ? place : place.substr(at + 1));
+  return read;
 }
 
 }  // namespace
@@ -335,6 +369,30 @@ std::optional<SecretValue> SecretRule::Read(const YamlNode& node, const Spot& sp
     return SecretValue{*text, *std::move(value)};
   }
   return std::nullopt;
+}
+
+std::optional<SecretValue> StoreRule::Read(const YamlNode& node, const Spot& spot) const {
+  const std::string* text = ScalarText(node, "sqlite or a postgres:// URL", spot);
+  if (text == nullptr) return std::nullopt;
+  const bool named = text->starts_with("env:") || text->starts_with("file:");
+  const Result<std::string> value = named ? FetchSecret(*text, spot.reading) : *text;
+  if (!value.ok()) {
+    spot.Say(value.error().message);
+    return std::nullopt;
+  }
+  if (*value == "sqlite") return SecretValue{*text, *value};
+  const std::optional<DatabaseUrl> url = ReadDatabaseUrl(*value);
+  if (!url.has_value() || HasControl(*value, false)) {
+    spot.Fault(
+        named ? fmt::format("what {} holds is neither sqlite nor a postgres:// URL", Quoted(*text))
+              : "is neither sqlite nor a postgres:// URL");
+    return std::nullopt;
+  }
+  // A short one would blank out ordinary words; no message of ours holds it anyway.
+  for (const std::string& secret : url->secrets) {
+    if (spot.reading.redactor != nullptr) (void)spot.reading.redactor->Add(secret);
+  }
+  return SecretValue{named ? *text : url->shown, *value};
 }
 
 std::string ListRule::Describe() const {

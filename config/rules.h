@@ -142,6 +142,15 @@ struct SecretRule {
   std::optional<SecretValue> Read(const YamlNode& node, const Spot& spot) const;
 };
 
+/// "sqlite", the URL of a PostgreSQL database, or a reference to where one is kept. A password in
+/// it is registered and stays out of SecretValue::reference.
+struct StoreRule {
+  using Value = SecretValue;
+  std::string Describe() const { return "sqlite, postgres URL or secret reference"; }
+  std::string Show(const SecretValue& value) const { return value.reference; }
+  std::optional<SecretValue> Read(const YamlNode& node, const Spot& spot) const;
+};
+
 struct ListRule {
   using Value = std::vector<std::string>;
   TextRule item;

@@ -23,6 +23,8 @@ std::set<std::string> BotVariables(const Settings& settings) {
   const auto add = [&](const SecretValue& secret) {
     if (secret.reference.starts_with(kEnv)) names.insert(secret.reference.substr(kEnv.size()));
   };
+  add(settings.store);
+  add(settings.store_password);
   for (const ForgeSettings& forge : settings.forges) {
     add(forge.token);
     add(forge.webhook_secret);
@@ -43,6 +45,7 @@ class Checker {
     CheckAgent();
     CheckSecrets();
     CheckForges();
+    CheckStore();
     if (settings_.concurrent_tasks_per_repo > settings_.concurrent_tasks &&
         reading_.lines.contains("limits.tasks_per_repo")) {
       Warn("limits.tasks_per_repo", "is more than limits.tasks, which decides");
@@ -97,7 +100,8 @@ class Checker {
   // The agent must never hold what signs for the bot, also not by another name (T25).
   void CheckSecrets() {
     const std::set<std::string> own = BotVariables(settings_);
-    std::set<std::string> values;
+    std::set<std::string> values = {settings_.store_password.value};
+    if (settings_.store.value != "sqlite") values.insert(settings_.store.value);
     for (const ForgeSettings& forge : settings_.forges) {
       values.insert(forge.token.value);
       values.insert(forge.webhook_secret.value);
@@ -133,6 +137,13 @@ class Checker {
       if (!forge.token.value.empty() && forge.token.value == forge.webhook_secret.value) {
         Fault(at + ".webhook_secret", "is the token; everybody who signs webhooks would hold it");
       }
+    }
+  }
+
+  void CheckStore() {
+    if (settings_.store.value != "sqlite") return;
+    for (const char* setting : {"store_password", "store_pgbouncer"}) {
+      if (reading_.lines.contains(setting)) Warn(setting, "has no effect: store is sqlite");
     }
   }
 

@@ -73,7 +73,11 @@ struct NodeSettings {
 struct Settings {
   std::filesystem::path source;    ///< the file that was read; for messages
   std::filesystem::path data_dir;  ///< database, mirrors, workspaces, logs
-  std::string store = "sqlite";    ///< "sqlite" = data_dir/swage.db
+  /// value: "sqlite" (data_dir/swage.db) or a postgres:// URL, which may hold a password;
+  /// reference: the same without it, for people.
+  SecretValue store{"sqlite", "sqlite"};
+  SecretValue store_password;    ///< when given, in place of the URL's
+  bool store_pgbouncer = false;  ///< a pooler of transactions stands before the database
 
   NodeSettings node;
   std::string listen = "127.0.0.1:8420";     ///< webhooks, /healthz, /readyz

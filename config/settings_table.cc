@@ -209,10 +209,27 @@ const std::vector<Setting<Settings>>& ServerTable() {
           PathRule{}, [](auto& s) -> auto& { return s.data_dir; }),
       Declare<Settings>(
           {.path = "store",
-           .manual = "The database. `sqlite` is `swage.db` in `data_dir`, with the folder "
-                     "`swage.db.bodies` that belongs to it.",
-           .example = "sqlite"},
-          ChoiceRule{{"sqlite"}}, [](auto& s) -> auto& { return s.store; }),
+           .manual =
+               "The database. `sqlite` is `swage.db` in `data_dir`, with the folder "
+               "`swage.db.bodies` that belongs to it, for one process. "
+               "`postgres://USER:PASSWORD@HOST:PORT/DATABASE` is a PostgreSQL database (14 or "
+               "newer) that many processes share; options as in libpq, for example "
+               "`?sslmode=verify-full` or `?host=/run/postgresql`. `env:NAME` and "
+               "`file:PATH` name where such a URL is kept.",
+           .example = "postgres://swage@db.example.com/swage"},
+          StoreRule{}, [](auto& s) -> auto& { return s.store; }),
+      Declare<Settings>(
+          {.path = "store_password",
+           .manual = "The password of the PostgreSQL database, when the URL has none.",
+           .example = "file:/etc/swage/database-password"},
+          SecretRule{}, [](auto& s) -> auto& { return s.store_password; }),
+      Declare<Settings>(
+          {.path = "store_pgbouncer",
+           .manual =
+               "A pooler that hands out sessions per transaction stands before PostgreSQL: nothing "
+               "is kept in a session, and other nodes' work is found by polling alone.",
+           .example = "true"},
+          BoolRule{}, [](auto& s) -> auto& { return s.store_pgbouncer; }),
       Declare<Settings>(
           {.path = "node.name",
            .manual = "What this process is called among those that share a database. No two may "

@@ -11,14 +11,11 @@
 #include <vector>
 
 #include "config/base/ids.h"
+#include "pipeline/store/store.h"
 
 namespace swage {
 
-enum class HintTopic {
-  kDeliveries,  ///< new rows in the inbox
-  kTasks,       ///< something may be claimed
-  kEffects,     ///< something may be published
-};
+using HintTopic = Topic;
 inline constexpr std::size_t kHintTopics = 3;
 
 class Hints {

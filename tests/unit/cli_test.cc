@@ -26,12 +26,14 @@ class CliTest : public testing::Test {
       demo_ = options;
       return 8;
     };
+    actions.look_at_store = look_at_store_;
     actions.demo_forges = {"one", "two"};
     out_.str("");
     err_.str("");
     return RunCli(static_cast<int>(args.size()), args.data(), actions, out_, err_);
   }
 
+  std::function<Result<std::string>(const Settings&)> look_at_store_;
   std::optional<ServeOptions> serve_;
   std::optional<DemoOptions> demo_;
   std::ostringstream out_;
@@ -142,6 +144,21 @@ TEST_F(ConfigCheckTest, SaysWhatWouldBeUsedWithoutSecrets) {
   EXPECT_NE(out_.str().find("command: /usr/bin/sh"), std::string::npos);
   EXPECT_NE(out_.str().find("env:SWAGE_TEST_SECRET"), std::string::npos);
   EXPECT_EQ(out_.str().find("canary"), std::string::npos);
+}
+
+TEST_F(ConfigCheckTest, SaysWhatTheDatabaseIsOrWhyItCannotBeUsed) {
+  look_at_store_ = [](const Settings& settings) -> Result<std::string> {
+    return settings.store.value + ", and it is there";
+  };
+  EXPECT_EQ(Check("{command: [sh, x]}"), kExitOk) << err_.str();
+  EXPECT_NE(out_.str().find("store      sqlite, and it is there"), std::string::npos) << out_.str();
+  look_at_store_ = [](const Settings&) -> Result<std::string> {
+    return MakeError(ErrorCode::kUnavailable, "cannot connect: nobody is there");
+  };
+  EXPECT_EQ(Check("{command: [sh, x]}"), kExitFailed);
+  EXPECT_NE(err_.str().find("the database cannot be used: cannot connect: nobody is there"),
+            std::string::npos)
+      << err_.str();
 }
 
 TEST_F(ConfigCheckTest, SaysWhenTheAgentIsNotThere) {

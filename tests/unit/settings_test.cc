@@ -224,6 +224,46 @@ TEST_F(SettingsTest, RegistersSecretsWithTheRedactor) {
   EXPECT_TRUE(redactor_.Contains("hook-0123456789"));
 }
 
+TEST_F(SettingsTest, ReadsADatabaseUrlAndKeepsItsPasswordBack) {
+  const auto s = Load(Minimal("store: postgres://bot:s3cr%23et@db:5432/swage?sslmode=require\n"));
+  ASSERT_TRUE(s.ok()) << s.error().message;
+  EXPECT_EQ(s->store.value, "postgres://bot:s3cr%23et@db:5432/swage?sslmode=require");
+  EXPECT_EQ(s->store.reference, "postgres://bot@db:5432/swage");
+  EXPECT_EQ(redactor_.Apply("s3cr%23et s3cr#et"), "[redacted] [redacted]");
+  const auto socket = Load(Minimal(
+      "store: postgresql:///swage?host=/run/postgresql&password=hidden-here\nstore_pgbouncer: "
+      "true\n"));
+  ASSERT_TRUE(socket.ok()) << socket.error().message;
+  EXPECT_EQ(socket->store.reference, "postgresql:///swage");
+  EXPECT_TRUE(socket->store_pgbouncer);
+  EXPECT_TRUE(redactor_.Contains("hidden-here"));
+}
+
+TEST_F(SettingsTest, TakesTheDatabaseAndItsPasswordByReference) {
+  Write("db", "postgres://bot:from-a-file@db/swage\n");
+  const auto s = Load(Minimal("store: file:db\nstore_password: env:SWAGE_TEST_HOOK\n"));
+  ASSERT_TRUE(s.ok()) << s.error().message;
+  EXPECT_EQ(s->store.value, "postgres://bot:from-a-file@db/swage");
+  EXPECT_EQ(s->store.reference, "file:db");
+  EXPECT_EQ(s->store_password.value, "hook-0123456789");
+  EXPECT_TRUE(redactor_.Contains("from-a-file"));
+  EXPECT_EQ(Load(kMinimal)->store.value, "sqlite");
+  ForgetSecretVariables(*s);
+  EXPECT_EQ(std::getenv("SWAGE_TEST_HOOK"), nullptr);
+}
+
+TEST_F(SettingsTest, RefusesOtherDatabasesWithoutRepeatingThem) {
+  for (const char* store : {"mysql://bot:pass-word-1@db/x", "bot:pass-word-1@db", "file:none"}) {
+    const std::string said = Faults(Minimal("store: " + std::string(store) + "\n"));
+    EXPECT_NE(said.find("store: "), said.npos) << store;
+    EXPECT_EQ(said.find("pass-word-1"), said.npos) << said;
+  }
+  const auto useless = Load(Minimal("store_pgbouncer: true\n"));
+  ASSERT_TRUE(useless.ok());
+  ASSERT_EQ(useless->warnings.size(), 1U);
+  EXPECT_NE(useless->warnings[0].find("store_pgbouncer: has no effect"), std::string::npos);
+}
+
 TEST_F(SettingsTest, RefusesUnusableSecrets) {
   Write("short", "abc\n");
   Write("lines", "abcdefgh\nijklmnop");
