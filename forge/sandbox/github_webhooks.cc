@@ -36,6 +36,8 @@ class Describer {
         return AboutIssue("closed");
       case Happening::kIssueReopened:
         return AboutIssue("reopened");
+      case Happening::kIssueDeleted:
+        return AboutIssue("deleted");
       case Happening::kLabelsChanged:
         return AboutLabels();
       case Happening::kNoteCreated:

@@ -376,7 +376,8 @@ std::vector<Payload> DescribeEvent(World& world, const Event& event, const std::
       return ReviewPayloads(scene);
     case Happening::kPush:
       return {PushPayload(scene)};
-    case Happening::kNoteDeleted:  // GitLab sends no hook for these
+    case Happening::kIssueDeleted:  // GitLab sends no hook for these
+    case Happening::kNoteDeleted:
     case Happening::kStatus:
     case Happening::kPing:
       return {};

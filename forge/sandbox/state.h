@@ -97,6 +97,17 @@ struct Review {
   WallTime submitted_at{};
 };
 
+/// Something that a person did to an issue or pull, as the forges' event lists tell it afterwards.
+struct Act {
+  enum class Kind { kLabeled, kUnlabeled, kClosed, kReopened, kMerged, kRenamed, kDescribed };
+  Id id = 0;
+  Kind kind = Kind::kLabeled;
+  Id actor = 0;
+  std::string label;   ///< of kLabeled, kUnlabeled
+  std::string before;  ///< kRenamed: the old title
+  WallTime at{};
+};
+
 struct Issue {
   Id id = 0;
   std::int64_t number = 0;
@@ -114,6 +125,7 @@ struct Issue {
   Id closed_by = 0;
   std::vector<Note> notes;
   std::vector<Award> awards;
+  std::vector<Act> acts;  ///< oldest first
 };
 
 /// A pull request is an issue with a branch.
@@ -190,6 +202,7 @@ struct Repo {
   Id id = 0;
   std::string owner;  ///< GitHub: login; GitLab: group path, possibly "group/sub"
   std::string name;
+  std::vector<std::string> former_paths;  ///< renamed from; they redirect
   std::string description;
   std::string default_branch = "main";
   bool is_private = false;
@@ -200,6 +213,7 @@ struct Repo {
   std::map<Id, Role> members;
   std::vector<Label> labels;
   std::map<std::int64_t, Issue> issues;  ///< by number (GitLab: iid)
+  std::int64_t deleted_issue = 0;        ///< the largest number that was deleted
   std::map<std::int64_t, Pull> pulls;    ///< by number (GitLab: iid)
   std::vector<Hook> hooks;
   std::vector<Status> statuses;  ///< oldest first

@@ -4,7 +4,7 @@
 // also raises the event from which the dialect makes its webhooks. Operations check what every
 // forge checks (existence, roles are the caller's business); dialect-specific validation stands in
 // the dialects. NOT thread-safe: SandboxForge holds its one mutex around every use. References to
-// users, repositories, issues and pulls stay valid (nothing is ever erased from their maps); notes
+// users, repositories, issues and pulls stay valid (only DeleteIssue erases from their maps); notes
 // may move.
 #pragma once
 
@@ -28,6 +28,7 @@ enum class Happening {
   kIssueEdited,
   kIssueClosed,
   kIssueReopened,
+  kIssueDeleted,   ///< raised while it can still be described
   kLabelsChanged,  ///< of an issue or pull: labels_before, labels_after
   kNoteCreated,    ///< `note` on an issue or pull (not on a line)
   kNoteEdited,     ///< body_before
@@ -116,6 +117,7 @@ class World {
   User* FindUserByToken(std::string_view token);
   Repo* FindRepo(std::string_view path);  ///< "owner/name"; letter case ignored
   Repo* FindRepo(Id id);
+  Repo* FindFormerRepo(std::string_view path);        ///< by a path that it was renamed from
   Issue* FindIssue(Repo& repo, std::int64_t number);  ///< issues only
   Pull* FindPull(Repo& repo, std::int64_t number);
   /// Either; GitHub addresses pulls as issues.
@@ -148,6 +150,10 @@ class World {
   /// One commit with these files on `main`. Errors: kConflict.
   Result<Repo*> AddRepoFromFiles(std::string_view path,
                                  const std::map<std::string, std::string>& files);
+  /// The old path redirects until another repository takes it. Errors: kConflict.
+  Result<void> RenameRepo(Repo& repo, std::string_view path);
+  /// The issue is gone, as if it had never been; its number is not used again.
+  void DeleteIssue(Repo& repo, const User& actor, std::int64_t number);
   Label& EnsureLabel(Repo& repo, std::string_view name, std::string_view color = "ededed",
                      std::string_view description = "");
 
@@ -206,6 +212,9 @@ class World {
   /// The labels as the repository spells them, made where missing, each once.
   std::vector<std::string> Known(Repo& repo, const std::vector<std::string>& labels);
   Event EventOn(const Repo& repo, const User& actor, const Issue& issue, Happening what) const;
+  void Record(Issue& issue, const User& actor, Act::Kind kind, std::string_view label = "",
+              std::string_view before = "");
+  void RecordLabels(Issue& issue, const User& actor, const std::vector<std::string>& before);
   void SetOpen(Repo& repo, const User& actor, Issue& issue, bool open,
                std::string_view state_reason);
   void SetDraft(Repo& repo, const User& actor, Issue& issue, bool draft);
