@@ -51,6 +51,10 @@ INSERT INTO effects (task_id, repo, kind, ordinal, key, payload, epoch, not_befo
   (NULL, 1, 'comment', 0, 'comment:9', '{}', 0, 0, 6, 6);
 INSERT INTO timeline (task_id, at_us, kind, detail) VALUES (3, 7, 'received', 'asked for');
 )"},
+    {5, R"(
+INSERT INTO polls (key, cursor, etag, updated_at_us) VALUES ('changes:forge:7', '5', 'e', 5);
+INSERT INTO label_tasks (task_id) VALUES (1);
+)"},
 };
 
 // What the two engines keep in columns of their own.

@@ -84,6 +84,7 @@ class PlanApplier {
                       task.requester.is_bot, task.profile, branch, tx_.engine_now, tx_.now));
     result_.created = true;
     SWAGE_RETURN_IF_ERROR(tx_.db.Run("AddTaskText", result_.task, task.text.body, task.text.hash));
+    if (task.by_label) SWAGE_RETURN_IF_ERROR(tx_.db.Run("SetByLabel", result_.task));
     // The story begins when the delivery came, not when it was decided.
     SWAGE_RETURN_IF_ERROR(tx_.db.Run("AddTimeline", result_.task, received_, timeline::kReceived,
                                      timeline::Received(task.requester.login, generation)));
@@ -103,6 +104,8 @@ class PlanApplier {
         return End(task, TaskState::kClosed, change);
       case TaskChangeKind::kMerge:
         return End(task, TaskState::kMerged, change);
+      case TaskChangeKind::kPause:
+        return End(task, TaskState::kWaiting, change);
     }
     CheckFailed(__FILE__, __LINE__, "a value outside its enum");
   }
@@ -119,6 +122,10 @@ class PlanApplier {
       SWAGE_RETURN_IF_ERROR(
           tx_.db.Run("SetTaskText", task.id, change.text->body, change.text->hash));
     }
+    if (!change.adopt.value.empty()) {
+      SWAGE_RETURN_IF_ERROR(tx_.db.Run("AdoptHead", task.id, change.adopt));
+    }
+    SWAGE_RETURN_IF_ERROR(tx_.db.Run(change.by_label ? "SetByLabel" : "SetByCommand", task.id));
     return Requeue(tx_, task, change.run_kind, change.actor);
   }
 
