@@ -10,6 +10,7 @@
 #include "pipeline/command.h"
 #include "pipeline/effects.h"
 #include "pipeline/messages.h"
+#include "pipeline/takeover.h"
 
 namespace swage {
 namespace {
@@ -31,19 +32,6 @@ const Actor* EventActor(const Event& event) {
         }
       },
       event);
-}
-
-// "swage" -> "", "swage:docs" -> "docs"; nothing for other labels.
-std::optional<std::string> TriggerProfile(const std::vector<std::string>& labels,
-                                          std::string_view trigger) {
-  for (const std::string& label : labels) {
-    if (EqualsIgnoreCase(label, trigger)) return "";
-    if (label.size() > trigger.size() + 1 && label[trigger.size()] == ':' &&
-        EqualsIgnoreCase(std::string_view(label).substr(0, trigger.size()), trigger)) {
-      return label.substr(trigger.size() + 1);
-    }
-  }
-  return std::nullopt;
 }
 
 NewEffect ReactionTo(const RepoRef& repo, const Thread& thread, std::string_view comment_id,
@@ -81,6 +69,14 @@ RunKind ResumeKind(const Task& task) {
   return HasPullRequest(task) ? RunKind::kFix : RunKind::kImplement;
 }
 
+// Somebody pushed to our branch and then asked us to go on: from there.
+CommitSha HeadToAdopt(const IntakeFacts& facts) {
+  const bool theirs = facts.task && facts.pull && facts.task->pr_number == facts.pull->number &&
+                      facts.pull->state == PullRequestState::kOpen && !facts.pull->from_fork &&
+                      facts.pull->head_sha != facts.task->pushed;
+  return theirs ? facts.pull->head_sha : CommitSha{};
+}
+
 // --- starting: shared by the label and by `run`
 // ------------------------------------------------------------
 
@@ -89,6 +85,7 @@ struct StartRequest {
   const Actor& actor;
   const Issue& text;  ///< as it was when the actor asked
   std::string profile;
+  bool by_label = false;
 };
 
 enum class StartOutcome { kStarted, kWorking, kInReview };
@@ -106,7 +103,8 @@ StartOutcome PlanStart(const StartRequest& request, const IntakeFacts& facts,
   }
   if (task && (task->state == TaskState::kFailed || task->state == TaskState::kCancelled)) {
     plan.changes.push_back({task->id, TaskChangeKind::kRequeue, ResumeKind(*task), "",
-                            request.actor.login, "", Freeze(request.text)});
+                            request.actor.login, "", Freeze(request.text), HeadToAdopt(facts),
+                            request.by_label});
     plan.effects.push_back(StickyFor(request.repo, task->id));
     plan.outcome = "started again";
     return StartOutcome::kStarted;
@@ -119,6 +117,7 @@ StartOutcome PlanStart(const StartRequest& request, const IntakeFacts& facts,
   fresh.requester = request.actor;
   fresh.profile = request.profile;
   fresh.branch_prefix = rules.branch_prefix;
+  fresh.by_label = request.by_label;
   fresh.new_generation = task.has_value();  // merged or closed before: a human asks for another one
   plan.task = std::move(fresh);
   plan.effects_for_new_task.push_back(StickyFor(request.repo, TaskId{}));
@@ -145,23 +144,43 @@ IntakePlan DecideUnlabeled(const IssueUnlabeled& e, const IntakeFacts& facts,
   return Cancel(*facts.task, e.actor, messages::LabelRemovedBy(e.actor.login));
 }
 
+NewEffect AnswerToLabel(const IssueLabeled& e, const Actor& actor, const std::string& key,
+                        std::string_view sentence) {
+  const Thread thread{ThreadKind::kIssue, e.issue.number};
+  const std::string marker = messages::ReplyMarker(key);
+  return {EffectKind::kComment, fmt::format("reply:{}:{}:{}", e.repo.forge, e.repo.id, key), e.repo,
+          TaskId{},
+          Encode(CommentEffect{thread, marker, messages::Answer(marker, actor.login, sentence)})};
+}
+
+// Nobody approved a text that was edited after the label was set: whoever set it is asked again
+// (T18).
+IntakePlan AskAgain(const IssueLabeled& e, const IntakeFacts& facts, const IntakeRules& rules) {
+  IntakePlan plan = Ignore("the text was edited after the label was set");
+  plan.command_key = CommandKey(e, facts);
+  plan.effects.push_back(
+      AnswerToLabel(e, facts.labelling->act.actor,
+                    fmt::format("label-edited-{}-{}", e.issue.number, facts.labelling->act.id),
+                    messages::EditedSinceLabelled(rules.trigger_label, rules.command_prefix)));
+  return plan;
+}
+
 IntakePlan DecideLabeled(const IssueLabeled& e, const IntakeFacts& facts,
                          const IntakeRules& rules) {
   const auto profile = TriggerProfile(e.added, rules.trigger_label);
   if (!profile) return DecideUnlabeled({e.repo, e.actor, e.issue, e.removed}, facts, rules);
-  const Admission admission = Admit(e.repo, e.actor, facts.role, facts.self, rules);
+  // I14: what a poll found has an author only if the forge names one.
+  if (e.found && !facts.labelling) return Ignore("the forge does not say who set the label");
+  const Actor& actor = facts.labelling ? facts.labelling->act.actor : e.actor;
+  const Admission admission = Admit(e.repo, actor, facts.role, facts.self, rules);
   if (!admission.admitted) {
     IntakePlan plan = Ignore(admission.why);
     if (admission.tell) {
-      const Thread thread{ThreadKind::kIssue, e.issue.number};
-      const std::string key = fmt::format("label-refused-{}-{}", e.issue.number, e.actor.id);
-      const std::string marker = messages::ReplyMarker(key);
+      // One setting of the label, one decision.
+      if (facts.labelling) plan.command_key = CommandKey(e, facts);
       plan.effects.push_back(
-          {EffectKind::kComment, fmt::format("reply:{}:{}:{}", e.repo.forge, e.repo.id, key),
-           e.repo, TaskId{},
-           Encode(CommentEffect{thread, marker,
-                                messages::Answer(marker, e.actor.login,
-                                                 messages::MayNot(facts.role, rules.min_role))})});
+          AnswerToLabel(e, actor, fmt::format("label-refused-{}-{}", e.issue.number, actor.id),
+                        messages::MayNot(facts.role, rules.min_role)));
     }
     return plan;
   }
@@ -170,11 +189,12 @@ IntakePlan DecideLabeled(const IssueLabeled& e, const IntakeFacts& facts,
   if (!TriggerProfile(facts.issue->labels, rules.trigger_label)) {
     return Ignore("the label was removed again");
   }
+  // A webhook shows the text that its author saw; of any other labelling it is what stands now.
+  const bool told = !e.found && actor.id == e.actor.id;
+  if (!told && facts.labelling->edited_since) return AskAgain(e, facts, rules);
   IntakePlan plan;
-  const std::string& when = e.issue.updated_at.empty() ? facts.body_digest : e.issue.updated_at;
-  plan.command_key =
-      fmt::format("label:{}:{}:{}:{}", e.repo.forge, e.repo.id, e.issue.number, when);
-  const StartRequest request{e.repo, e.actor, e.issue, *profile};
+  plan.command_key = CommandKey(e, facts);
+  const StartRequest request{e.repo, actor, told ? e.issue : *facts.issue, *profile, true};
   if (PlanStart(request, facts, rules, plan) == StartOutcome::kStarted) {
     plan.effects.push_back(
         ReactionTo(e.repo, {ThreadKind::kIssue, e.issue.number}, "", Reaction::kEyes));
@@ -186,6 +206,28 @@ IntakePlan DecideGone(const IssueGone& e, const IntakeFacts& facts) {
   if (!facts.task || !IsActive(facts.task->state)) return Ignore("nothing to stop");
   if (facts.issue && facts.issue->open) return Ignore("the issue is open again");
   return Cancel(*facts.task, e.actor, messages::IssueGoneReason(e.reason, e.actor.login));
+}
+
+// F8: the branch is theirs until somebody asks the bot to go on. In the middle of publishing it is
+// the bot's own push that shows, unless the forge names somebody else.
+IntakePlan DecidePushed(const PullRequestPushed& e, const IntakeFacts& facts,
+                        const IntakeRules& rules) {
+  if (!facts.task || facts.task->pr_number != e.number) return Ignore("not our pull request");
+  const Task& task = *facts.task;
+  if (!facts.pull || facts.pull->state != PullRequestState::kOpen) {
+    return Ignore("the pull request is closed");
+  }
+  if (facts.pull->head_sha == task.pushed) return Ignore("our own push");
+  const bool at_rest = task.state == TaskState::kInReview;
+  const bool at_work = task.state == TaskState::kQueued || task.state == TaskState::kRunning;
+  if (!at_rest && !(at_work && !e.actor.id.empty())) return Ignore("nothing to pause");
+  IntakePlan plan;
+  plan.outcome = messages::HumanTookOver();
+  plan.changes.push_back(
+      {task.id, TaskChangeKind::kPause, RunKind::kFix, "", e.actor.login, plan.outcome});
+  plan.effects.push_back(StickyFor(task.repo, task.id));
+  plan.effects.push_back(TakenOver(task, rules.command_prefix));
+  return plan;
 }
 
 IntakePlan DecidePullClosed(const PullRequestClosed& e, const IntakeFacts& facts) {
@@ -209,7 +251,7 @@ class CommandDecision {
  public:
   CommandDecision(const CommentCreated& event, const IntakeFacts& facts, const IntakeRules& rules)
       : e_(event), facts_(facts), rules_(rules), marker_(messages::ReplyMarker(event.comment.id)) {
-    plan_.command_key = fmt::format("comment:{}:{}:{}", e_.repo.forge, e_.repo.id, e_.comment.id);
+    plan_.command_key = CommandKey(event, facts);
   }
 
   IntakePlan Refuse(std::string_view sentence) {
@@ -271,7 +313,7 @@ class CommandDecision {
     const bool open = facts_.issue && facts_.issue->open && e_.thread_open;
     if (!open) return Refuse(messages::ThreadClosed());
     const Issue& text = e_.issue ? *e_.issue : *facts_.issue;
-    switch (PlanStart({e_.repo, e_.actor, text, ""}, facts_, rules_, plan_)) {
+    switch (PlanStart({e_.repo, e_.actor, text, "", false}, facts_, rules_, plan_)) {
       case StartOutcome::kWorking:
         return Refuse(messages::AlreadyWorking(*facts_.task));
       case StartOutcome::kInReview:
@@ -288,6 +330,7 @@ class CommandDecision {
     React(Reaction::kRocket);
     plan_.changes.push_back(
         {task.id, kind, run_kind, std::move(remark), e_.actor.login, std::move(reason)});
+    if (kind == TaskChangeKind::kRequeue) plan_.changes.back().adopt = HeadToAdopt(facts_);
     plan_.effects.push_back(StickyFor(task.repo, task.id));
     plan_.outcome = std::move(outcome);
     return std::move(plan_);
@@ -378,6 +421,17 @@ std::optional<Role> ParseRole(std::string_view name) {
   return std::nullopt;
 }
 
+std::string CommandKey(const Event& event, const IntakeFacts& facts) {
+  if (const auto* e = std::get_if<CommentCreated>(&event)) {
+    return fmt::format("comment:{}:{}:{}", e->repo.forge, e->repo.id, e->comment.id);
+  }
+  const auto* e = std::get_if<IssueLabeled>(&event);
+  if (e == nullptr) return "";
+  const std::string& told = e->issue.updated_at.empty() ? facts.body_digest : e->issue.updated_at;
+  return fmt::format("label:{}:{}:{}:{}", e->repo.forge, e->repo.id, e->issue.number,
+                     facts.labelling ? "#" + facts.labelling->act.id : told);
+}
+
 FrozenText Freeze(const Issue& issue) {
   FrozenText text;
   text.title = StripHidden(StripControl(ToValidUtf8(issue.title)));
@@ -396,7 +450,12 @@ Screening Screen(const Event& event, const IntakeRules& rules, const Actor& self
     return Boring(fmt::format("{} is not on the allow-list", repo->path));
   }
   const Actor* actor = EventActor(event);
-  if (actor == nullptr || actor->id.empty()) return Boring("the payload names no actor");
+  const auto* labeled = std::get_if<IssueLabeled>(&event);
+  const bool nameless =
+      (labeled != nullptr && labeled->found) || std::holds_alternative<PullRequestPushed>(event);
+  if (actor == nullptr || (actor->id.empty() && !nameless)) {
+    return Boring("the payload names no actor");
+  }
   const bool own = actor->id == self.id;
   // Our own pull request may be merged with our own token by a human's tool; every other echo is
   // noise.
@@ -443,6 +502,7 @@ IntakePlan Decide(const Event& event, const IntakeFacts& facts, const IntakeRule
     IntakePlan operator()(const IssueUnlabeled& e) { return DecideUnlabeled(e, facts, rules); }
     IntakePlan operator()(const IssueGone& e) { return DecideGone(e, facts); }
     IntakePlan operator()(const PullRequestClosed& e) { return DecidePullClosed(e, facts); }
+    IntakePlan operator()(const PullRequestPushed& e) { return DecidePushed(e, facts, rules); }
     IntakePlan operator()(const CommentCreated& e) { return DecideComment(e, facts, rules); }
     IntakePlan operator()(const Ignored& e) { return Ignore(e.why); }
   };

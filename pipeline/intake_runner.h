@@ -13,7 +13,7 @@
 #include "config/base/log.h"
 #include "config/settings.h"
 #include "forge/forge.h"
-#include "pipeline/intake.h"
+#include "pipeline/intake_gate.h"
 #include "pipeline/publisher.h"
 #include "pipeline/store/store.h"
 
@@ -36,9 +36,6 @@ class IntakeRunner {
 
  private:
   Result<IntakePlan> DecideOne(const Delivery& delivery);
-  Result<IntakeFacts> Gather(const Event& event, const Delivery& delivery, Forge& forge,
-                             const Actor& self);
-  Result<Actor> Self(Forge& forge);
   Result<void> Settle(const Delivery& delivery, const IntakePlan& plan);
   Result<void> Postpone(const Delivery& delivery, const Error& error);
   Result<void> Defer(const Delivery& delivery, const Error& error);
@@ -46,11 +43,9 @@ class IntakeRunner {
 
   Store& store_;
   std::map<std::string, const WebhookDialect*> dialects_;
-  ForgeLookup forges_;
-  std::map<std::string, IntakeRules> rules_;
+  IntakeGate gate_;
   Log& log_;
   Hooks hooks_;
-  std::map<std::string, Actor> selves_;
 };
 
 }  // namespace swage

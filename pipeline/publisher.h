@@ -31,6 +31,7 @@ using ForgeLookup = std::function<Forge*(std::string_view name)>;
 struct PublisherOptions {
   std::string public_url;
   std::string command_prefix;
+  std::string trigger_label = "swage";
 };
 
 class Publisher {
@@ -64,6 +65,8 @@ class Publisher {
   Result<Done> PerformReview(const Effect& effect, Forge& forge);
   Result<Done> PerformResolve(const Effect& effect, Forge& forge);
   Result<void> CheckStillWanted(const Effect& effect, Forge& forge);
+  Error EndTask(const Task& task, TaskChangeKind kind, const std::string& reason,
+                std::vector<NewEffect> effects);
   Result<void> NoteFailure(const Effect& effect, const Error& error);
 
   Store& store_;

@@ -21,7 +21,8 @@ PublisherRole::PublisherRole(NodeParts parts)
     : parts_(std::move(parts)),
       publisher_(parts_.store, parts_.workspaces, parts_.forges, parts_.redactor, parts_.log,
                  parts_.clock,
-                 PublisherOptions{parts_.settings.public_url, parts_.settings.command_prefix}),
+                 PublisherOptions{parts_.settings.public_url, parts_.settings.command_prefix,
+                                  parts_.settings.trigger_label}),
       intake_(parts_.store, parts_.dialects, parts_.forges, parts_.settings, parts_.log,
               IntakeRunner::Hooks{[this] {
                                     parts_.hints.Give(HintTopic::kTasks);
