@@ -253,7 +253,14 @@ std::string RenderIndex(const IndexView& view, WallTime now) {
     if (group.rows.empty() && group.empty.empty()) continue;
     groups.push_back(GroupValues(group, now));
   }
+  std::vector<Values> alarms;
+  for (const std::string& alarm : view.alarms) {
+    Values row;
+    row.Text("alarm", alarm);
+    alarms.push_back(std::move(row));
+  }
   Values v;
+  v.List("alarms", std::move(alarms));
   v.List("groups", std::move(groups));
   return Render("index.mustache", v, "Swage", "/events?after=" + std::to_string(view.last_event));
 }

@@ -27,6 +27,7 @@ struct TaskGroup {
 };
 
 struct IndexView {
+  std::vector<std::string> alarms;  ///< what somebody has to look after, one sentence each
   std::vector<TaskGroup> groups;
   std::int64_t last_event = 0;  ///< timeline id up to which the page is fresh
 };

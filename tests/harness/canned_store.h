@@ -27,6 +27,8 @@ class CannedStore final : public StubStore {
   Result<std::vector<TimelineEntry>> ListTimeline(TaskId task, std::int64_t after,
                                                   int limit) override;
   Result<StoreCounts> Counts() override { return StoreCounts{}; }
+  Result<std::vector<PollMark>> ListPolls(std::string_view, int) override { return alarms; }
+  std::vector<PollMark> alarms;  ///< set before the server starts
 
  private:
   std::mutex mutex_;
