@@ -22,7 +22,7 @@ Result<bool> ApplyNext(Connection& db, const std::vector<sql::Migration>& migrat
   if (next == nullptr) return false;
   const auto applied = db.Script(std::string(next->sql));
   if (!applied.ok()) return applied.error().With(next->name);
-  SWAGE_RETURN_IF_ERROR(sql::NoteMigration(db, *next, transaction.now()));
+  SWAGE_RETURN_IF_ERROR(sql::NoteMigration(db, *next, transaction.Now()));
   SWAGE_RETURN_IF_ERROR(transaction.Commit());
   return true;
 }

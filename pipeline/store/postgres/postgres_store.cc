@@ -11,6 +11,7 @@
 #include <optional>
 #include <utility>
 
+#include "pipeline/store/postgres/claims.h"
 #include "pipeline/store/postgres/database.h"
 #include "pipeline/store/postgres/inbox.h"
 #include "pipeline/store/postgres/listener.h"
@@ -51,26 +52,40 @@ class PostgresStore final : public sql::SqlStore {
     });
   }
 
+  Result<std::optional<Claimed>> ClaimTask(std::string_view node, std::chrono::milliseconds lease,
+                                           const ClaimLimits& limits) override {
+    if (node.empty() || !CanBeFar(limits)) return SqlStore::ClaimTask(node, lease, limits);
+    std::optional<WallTime> now;
+    if (engine_clock_.has_value()) now = engine_clock_->Now();
+    SWAGE_ASSIGN_OR_RETURN(QuickClaim quick, Write("claim task", [&](sql::Tx& tx) {
+                             return ClaimQuickly(tx, now, node, lease, limits);
+                           }));
+    if (!quick.decided) return SqlStore::ClaimTask(node, lease, limits);
+    return std::move(quick.claimed);
+  }
+
   void OnNews(std::function<void(Topic)> tell) override {
     if (listener_.has_value()) listener_->OnNews(std::move(tell));
   }
 
  private:
   Result<void> RunWrite(const Writes& work) override {
-    return database_.Write([&](Connection& db, WallTime now) {
+    return database_.Write([&](Connection& db, const Database::Now& now) {
       sql::Tx tx{db, clock_.Now(), EngineTime(now)};
       return work(tx);
     });
   }
   Result<void> RunRead(const Reads& work) override {
-    return database_.Read([&](Connection& db, WallTime now) { return work(db, EngineTime(now)); });
+    return database_.Read(
+        [&](Connection& db, const Database::Now& now) { return work(db, EngineTime(now)); });
   }
   void Announce(Topic topic) override {
     if (listener_.has_value()) listener_->Announce(topic);
   }
 
-  WallTime EngineTime(WallTime database_time) const {
-    return engine_clock_.has_value() ? engine_clock_->Now() : database_time;
+  sql::EngineTime EngineTime(const Database::Now& database_time) const {
+    if (engine_clock_.has_value()) return engine_clock_->Now();
+    return sql::EngineTime(database_time);
   }
 
   const Clock& clock_;

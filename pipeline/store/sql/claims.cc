@@ -35,25 +35,21 @@ Result<void> Bury(Tx& tx, TaskId id) {
       "given up after {} attempts: each time the worker was lost before it had a result",
       task.attempt);
   SWAGE_RETURN_IF_ERROR(MoveTask(tx, task, TaskState::kFailed, reason));
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("RaiseEpoch", id));
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("RaiseEpoch", id));
   SWAGE_RETURN_IF_ERROR(
       AddTimeline(tx, id, timeline::kFailed, timeline::Moved(TaskState::kFailed, reason)));
   return TouchSticky(tx, id);
 }
 
 Result<Claimed> Take(Tx& tx, TaskId id, std::string_view node, std::chrono::milliseconds lease) {
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("InterruptSteps", id, tx.now));
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("ClaimTask", id, node, tx.engine_now + lease, tx.now));
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("MarkRemarksSeen", id));
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("InterruptSteps", id, tx.now));
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("ClaimTask", id, node, tx.engine_now + lease, tx.now));
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("MarkRemarksSeen", id));
   Claimed claimed;
   SWAGE_ASSIGN_OR_RETURN(claimed.task, GetTask(tx.db, id));
   claimed.lease = {id, claimed.task.epoch, std::string(node)};
-  const auto cycle = [](Row& row) {
-    return CycleHistory{row.Small(), {row.Text()}, row.Bool(), row.Text()};
-  };
-  SWAGE_ASSIGN_OR_RETURN(claimed.history, tx.db.All("ListCycles", cycle, id, claimed.task.run));
-  const auto text = [](Row& row) { return row.Text(); };
-  SWAGE_ASSIGN_OR_RETURN(claimed.remarks, tx.db.All("ListRemarks", text, id));
+  SWAGE_ASSIGN_OR_RETURN(claimed.history, ListHistory(tx.db, id, claimed.task.run));
+  SWAGE_ASSIGN_OR_RETURN(claimed.remarks, ListRemarks(tx.db, id));
   SWAGE_RETURN_IF_ERROR(
       AddTimeline(tx, id, timeline::kClaimed, timeline::Claimed(node, claimed.task.attempt)));
   return claimed;
@@ -65,7 +61,7 @@ Result<std::optional<Claimed>> ClaimTask(Tx& tx, std::string_view node,
                                          std::chrono::milliseconds lease,
                                          const ClaimLimits& limits) {
   if (node.empty()) return MakeError(ErrorCode::kInvalid, "a claim needs the node's name");
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("LockClaims"));
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("LockClaims"));
   SWAGE_ASSIGN_OR_RETURN(const auto live, tx.db.Number("CountLiveLeases", tx.engine_now));
   if (live >= limits.concurrent) return std::optional<Claimed>();
   for (int buried = 0; buried < kMaxBuried; ++buried) {
@@ -80,6 +76,18 @@ Result<std::optional<Claimed>> ClaimTask(Tx& tx, std::string_view node,
   return std::optional<Claimed>();
 }
 
+Result<std::vector<CycleHistory>> ListHistory(Connection& db, TaskId task, int run) {
+  const auto read = [](Row& row) {
+    return CycleHistory{row.Small(), {row.Text()}, row.Bool(), row.Text()};
+  };
+  return db.All("ListCycles", read, task, run);
+}
+
+Result<std::vector<std::string>> ListRemarks(Connection& db, TaskId task) {
+  const auto read = [](Row& row) { return row.Text(); };
+  return db.All("ListRemarks", read, task);
+}
+
 Result<void> RenewLease(Tx& tx, const Lease& lease, std::chrono::milliseconds duration) {
   SWAGE_ASSIGN_OR_RETURN(const int changed, tx.db.Run("RenewLease", lease.task, lease.epoch,
                                                       lease.node, tx.engine_now + duration));
@@ -91,7 +99,7 @@ Result<int> ExpireAllLeases(Tx& tx) {
   const auto read = [](Row& row) { return TaskId{row.Int()}; };
   SWAGE_ASSIGN_OR_RETURN(const std::vector<TaskId> orphans, tx.db.All("ListLeased", read));
   for (const TaskId id : orphans) {
-    SWAGE_RETURN_IF_ERROR(tx.db.Run("InterruptSteps", id, tx.now));
+    SWAGE_RETURN_IF_ERROR(tx.db.Post("InterruptSteps", id, tx.now));
     SWAGE_RETURN_IF_ERROR(AddTimeline(tx, id, timeline::kInterrupted,
                                       "interrupted: the worker is gone, another one will go on"));
   }

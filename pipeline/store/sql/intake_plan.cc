@@ -46,8 +46,8 @@ class PlanApplier {
     }
     if (row->state != "pending") return false;
     received_ = row->received;
-    SWAGE_RETURN_IF_ERROR(tx_.db.Run("DecideDelivery", id, plan_.ignored ? "ignored" : "done",
-                                     timeline::OneLine(plan_.outcome), tx_.now));
+    SWAGE_RETURN_IF_ERROR(tx_.db.Post("DecideDelivery", id, plan_.ignored ? "ignored" : "done",
+                                      timeline::OneLine(plan_.outcome), tx_.now));
     decided_ = true;
     return true;
   }
@@ -83,10 +83,10 @@ class PlanApplier {
                       task.text.title, task.requester.id, task.requester.login,
                       task.requester.is_bot, task.profile, branch, tx_.engine_now, tx_.now));
     result_.created = true;
-    SWAGE_RETURN_IF_ERROR(tx_.db.Run("AddTaskText", result_.task, task.text.body, task.text.hash));
+    SWAGE_RETURN_IF_ERROR(tx_.db.Post("AddTaskText", result_.task, task.text.body, task.text.hash));
     // The story begins when the delivery came, not when it was decided.
-    SWAGE_RETURN_IF_ERROR(tx_.db.Run("AddTimeline", result_.task, received_, timeline::kReceived,
-                                     timeline::Received(task.requester.login, generation)));
+    SWAGE_RETURN_IF_ERROR(tx_.db.Post("AddTimeline", result_.task, received_, timeline::kReceived,
+                                      timeline::Received(task.requester.login, generation)));
     return Ok();
   }
 
@@ -115,9 +115,9 @@ class PlanApplier {
     }
     SWAGE_RETURN_IF_ERROR(AddRemark(task, change));
     if (change.text) {
-      SWAGE_RETURN_IF_ERROR(tx_.db.Run("SetTaskTitle", task.id, change.text->title));
+      SWAGE_RETURN_IF_ERROR(tx_.db.Post("SetTaskTitle", task.id, change.text->title));
       SWAGE_RETURN_IF_ERROR(
-          tx_.db.Run("SetTaskText", task.id, change.text->body, change.text->hash));
+          tx_.db.Post("SetTaskText", task.id, change.text->body, change.text->hash));
     }
     return Requeue(tx_, task, change.run_kind, change.actor);
   }
@@ -135,7 +135,7 @@ class PlanApplier {
 
   Result<void> AddRemark(const Task& task, const TaskChange& change) {
     if (change.remark.empty()) return Ok();
-    SWAGE_RETURN_IF_ERROR(tx_.db.Run("AddRemark", task.id, change.remark, change.actor, tx_.now));
+    SWAGE_RETURN_IF_ERROR(tx_.db.Post("AddRemark", task.id, change.remark, change.actor, tx_.now));
     return Ok();
   }
 
@@ -144,8 +144,8 @@ class PlanApplier {
     const std::string by = change.actor.empty() ? "" : fmt::format("by @{}", change.actor);
     const std::string reason = change.reason.empty() ? by : change.reason;
     SWAGE_RETURN_IF_ERROR(MoveTask(tx_, task, to, reason));
-    SWAGE_RETURN_IF_ERROR(tx_.db.Run("RaiseEpoch", task.id));
-    SWAGE_RETURN_IF_ERROR(tx_.db.Run("SupersedeEffects", task.id, tx_.now));
+    SWAGE_RETURN_IF_ERROR(tx_.db.Post("RaiseEpoch", task.id));
+    SWAGE_RETURN_IF_ERROR(tx_.db.Post("SupersedeEffects", task.id, tx_.now));
     SWAGE_RETURN_IF_ERROR(
         AddTimeline(tx_, task.id, timeline::KindOfMove(to), timeline::Moved(to, reason)));
     result_.cancelled.push_back(task.id);

@@ -9,16 +9,34 @@
 // runs the transaction again.
 #pragma once
 
+#include <functional>
+#include <utility>
+
 #include "pipeline/store/sql/connection.h"
 #include "pipeline/store/store.h"
 
 namespace swage::sql {
 
+/// The engine's clock at the beginning of a transaction. Read when it is needed, because an engine
+/// across a network learns it with its first answer.
+class EngineTime {
+ public:
+  using Ask = std::function<WallTime()>;
+  EngineTime(WallTime known) : known_(known) {}  // NOLINT: implicit
+  explicit EngineTime(Ask ask) : ask_(std::move(ask)) {}
+  operator WallTime() const { return ask_ ? ask_() : known_; }  // NOLINT: implicit
+  WallTime operator+(std::chrono::microseconds later) const { return WallTime(*this) + later; }
+
+ private:
+  WallTime known_{};
+  Ask ask_;
+};
+
 struct Tx {
   Connection& db;
   WallTime now;  ///< for rows that people read
   /// For leases and retries: does not jump when somebody sets the clock (X14).
-  WallTime engine_now;
+  EngineTime engine_now;
 };
 
 // inbox.cc
@@ -38,6 +56,10 @@ Result<AppliedPlan> ApplyIntake(Tx& tx, const IntakePlan& plan);
 Result<std::optional<Claimed>> ClaimTask(Tx& tx, std::string_view node,
                                          std::chrono::milliseconds lease,
                                          const ClaimLimits& limits);
+/// The cycles of a run, for whoever goes on with it.
+Result<std::vector<CycleHistory>> ListHistory(Connection& db, TaskId task, int run);
+/// All so far, oldest first.
+Result<std::vector<std::string>> ListRemarks(Connection& db, TaskId task);
 Result<void> RenewLease(Tx& tx, const Lease& lease, std::chrono::milliseconds duration);
 Result<int> ExpireAllLeases(Tx& tx);
 

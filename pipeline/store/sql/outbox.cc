@@ -67,17 +67,17 @@ bool IsStaleSticky(const EffectRow& row, const Effect& effect) {
 }
 
 Result<void> KeepFacts(Tx& tx, TaskId task, const PublishedFacts& facts) {
-  if (facts.pushed) SWAGE_RETURN_IF_ERROR(tx.db.Run("SetPushed", task, *facts.pushed));
-  if (facts.pr_number) SWAGE_RETURN_IF_ERROR(tx.db.Run("SetPullRequest", task, *facts.pr_number));
-  if (facts.pr_url) SWAGE_RETURN_IF_ERROR(tx.db.Run("SetPullRequestUrl", task, *facts.pr_url));
+  if (facts.pushed) SWAGE_RETURN_IF_ERROR(tx.db.Post("SetPushed", task, *facts.pushed));
+  if (facts.pr_number) SWAGE_RETURN_IF_ERROR(tx.db.Post("SetPullRequest", task, *facts.pr_number));
+  if (facts.pr_url) SWAGE_RETURN_IF_ERROR(tx.db.Post("SetPullRequestUrl", task, *facts.pr_url));
   if (facts.sticky_comment_id) {
-    SWAGE_RETURN_IF_ERROR(tx.db.Run("SetStickyComment", task, *facts.sticky_comment_id));
+    SWAGE_RETURN_IF_ERROR(tx.db.Post("SetStickyComment", task, *facts.sticky_comment_id));
   }
   for (const auto& [fingerprint, thread] : facts.posted_findings) {
-    SWAGE_RETURN_IF_ERROR(tx.db.Run("MarkFindingPosted", task, fingerprint, thread));
+    SWAGE_RETURN_IF_ERROR(tx.db.Post("MarkFindingPosted", task, fingerprint, thread));
   }
   for (const std::string& fingerprint : facts.resolved_findings) {
-    SWAGE_RETURN_IF_ERROR(tx.db.Run("MarkFindingResolved", task, fingerprint));
+    SWAGE_RETURN_IF_ERROR(tx.db.Post("MarkFindingResolved", task, fingerprint));
   }
   return Ok();
 }
@@ -96,7 +96,7 @@ Result<void> FailPublishing(Tx& tx, const Effect& effect, TaskId id, std::string
   SWAGE_ASSIGN_OR_RETURN(const Task task, LockTask(tx, id));
   const bool publishing = task.state == TaskState::kRunning && task.lease_node.empty();
   if (!publishing || task.epoch != effect.epoch) return Ok();
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("SupersedeEffects", id, tx.now));
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("SupersedeEffects", id, tx.now));
   SWAGE_RETURN_IF_ERROR(MoveTask(tx, task, TaskState::kFailed, error));
   SWAGE_RETURN_IF_ERROR(
       AddTimeline(tx, id, timeline::kFailed, timeline::Moved(TaskState::kFailed, error)));
@@ -144,9 +144,9 @@ Result<void> AddEffect(Tx& tx, const NewEffect& effect) {
     epoch = *found;
   }
   SWAGE_ASSIGN_OR_RETURN(const std::int64_t repo, RepoRow(tx, effect.repo));
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("AddEffect", task, repo, Name(effect.kind), Ordinal(effect.kind),
-                                  sticky ? StickyKey(effect.task) : effect.key, effect.payload,
-                                  epoch, tx.engine_now, tx.now));
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("AddEffect", task, repo, Name(effect.kind), Ordinal(effect.kind),
+                                   sticky ? StickyKey(effect.task) : effect.key, effect.payload,
+                                   epoch, tx.engine_now, tx.now));
   return Ok();
 }
 
@@ -157,15 +157,15 @@ Result<bool> FinishEffect(Tx& tx, const Effect& effect, std::string_view result,
   SWAGE_RETURN_IF_ERROR(Learn(tx, row, facts));
   if (row.state == EffectState::kSuperseded) {
     SWAGE_RETURN_IF_ERROR(
-        tx.db.Run("EndEffect", effect.id, Name(EffectState::kSuperseded), result, "", tx.now));
+        tx.db.Post("EndEffect", effect.id, Name(EffectState::kSuperseded), result, "", tx.now));
     return false;
   }
   if (IsStaleSticky(row, effect)) {
-    SWAGE_RETURN_IF_ERROR(tx.db.Run("ForgetAttempts", effect.id));
+    SWAGE_RETURN_IF_ERROR(tx.db.Post("ForgetAttempts", effect.id));
     return true;
   }
   SWAGE_RETURN_IF_ERROR(
-      tx.db.Run("EndEffect", effect.id, Name(EffectState::kDone), result, "", tx.now));
+      tx.db.Post("EndEffect", effect.id, Name(EffectState::kDone), result, "", tx.now));
   if (row.task.value != 0 && Ordinal(row.kind) > 0) {
     SWAGE_RETURN_IF_ERROR(EndPublishing(tx, row.task));
   }
@@ -186,11 +186,11 @@ Result<void> FailEffect(Tx& tx, const Effect& effect, std::string_view error, bo
     return MakeError(ErrorCode::kLeaseLost, "the effect is not pending any more");
   }
   if (IsStaleSticky(row, effect)) {
-    SWAGE_RETURN_IF_ERROR(tx.db.Run("ForgetAttempts", effect.id));
+    SWAGE_RETURN_IF_ERROR(tx.db.Post("ForgetAttempts", effect.id));
     return Ok();
   }
   SWAGE_RETURN_IF_ERROR(
-      tx.db.Run("EndEffect", effect.id, Name(EffectState::kFailed), "", error, tx.now));
+      tx.db.Post("EndEffect", effect.id, Name(EffectState::kFailed), "", error, tx.now));
   if (row.task.value == 0) return Ok();
   SWAGE_RETURN_IF_ERROR(
       AddTimeline(tx, row.task, timeline::kNotPublished, timeline::NotPublished(row.kind, error)));

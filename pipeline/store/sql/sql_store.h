@@ -28,7 +28,7 @@ class SqlStore : public Store {
   Result<std::vector<TimelineEntry>> ListTimeline(TaskId task, std::int64_t after, int limit) final;
   Result<StoreCounts> Counts() final;
   Result<std::optional<Claimed>> ClaimTask(std::string_view node, std::chrono::milliseconds lease,
-                                           const ClaimLimits& limits) final;
+                                           const ClaimLimits& limits) override;
   Result<void> RenewLease(const Lease& lease, std::chrono::milliseconds duration) final;
   Result<int> ExpireAllLeases() final;
   Result<void> SetBase(const Lease& lease, std::string_view branch, const CommitSha& base) final;

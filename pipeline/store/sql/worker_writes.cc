@@ -34,12 +34,12 @@ Result<void> Fenced(Result<int> changed) {
 }
 
 Result<void> SaveFindings(Tx& tx, TaskId task, const std::vector<Finding>& findings) {
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("RetireFindings", task));
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("RetireFindings", task));
   for (const Finding& f : findings) {
-    SWAGE_RETURN_IF_ERROR(tx.db.Run("SaveFinding", task, f.fingerprint, f.gate, Name(f.severity),
-                                    f.rule, f.path, f.line, f.message));
+    SWAGE_RETURN_IF_ERROR(tx.db.Post("SaveFinding", task, f.fingerprint, f.gate, Name(f.severity),
+                                     f.rule, f.path, f.line, f.message));
   }
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("DropRetiredFindings", task));
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("DropRetiredFindings", task));
   return Ok();
 }
 
@@ -50,8 +50,8 @@ Result<void> AddAll(Tx& tx, const std::vector<NewEffect>& effects) {
 
 Result<void> Publish(Tx& tx, const Task& task, const RunOutcome& outcome) {
   SWAGE_RETURN_IF_ERROR(SaveFindings(tx, task.id, outcome.findings));
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("PublishTask", task.id, outcome.reason, tx.now));
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("InterruptSteps", task.id, tx.now));
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("PublishTask", task.id, outcome.reason, tx.now));
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("InterruptSteps", task.id, tx.now));
   SWAGE_RETURN_IF_ERROR(AddTimeline(tx, task.id, timeline::kPublishing, "publishing the results"));
   return EndPublishing(tx, task.id);
 }
@@ -65,7 +65,7 @@ Result<void> EndWithoutReview(Tx& tx, const Task& task, const RunOutcome& outcom
 Result<void> GiveBack(Tx& tx, const Task& task, const RunOutcome& outcome) {
   SWAGE_RETURN_IF_ERROR(MoveTask(tx, task, TaskState::kQueued, outcome.reason));
   // Not the task's fault: it must not count towards giving it up.
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("ForgiveAttempt", task.id));
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("ForgiveAttempt", task.id));
   return AddTimeline(tx, task.id, timeline::kGivenBack,
                      timeline::OneLine("given back: " + outcome.reason));
 }
@@ -106,8 +106,8 @@ Result<void> FinishStep(Tx& tx, const Lease& lease, std::int64_t step_id, std::s
 
 Result<void> FinishCycle(Tx& tx, const Lease& lease, const CycleRecord& c) {
   SWAGE_ASSIGN_OR_RETURN(const int run, LeasedRun(tx, lease));
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("SaveCycle", lease.task, c.cycle, run, c.commit, c.tree, c.passed,
-                                  c.digest, c.signature, tx.now));
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("SaveCycle", lease.task, c.cycle, run, c.commit, c.tree,
+                                   c.passed, c.digest, c.signature, tx.now));
   const auto read = [](Row& row) { return row.Text(); };
   SWAGE_ASSIGN_OR_RETURN(const std::vector<std::string> failed,
                          tx.db.All("ListFailedGates", read, lease.task, run, c.cycle));
@@ -116,9 +116,8 @@ Result<void> FinishCycle(Tx& tx, const Lease& lease, const CycleRecord& c) {
 
 Result<std::vector<std::string>> ListRemarks(Tx& tx, const Lease& lease) {
   SWAGE_RETURN_IF_ERROR(LeasedRun(tx, lease));
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("MarkRemarksSeen", lease.task));
-  return tx.db.All(
-      "ListRemarks", [](Row& row) { return row.Text(); }, lease.task);
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("MarkRemarksSeen", lease.task));
+  return ListRemarks(tx.db, lease.task);
 }
 
 Result<void> FinishRun(Tx& tx, const Lease& lease, const RunOutcome& outcome) {
