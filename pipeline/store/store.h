@@ -9,7 +9,9 @@
 //   - the engine's clock decides whether a lease is over;
 //   - no method talks to the network or runs a callback inside a transaction;
 //   - rows that a page lists are bounded by the caller's `limit`.
-// Errors: kLeaseLost, kConflict, kNotFound, kUnavailable (locked, disk full: try again), kInternal.
+// Errors: kLeaseLost, kConflict, kNotFound, kUnavailable (locked, disk full, database away: nothing
+// was written, try again), kTimeout (the database was lost in mid-commit: whether it was written is
+// unknown, and asking again is right for every operation), kInternal.
 // Thread-safe; calls block for about one disk sync.
 #pragma once
 

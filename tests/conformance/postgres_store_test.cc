@@ -322,26 +322,38 @@ TEST_F(PostgresDatabase, NodesNeverClaimTheSameTaskAndNeverPassACap) {
   EXPECT_LE(most_by_repo, kCaps.concurrent_per_repo);
 }
 
+// Narrow caps are counted one claim after the other; wide ones by many at once until they are near.
 TEST_F(PostgresDatabase, ClaimsInARaceFillTheCapsExactly) {
-  std::vector<std::unique_ptr<Store>> nodes;
-  for (int i = 0; i < 8; ++i) nodes.push_back(Open());
-  for (int i = 0; i < 40; ++i) Create(*nodes[0], i + 1, 1 + i % 4);
-  std::atomic<int> claimed{0};
-  std::vector<std::thread> threads;
-  for (const auto& node : nodes) {
-    threads.emplace_back([&] {
-      for (int i = 0; i < 10; ++i) {
-        const auto got = node->ClaimTask("node", 60s, {7, 2, 3});
-        ASSERT_TRUE(got.ok()) << got.error().message;
-        if (got->has_value()) ++claimed;
-      }
-    });
+  struct Case {
+    ClaimLimits caps;
+    int tasks, repos, in_all, in_one_repo;
+  };
+  for (const Case& c : {Case{{7, 2, 3}, 40, 4, 7, 2}, Case{{100, 80, 3}, 170, 2, 100, 80},
+                        Case{{500, 70, 3}, 90, 1, 70, 70}}) {
+    url_ = NewDatabase();
+    std::vector<std::unique_ptr<Store>> nodes;
+    for (int i = 0; i < 8; ++i) nodes.push_back(Open());
+    for (int i = 0; i < c.tasks; ++i) Create(*nodes[0], i + 1, 1 + i % c.repos);
+    std::atomic<int> claimed{0};
+    std::vector<std::thread> threads;
+    for (const auto& node : nodes) {
+      threads.emplace_back([&] {
+        for (int i = 0; i < c.in_all / 4; ++i) {
+          const auto got = node->ClaimTask("node", 60s, c.caps);
+          ASSERT_TRUE(got.ok()) << got.error().message;
+          if (got->has_value()) ++claimed;
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    while (nodes[0]->ClaimTask("node", 60s, c.caps)->has_value()) ++claimed;
+    EXPECT_EQ(claimed, c.in_all);
+    EXPECT_EQ(Sql("SELECT count(*) FROM tasks WHERE lease_node <> ''"), std::to_string(c.in_all));
+    const int most =
+        std::stoi(Sql("SELECT max(n) FROM (SELECT count(*) AS n FROM tasks WHERE "
+                      "lease_node <> '' GROUP BY repo) AS by_repo"));
+    EXPECT_LE(most, c.in_one_repo);
   }
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(claimed, 7);
-  EXPECT_EQ(Sql("SELECT max(n) FROM (SELECT count(*) AS n FROM tasks WHERE lease_node <> '' "
-                "GROUP BY repo) AS by_repo"),
-            "2");
 }
 
 TEST_F(PostgresDatabase, ADeliveryIsDecidedOnceByWhoeverIsFirst) {

@@ -3,9 +3,10 @@
 -- inbox ---------------------------------------------------------------------------------------------------
 
 -- name: AddDeliveries
--- Arrays, so that a batch is one statement whatever its size. Its answer names those that are new.
+-- Arrays, so that a batch is one statement whatever its size. Its answer names those that are new. $6 now (NULL: the
+-- clock's).
 INSERT INTO deliveries (forge, key, event, body, received_at_us, not_before_at_us)
-SELECT forge, key, event, body, $5, $6
+SELECT forge, key, event, body, $5, coalesce($6::bigint, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
 FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[]) AS news (forge, key, event, body)
 ON CONFLICT (forge, key) DO NOTHING
 RETURNING forge, key;

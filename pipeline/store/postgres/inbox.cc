@@ -46,7 +46,8 @@ std::string Clean(std::string_view text) {
 
 }  // namespace
 
-Result<std::vector<bool>> AddDeliveries(sql::Tx& tx, const std::vector<NewDelivery>& deliveries) {
+Result<std::vector<bool>> AddDeliveries(sql::Tx& tx, std::optional<WallTime> engine_now,
+                                        const std::vector<NewDelivery>& deliveries) {
   using Key = std::pair<std::string, std::string>;
   BinaryArray forges(kTextOid, deliveries.size());
   BinaryArray keys(kTextOid, deliveries.size());
@@ -63,7 +64,7 @@ Result<std::vector<bool>> AddDeliveries(sql::Tx& tx, const std::vector<NewDelive
   const auto read = [](sql::Row& row) { return Key{row.Text(), row.Text()}; };
   SWAGE_ASSIGN_OR_RETURN(const std::vector<Key> added,
                          tx.db.All("AddDeliveries", read, forges.blob(), keys.blob(), events.blob(),
-                                   bodies.blob(), tx.now, tx.engine_now));
+                                   bodies.blob(), tx.now, engine_now));
   std::set<Key> news(added.begin(), added.end());
   std::vector<bool> fresh;
   // A key that is there twice was new once.

@@ -26,7 +26,7 @@ class SqlStore : public Store {
   Result<std::vector<Step>> ListSteps(TaskId task) final;
   Result<std::vector<LedgerFinding>> ListFindings(TaskId task) final;
   Result<std::vector<TimelineEntry>> ListTimeline(TaskId task, std::int64_t after, int limit) final;
-  Result<StoreCounts> Counts() final;
+  Result<StoreCounts> Counts() override;
   Result<std::optional<Claimed>> ClaimTask(std::string_view node, std::chrono::milliseconds lease,
                                            const ClaimLimits& limits) override;
   Result<void> RenewLease(const Lease& lease, std::chrono::milliseconds duration) final;
