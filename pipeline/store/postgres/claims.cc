@@ -8,7 +8,8 @@ namespace swage::postgres {
 namespace {
 
 struct Picked {
-  bool far = false;  // from every cap
+  bool full = false;  // no room in all
+  bool far = false;   // from every cap
   bool found = false;
   bool has_cycles = false;
   bool has_remarks = false;
@@ -17,6 +18,7 @@ struct Picked {
 
 Picked ReadPicked(sql::Row& row) {
   Picked picked;
+  picked.full = row.Bool();
   picked.far = row.Bool();
   picked.found = row.Bool();
   const bool claimed = row.Bool();
@@ -28,18 +30,20 @@ Picked ReadPicked(sql::Row& row) {
 
 }  // namespace
 
-bool CanBeFar(const ClaimLimits& limits) {
+bool CanShare(const ClaimLimits& limits) {
   return std::min(limits.concurrent, limits.concurrent_per_repo) > kSlots;
 }
 
-Result<QuickClaim> ClaimQuickly(sql::Tx& tx, std::optional<WallTime> engine_now,
+Result<QuickClaim> ClaimQuickly(sql::Tx& tx, ClaimLock lock, std::optional<WallTime> engine_now,
                                 std::string_view node, std::chrono::milliseconds lease,
                                 const ClaimLimits& limits) {
-  SWAGE_RETURN_IF_ERROR(tx.db.Post("ShareClaims", kSlots));
-  SWAGE_ASSIGN_OR_RETURN(
-      auto picked, tx.db.One("ClaimNext", ReadPicked, engine_now, node,
-                             std::chrono::microseconds(lease).count(), limits.concurrent,
-                             limits.concurrent_per_repo, limits.max_attempts, tx.now, kSlots));
+  const bool shared = lock == ClaimLock::kShared;
+  SWAGE_RETURN_IF_ERROR(shared ? tx.db.Post("ShareClaims", kSlots) : tx.db.Post("LockClaims"));
+  SWAGE_ASSIGN_OR_RETURN(auto picked, tx.db.One("ClaimNext", ReadPicked, engine_now, node,
+                                                std::chrono::microseconds(lease).count(),
+                                                limits.concurrent, limits.concurrent_per_repo,
+                                                limits.max_attempts, tx.now, shared ? kSlots : 1));
+  if (picked.has_value() && picked->full) return QuickClaim{true, std::nullopt};
   if (!picked.has_value() || !picked->far) return QuickClaim{};
   if (!picked->task.has_value()) return QuickClaim{!picked->found, std::nullopt};
   Claimed claimed;

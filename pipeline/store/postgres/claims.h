@@ -1,4 +1,4 @@
-// The quick way to claim: one statement, while the caps are far.
+// Claims in one statement, which serves unless a repository is full or a task must be given up.
 //
 // Caps hold for all nodes together. Near them claims go one after the other under an exclusive
 // advisory lock (LockClaims), so that what is counted is what there is. Far from them many may
@@ -15,16 +15,21 @@ namespace swage::postgres {
 
 inline constexpr int kSlots = 64;
 
+enum class ClaimLock {
+  kShared,     ///< with others, if the caps are far
+  kExclusive,  ///< until the transaction ends
+};
+
 struct QuickClaim {
-  bool decided = false;  ///< false: the caps are near, or a task must be given up; nothing was done
+  bool decided = false;  ///< false: this way does not serve here, and nothing was done
   std::optional<Claimed> claimed;
 };
 
-/// Whether the caps are wide enough for the quick way at all.
-bool CanBeFar(const ClaimLimits& limits);
+/// Whether the caps are wide enough for claims under a shared lock at all.
+bool CanShare(const ClaimLimits& limits);
 
 /// `engine_now`: for tests; without one the database's clock decides.
-Result<QuickClaim> ClaimQuickly(sql::Tx& tx, std::optional<WallTime> engine_now,
+Result<QuickClaim> ClaimQuickly(sql::Tx& tx, ClaimLock lock, std::optional<WallTime> engine_now,
                                 std::string_view node, std::chrono::milliseconds lease,
                                 const ClaimLimits& limits);
 

@@ -27,8 +27,8 @@ SELECT pg_advisory_xact_lock_shared(hashtext('swage claims'), hashtext(current_s
 
 -- name: ClaimNext
 -- As FindOrphan, FindQueued, InterruptSteps, ClaimTask and MarkRemarksSeen together. $1 now (NULL: the clock's), $2 node,
--- $3 lease, $4 cap, $5 cap per repository, $6 attempts, $7 now for people, $8 room to leave. One row: is every cap far,
--- is there a task, was it claimed, has it cycles and remarks, and the task as LockTask gives it.
+-- $3 lease, $4 cap, $5 cap per repository, $6 attempts, $7 now for people, $8 room to leave. One row: is there no room in
+-- all, is every cap far, is there a task, was it claimed, has it cycles and remarks, and the task as LockTask gives it.
 WITH
   clock AS MATERIALIZED (
     SELECT coalesce($1::bigint, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) AS now),
@@ -38,7 +38,8 @@ WITH
           WHERE t.lease_node <> '' AND t.lease_expires_at_us > (SELECT now FROM clock) OFFSET 0) held
     GROUP BY held.repo),
   room AS MATERIALIZED (
-    SELECT coalesce(sum(tasks), 0) + $8::bigint <= $4::bigint
+    SELECT coalesce(sum(tasks), 0) >= $4::bigint AS no_room,
+           coalesce(sum(tasks), 0) + $8::bigint <= $4::bigint
            AND coalesce(max(tasks), 0) + $8::bigint <= $5::bigint AS far
     FROM live),
   orphan AS MATERIALIZED (
@@ -64,7 +65,7 @@ WITH
     UPDATE steps s SET outcome = 'interrupted', finished_at_us = $7::bigint
     FROM c WHERE s.task_id = c.id AND s.outcome = 'running'),
   seen AS (UPDATE remarks m SET seen = true FROM c WHERE m.task_id = c.id AND NOT m.seen)
-SELECT room.far, EXISTS (SELECT FROM picked), c.id IS NOT NULL,
+SELECT room.no_room, room.far, EXISTS (SELECT FROM picked), c.id IS NOT NULL,
        EXISTS (SELECT FROM cycles y WHERE y.task_id = c.id AND y.run = c.run),
        EXISTS (SELECT FROM remarks m WHERE m.task_id = c.id),
        c.id, r.forge, r.forge_repo_id, r.path, c.issue_number, c.generation, c.issue_url, c.title,

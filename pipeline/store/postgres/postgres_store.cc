@@ -56,12 +56,20 @@ class PostgresStore final : public sql::SqlStore {
 
   Result<std::optional<Claimed>> ClaimTask(std::string_view node, std::chrono::milliseconds lease,
                                            const ClaimLimits& limits) override {
-    if (node.empty() || !CanBeFar(limits)) return SqlStore::ClaimTask(node, lease, limits);
-    SWAGE_ASSIGN_OR_RETURN(QuickClaim quick, Write("claim task", [&](sql::Tx& tx) {
-                             return ClaimQuickly(tx, TestTime(), node, lease, limits);
-                           }));
-    if (!quick.decided) return SqlStore::ClaimTask(node, lease, limits);
-    return std::move(quick.claimed);
+    if (node.empty()) return SqlStore::ClaimTask(node, lease, limits);
+    if (CanShare(limits)) {
+      SWAGE_ASSIGN_OR_RETURN(QuickClaim quick, Write("claim task", [&](sql::Tx& tx) {
+                               return ClaimQuickly(tx, ClaimLock::kShared, TestTime(), node, lease,
+                                                   limits);
+                             }));
+      if (quick.decided) return std::move(quick.claimed);
+    }
+    return Write("claim task", [&](sql::Tx& tx) -> Result<std::optional<Claimed>> {
+      SWAGE_ASSIGN_OR_RETURN(QuickClaim quick, ClaimQuickly(tx, ClaimLock::kExclusive, TestTime(),
+                                                            node, lease, limits));
+      if (quick.decided) return std::move(quick.claimed);
+      return sql::ClaimTask(tx, node, lease, limits);
+    });
   }
 
   // Counting takes as long as there are rows. A count that was slow serves for a while, so that
