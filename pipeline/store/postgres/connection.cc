@@ -147,6 +147,9 @@ std::string_view Remedy(std::string_view reason) {
   if (says("password") || says("pg_hba.conf") || says("authentication") || says("Peer")) {
     return "check the user, the password and the server's pg_hba.conf";
   }
+  if (says("unsupported startup parameter")) {
+    return "a pooler stands before the database: set store_pgbouncer: true";
+  }
   if (says("does not exist")) return "create it, or correct the name in the settings";
   if (says("translate host name")) return "correct the host's name in the settings";
   if (says("too many") || says("remaining connection slots")) {
