@@ -6,15 +6,17 @@
 #include "bot/roles/publisher_role.h"
 #include "bot/roles/web_role.h"
 #include "bot/roles/worker_role.h"
+#include "config/base/crypto.h"
 #include "config/base/files.h"
+#include "config/base/text.h"
+#include "pipeline/lease_keeper.h"
 
 namespace swage {
 namespace {
 
 constexpr std::size_t kMaxHostName = 256;
 
-std::string NodeName(const NodeSettings& node) {
-  if (!node.name.empty()) return node.name;
+std::string HostName() {
   char host[kMaxHostName] = "node";
   gethostname(host, sizeof host - 1);
   return host;
@@ -24,7 +26,7 @@ std::string NodeName(const NodeSettings& node) {
 
 Service::Service(Settings settings, Redactor& redactor, Log& log)
     : settings_(std::move(settings)),
-      node_(NodeName(settings_.node)),
+      node_(settings_.node.name.empty() ? HostName() : settings_.node.name),
       redactor_(redactor),
       log_(log) {}
 
@@ -56,17 +58,19 @@ Result<void> Service::Build(const Concretes& concretes) {
   processes_ = MakePosixProcessRunner(supervisor);
   workspaces_ = MakeWorktreeWorkspaces(settings_.data_dir, *processes_);
   SWAGE_ASSIGN_OR_RETURN(store_, concretes.open_store(settings_, clock_));
-  SWAGE_RETURN_IF_ERROR(
-      BuildRoles({settings_, node_, redactor_, log_, clock_, *store_, *processes_, *workspaces_,
-                  [this](std::string_view name) { return FindForge(name); }, dialects, hints_,
-                  [this](std::string_view duty) -> Result<std::unique_ptr<Hold>> {
-                    return holds_.TryHold(duty);
-                  }}));
+  const HoldSource holds = [this](std::string_view duty) {
+    return store_->TryHold("duty:" + std::string(duty));
+  };
+  SWAGE_RETURN_IF_ERROR(BuildRoles(
+      {settings_, node_, redactor_, log_, clock_, *store_, *processes_, *workspaces_,
+       [this](std::string_view name) { return FindForge(name); }, dialects, hints_, holds}));
 
+  own_duties_ = std::make_unique<Housekeeper>(holds, log_);
   health_ = std::make_unique<Health>(*store_, clock_);
   for (const auto& role : roles_) {
     health_->AddRole(role->Name(), [&role = *role] { return role.Health(); });
   }
+  health_->AddRole("node", [this] { return own_duties_->Health(); });
   if (web_ == nullptr) dialects.clear();  // health alone
   webhooks_ = std::make_unique<WebhookServer>(settings_, dialects, *store_, *health_, clock_, log_,
                                               [this] { hints_.Give(HintTopic::kDeliveries); });
@@ -92,14 +96,38 @@ Result<void> Service::BuildRoles(const NodeParts& parts) {
   return Ok();
 }
 
+// Takes the node's name, before anything is done in it.
+Result<void> Service::Enter() {
+  NodeInfo self;
+  self.name = node_;
+  self.instance = RandomHex(8);
+  self.host = HostName();
+  self.roles = Join(settings_.node.roles, ", ");
+  self.version = SWAGE_VERSION;
+  if (web_ != nullptr) self.url = settings_.public_url;
+  self.started = clock_.Now();
+  SWAGE_ASSIGN_OR_RETURN(auto presence, Presence::Enter(*store_, clock_, std::move(self)));
+  presence_ = presence.get();
+  DutyPlan plan;
+  plan.duty = std::move(presence);
+  plan.every = LeaseTimes(settings_.node.lease).heartbeat;
+  plan.single = false;
+  own_duties_->Add(std::move(plan));
+  own_duties_->Start();
+  return Ok();
+}
+
 Result<void> Service::TakeUp() {
-  // This process alone holds the embedded store, so whoever held these leases is dead.
-  SWAGE_ASSIGN_OR_RETURN(const int orphans, store_->ExpireAllLeases());
+  // Whoever held these leases is dead: nobody else has this node's name, and an embedded store is
+  // this process's alone.
+  SWAGE_ASSIGN_OR_RETURN(const int orphans, store_->SharedByNodes() ? store_->ExpireLeases(node_)
+                                                                    : store_->ExpireAllLeases());
   if (orphans > 0) log_.Info("taking up tasks of an earlier process", {{"tasks", orphans}});
   return Ok();
 }
 
 Result<void> Service::Start() {
+  SWAGE_RETURN_IF_ERROR(Enter());
   SWAGE_RETURN_IF_ERROR(TakeUp());
   // The ports first: a server that cannot have them must not begin any work.
   if (web_ != nullptr) SWAGE_RETURN_IF_ERROR(web_->Start());
@@ -124,6 +152,8 @@ void Service::Stop() {
   if (webhooks_) webhooks_->Stop();
   for (const auto& role : roles_) role->BeginStop();
   for (const auto& role : roles_) role->Stop();
+  if (own_duties_) own_duties_->Stop();
+  if (presence_ != nullptr) presence_->Leave();
 }
 
 int Service::DashboardPort() const {

@@ -21,6 +21,8 @@
 #include "config/base/redact.h"
 #include "config/settings.h"
 #include "forge/forge.h"
+#include "pipeline/maintenance/housekeeper.h"
+#include "pipeline/maintenance/presence.h"
 #include "pipeline/store/store.h"
 #include "pipeline/workspace/workspace.h"
 
@@ -65,6 +67,7 @@ class Service {
   Service(Settings settings, Redactor& redactor, Log& log);
   Result<void> Build(const Concretes& concretes);
   Result<void> BuildRoles(const NodeParts& parts);
+  Result<void> Enter();
   Result<void> TakeUp();
   Forge* FindForge(std::string_view name);
 
@@ -74,11 +77,12 @@ class Service {
   Log& log_;
   SystemClock clock_;
   Hints hints_;
-  LocalHolds holds_;
   std::map<std::string, ForgeParts, std::less<>> forges_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<ProcessRunner> processes_;
   std::unique_ptr<Workspaces> workspaces_;
+  Presence* presence_ = nullptr;  ///< one of own_duties_
+  std::unique_ptr<Housekeeper> own_duties_;
   std::unique_ptr<Health> health_;
   std::vector<std::unique_ptr<NodeRole>> roles_;  ///< in the order in which they stop
   WebRole* web_ = nullptr;                        ///< one of roles_, if it is there

@@ -257,7 +257,7 @@ const std::vector<Setting<Settings>>& ServerTable() {
            .manual = "Others take over this node's tasks when it was not heard of for so long; it "
                      "stops its own agents before. Shorter ones are for tests.",
            .example = "60s"},
-          DurationRule{milliseconds(1'000), std::chrono::minutes(10)},
+          DurationRule{std::chrono::seconds(6), std::chrono::minutes(10)},
           [](auto& s) -> auto& { return s.node.lease; }),
       Declare<Settings>(
           {.path = "listen",
@@ -420,11 +420,11 @@ const std::vector<Setting<Settings>>& ServerTable() {
            .example = "3"},
           IntRule{1, 20}, [](auto& s) -> auto& { return s.max_attempts; }),
       Declare<Settings>(
-          {.path = "limits.tasks", .manual = "Tasks that run at once.", .example = "4"},
+          {.path = "limits.tasks", .manual = "Tasks that run at once on one node.", .example = "4"},
           IntRule{1, 64}, [](auto& s) -> auto& { return s.concurrent_tasks; }),
       Declare<Settings>(
           {.path = "limits.tasks_per_repo",
-           .manual = "Tasks of one repository that run at once.",
+           .manual = "Tasks of one repository that run at once, on all nodes.",
            .example = "4"},
           IntRule{1, 64}, [](auto& s) -> auto& { return s.concurrent_tasks_per_repo; }),
       Declare<Settings>(

@@ -136,6 +136,18 @@ Result<void> Loop::WriteHandOff(int cycle) {
   return Ok();
 }
 
+Result<void> Loop::KeepCheckpoint(const CommitSha& commit) {
+  Store& store = context_.store;
+  Checkpoint checkpoint{commit};
+  if (!store.SharedByNodes()) return store.SaveCheckpoint(lease(), checkpoint);
+  checkpoint.base = task().base_sha;
+  auto packed = context_.workspace.PackFromBase(commit);
+  if (packed.ok()) checkpoint.pack = *std::move(packed);
+  SWAGE_RETURN_IF_ERROR(store.SaveCheckpoint(lease(), checkpoint));
+  if (packed.ok()) return Ok();
+  return store.AddNote(lease(), messages::CheckpointStays(lease().node, packed.error().message));
+}
+
 Result<Loop::AgentOutcome> Loop::RunAgent(int cycle, std::stop_token stop) {
   const Settings& settings = context_.settings;
   SWAGE_RETURN_IF_ERROR(EnterStage(Stage::kAgent, cycle));
@@ -176,7 +188,7 @@ Result<Loop::AgentOutcome> Loop::RunAgent(int cycle, std::stop_token stop) {
                                                    task(), cycle, plan_.requester_email, bot)),
                                                bot, result_.warnings));
   if (outcome.snapshot.changed) {
-    SWAGE_RETURN_IF_ERROR(context_.store.SaveCheckpoint(lease(), outcome.snapshot.commit));
+    SWAGE_RETURN_IF_ERROR(KeepCheckpoint(outcome.snapshot.commit));
   }
   if (!outcome.ran_well) {
     result_.warnings.push_back(

@@ -553,4 +553,13 @@ std::string CyclesUsedUp(int cycles) {
                      Count(static_cast<std::size_t>(cycles), "cycle"));
 }
 
+std::string CheckpointStays(std::string_view node, std::string_view why) {
+  return fmt::format("the checkpoint stays on node {}, and only it can go on from there: {}", node,
+                     why);
+}
+
+std::string StartsAgain(std::string_view why) {
+  return fmt::format("starting again from the base: {}", why);
+}
+
 }  // namespace swage::messages

@@ -111,4 +111,10 @@ std::string SameTreeTwice();
 std::string SameFailureTwice();
 std::string CyclesUsedUp(int cycles);
 
+// --- lines of the timeline that a worker writes
+/// Nobody but `node` can go on from the newest checkpoint.
+std::string CheckpointStays(std::string_view node, std::string_view why);
+/// The checkpoint was made elsewhere and cannot be had.
+std::string StartsAgain(std::string_view why);
+
 }  // namespace swage::messages

@@ -5,6 +5,7 @@
 
 #include "config/base/contain.h"
 #include "config/base/json.h"
+#include "pipeline/checkpoint.h"
 #include "pipeline/effects.h"
 #include "pipeline/messages.h"
 
@@ -188,11 +189,22 @@ Result<Publisher::Done> Publisher::PerformSticky(const Effect& effect, Forge& fo
   return done;
 }
 
+// The commit may have been made on another node.
+Result<void> Publisher::BringHead(const Task& task, const PushRequest& push, std::stop_token stop) {
+  if (workspaces_.HasCommit(task.repo, push.sha)) return Ok();
+  SWAGE_RETURN_IF_ERROR(workspaces_.Fetch(task.repo, push.remote, task.base_branch, stop));
+  const auto brought = BringCommit(store_, workspaces_, task, push.sha);
+  if (brought.ok() || brought.error().code != ErrorCode::kNotFound) return brought;
+  // Its own node can push it, if that publishes too; so this is tried again.
+  return MakeError(ErrorCode::kUnavailable, brought.error().message);
+}
+
 Result<Publisher::Done> Publisher::PerformPush(const Effect& effect, Forge& forge,
                                                std::stop_token stop) {
   SWAGE_ASSIGN_OR_RETURN(const PushEffect e, DecodePush(effect.what.payload));
   SWAGE_ASSIGN_OR_RETURN(const Task task, store_.GetTask(effect.what.task));
   const PushRequest request{task.repo, forge.Remote(task.repo), e.branch, e.sha, task.pushed};
+  SWAGE_RETURN_IF_ERROR(BringHead(task, request, stop));
   if (auto pushed = workspaces_.Push(request, stop); !pushed.ok()) {
     if (pushed.error().code != ErrorCode::kConflict) return pushed.error();
     return MakeError(

@@ -9,6 +9,7 @@
 
 #include "config/base/contain.h"
 #include "config/base/text.h"
+#include "pipeline/checkpoint.h"
 #include "pipeline/effects.h"
 #include "pipeline/messages.h"
 #include "pipeline/publication.h"
@@ -139,6 +140,7 @@ Result<RunOutcome> Worker::Attempt(const Claimed& claimed, std::stop_token stop)
   if (claimed.task.run_kind == RunKind::kGates && !claimed.task.pushed.value.empty()) {
     grounded.task.checkpoint = claimed.task.pushed;
   }
+  SWAGE_RETURN_IF_ERROR(BringCheckpoint(grounded, ground, stop));
   SWAGE_RETURN_IF_ERROR(
       context_.store.SetBase(claimed.lease, ground.base_branch, grounded.task.base_sha));
   Result<std::unique_ptr<Workspace>> provisioned = Provision(grounded, stop);
@@ -160,6 +162,21 @@ Result<RunOutcome> Worker::Attempt(const Claimed& claimed, std::stop_token stop)
   }
   if (!looped.ok()) return looped.error();
   return Conclude(grounded, ground, std::move(looped).value());
+}
+
+// The checkpoint may have been made on another node. Without it the work starts again, and says so.
+Result<void> Worker::BringCheckpoint(Claimed& claimed, const Ground& ground, std::stop_token stop) {
+  Task& task = claimed.task;
+  if (task.checkpoint.value.empty()) return Ok();
+  const auto brought = WithPatience(task.id, stop, [&] {
+    return BringCommit(context_.store, context_.workspaces, task, task.checkpoint);
+  });
+  if (brought.ok() || IsTransient(brought.error().code)) return brought;
+  context_.log.Warn("the last checkpoint cannot be had; starting from the base",
+                    {{"task_id", task.id}, {"error", brought.error().message}});
+  task.checkpoint = {};
+  task.base_sha = ground.base;
+  return context_.store.AddNote(claimed.lease, messages::StartsAgain(brought.error().message));
 }
 
 Result<Worker::Ground> Worker::Prepare(const Claimed& claimed, Forge& forge, std::stop_token stop) {
@@ -239,7 +256,7 @@ Result<RunOutcome> Worker::Conclude(const Claimed& claimed, const Ground& ground
                                               task.repo, task.base_sha, result.head, is_secret));
   if (leak) {
     // The text is in the branch's history for good: what comes next starts from what is published.
-    SWAGE_RETURN_IF_ERROR(context_.store.SaveCheckpoint(claimed.lease, task.pushed));
+    SWAGE_RETURN_IF_ERROR(context_.store.SaveCheckpoint(claimed.lease, {task.pushed}));
     return Failed(task, messages::SecretInChange(*leak));
   }
 

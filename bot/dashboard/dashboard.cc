@@ -115,8 +115,8 @@ std::string HandoffPath(const Step& step, std::string_view what) {
 }  // namespace
 
 struct Dashboard::State final : HttpHandler {
-  State(const Settings& s, Store& st, const Clock& c, Log& l)
-      : settings(s), store(st), clock(c), server(ServerOptions(), *this, c, l) {
+  State(const Settings& s, std::string n, Store& st, const Clock& c, Log& l)
+      : settings(s), node(std::move(n)), store(st), clock(c), server(ServerOptions(), *this, c, l) {
     hosts = {"localhost", "127.0.0.1", "[::1]", HostName(s.dashboard)};
     if (!s.public_url.empty()) hosts.push_back(HostOfUrl(s.public_url));
   }
@@ -125,6 +125,7 @@ struct Dashboard::State final : HttpHandler {
   WebResponse Handle(WebRequest& request) override;
 
   const Settings& settings;
+  const std::string node;
   Store& store;
   const Clock& clock;
   std::vector<std::string> hosts;  ///< names by which people reach it, lower case
@@ -138,6 +139,8 @@ struct Dashboard::State final : HttpHandler {
                           bool with_gates);
   Result<std::string> TaskPage(TaskId id);
   Result<void> LoadTimeline(TaskView& view);
+  Result<void> FindElsewhere(TaskView& view);
+  Result<std::string> Nodes();
   Result<Step> FindStep(TaskId task, std::int64_t id);
   WebResponse StepLog(TaskId task, std::int64_t step);
   WebResponse Handoff(TaskId task, std::int64_t step, std::string_view what);
@@ -171,6 +174,10 @@ WebResponse Dashboard::State::Route(const WebRequest& request) {
   const std::vector<std::string_view> parts = Split(std::string_view(request.path).substr(1), '/');
   if (request.path == "/") {
     Result<std::string> html = Index();
+    return html.ok() ? Page(200, std::move(*html)) : ErrorPage(html.error());
+  }
+  if (request.path == "/nodes") {
+    Result<std::string> html = Nodes();
     return html.ok() ? Page(200, std::move(*html)) : ErrorPage(html.error());
   }
   if (request.path == "/events") return Events(request, TaskId{0});
@@ -266,7 +273,30 @@ Result<std::string> Dashboard::State::TaskPage(TaskId id) {
       view.with_handoff.insert(step.id);
     }
   }
+  SWAGE_RETURN_IF_ERROR(FindElsewhere(view));
   return RenderTask(view, clock.Now());
+}
+
+Result<std::string> Dashboard::State::Nodes() {
+  SWAGE_ASSIGN_OR_RETURN(const std::vector<NodeInfo> nodes, store.ListNodes());
+  return RenderNodes(nodes, node, clock.Now());
+}
+
+// Nodes may also share a disk, or one address behind a balancer: then there is nothing to link.
+Result<void> Dashboard::State::FindElsewhere(TaskView& view) {
+  std::optional<std::vector<NodeInfo>> nodes;
+  for (const Step& step : view.steps) {
+    if (step.log_path.empty() || step.node.empty() || step.node == node) continue;
+    if (OpenBeneath(settings.data_dir, step.log_path).ok()) continue;
+    if (!nodes) {
+      SWAGE_ASSIGN_OR_RETURN(nodes, store.ListNodes());
+    }
+    std::string& url = view.elsewhere[step.id];
+    for (const NodeInfo& other : *nodes) {
+      if (other.name == step.node && other.url != settings.public_url) url = other.url;
+    }
+  }
+  return Ok();
 }
 
 // The newest entries, at most kMaxTimeline of them.
@@ -333,8 +363,9 @@ WebResponse Dashboard::State::Events(const WebRequest& request, TaskId task) {
   return response;
 }
 
-Dashboard::Dashboard(const Settings& settings, Store& store, const Clock& clock, Log& log)
-    : state_(std::make_unique<State>(settings, store, clock, log)) {}
+Dashboard::Dashboard(const Settings& settings, std::string node, Store& store, const Clock& clock,
+                     Log& log)
+    : state_(std::make_unique<State>(settings, std::move(node), store, clock, log)) {}
 
 Dashboard::~Dashboard() = default;
 

@@ -19,6 +19,8 @@ namespace ms = kainjow::mustache;
 
 constexpr std::size_t kShownShaChars = 10;
 constexpr std::size_t kShownBodyBytes = 64 << 10;
+// Its leases are over then, whatever it does.
+constexpr std::chrono::seconds kNodeIsLost{60};
 
 std::string Template(std::string_view name) {
   const std::string_view text = bot_assets::EmbeddedFile(name);
@@ -184,7 +186,13 @@ Values StepValues(const TaskView& view, const Step& step, WallTime now) {
   v.Text("outcome", Spaced(step.outcome)).Text("tone", look.tone).Text("mark", look.mark);
   v.Text("summary", step.summary).Text("commit", ShortSha(step.commit));
   v.Text("took", FormatDuration(std::chrono::duration_cast<std::chrono::milliseconds>(took)));
-  v.Text("log_url", base + "/logs/" + id).Flag("has_log", !step.log_path.empty());
+  const auto elsewhere = view.elsewhere.find(step.id);
+  const bool here = elsewhere == view.elsewhere.end();
+  const std::string_view node_url = here ? "" : Link(elsewhere->second);
+  const bool linked = here || !node_url.empty();
+  v.Text("log_url", std::string(node_url) + base + "/logs/" + id);
+  v.Flag("has_log", !step.log_path.empty() && linked);
+  v.Text("log_node", here || step.log_path.empty() ? "" : step.node);
   v.Text("handoff_url", base + "/handoff/" + id).Flag("has_handoff", handoff);
   v.Flag("is_optional", step.kind == StepKind::kGate && !step.required);
   return v;
@@ -282,6 +290,24 @@ std::string RenderTask(const TaskView& view, WallTime now) {
   const std::string events =
       "/tasks/" + std::to_string(task.id.value) + "/events?after=" + std::to_string(last);
   return Render("task.mustache", v, task.text.title + " · Swage", events);
+}
+
+std::string RenderNodes(const std::vector<NodeInfo>& nodes, std::string_view self, WallTime now) {
+  std::vector<Values> rows;
+  for (const NodeInfo& node : nodes) {
+    const bool lost = node.silent_for > kNodeIsLost;
+    rows.emplace_back();
+    Values& row = rows.back();
+    row.Text("name", node.name).Flag("is_self", node.name == self).Text("host", node.host);
+    row.Text("url", Link(node.url)).Text("roles", node.roles).Text("version", node.version);
+    row.Text("running", std::to_string(node.running)).Text("tone", lost ? "bad" : "ok");
+    row.Text("mark", lost ? "✗ silent" : "✓ alive");
+    row.Text("silent", FormatDuration(node.silent_for));
+    row.Text("age", Age(node.started, now)).Text("started_iso", FormatUtc(node.started));
+  }
+  Values v;
+  v.Text("count", std::to_string(rows.size())).List("nodes", std::move(rows));
+  return Render("nodes.mustache", v, "Nodes · Swage", "");
 }
 
 std::string RenderMessage(std::string_view title, std::string_view text) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -38,9 +39,13 @@ struct TaskView {
   std::vector<TimelineEntry> timeline;
   bool timeline_cut = false;
   std::set<std::int64_t> with_handoff;  ///< agent steps whose prompt and task file can be shown
+  /// Steps whose log is on another node's disk: the URL of its pages, "" when there is none.
+  std::map<std::int64_t, std::string> elsewhere;
 };
 
 std::string RenderIndex(const IndexView& view, WallTime now);
+/// The processes that share the store; `self` is the one that is asked.
+std::string RenderNodes(const std::vector<NodeInfo>& nodes, std::string_view self, WallTime now);
 std::string RenderTask(const TaskView& view, WallTime now);
 /// A page that only says something: not found, try again.
 std::string RenderMessage(std::string_view title, std::string_view text);

@@ -2,10 +2,19 @@
 
 #include <utility>
 
+#include "pipeline/maintenance/presence.h"
+
 namespace swage {
+namespace {
+
+constexpr std::chrono::hours kReapNodes{1};
+
+}  // namespace
 
 HousekeepingRole::HousekeepingRole(NodeParts parts)
-    : parts_(std::move(parts)), housekeeper_(parts_.holds, parts_.log) {}
+    : parts_(std::move(parts)), housekeeper_(parts_.holds, parts_.log) {
+  housekeeper_.Add({std::make_unique<NodeReaper>(parts_.store), kReapNodes});
+}
 
 Result<void> HousekeepingRole::Start() {
   housekeeper_.Start();

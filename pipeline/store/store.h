@@ -29,6 +29,7 @@
 #include "config/base/result.h"
 #include "pipeline/agent.h"
 #include "pipeline/gate.h"
+#include "pipeline/store/hold.h"
 #include "pipeline/task.h"
 
 namespace swage {
@@ -173,7 +174,7 @@ struct IntakeResult {
 // ------------------------------------------------------------------------------------------------
 
 struct ClaimLimits {
-  int concurrent = 4;
+  int concurrent = 4;  ///< of the node that claims
   int concurrent_per_repo = 4;
   int max_attempts = 3;  ///< a task claimed more often than this becomes failed instead
 };
@@ -189,6 +190,13 @@ enum class StepKind { kProvision, kAgent, kGate, kPublish };
 std::string_view Name(StepKind k);
 std::optional<StepKind> ParseStepKind(std::string_view s);
 
+/// A checkpoint as it travels between nodes; see pipeline/workspace/travel.h.
+struct Checkpoint {
+  CommitSha commit;
+  CommitSha base = {};
+  std::string pack = {};  ///< what `commit` has and `base` lacks
+};
+
 struct Step {
   std::int64_t id = 0;
   TaskId task;
@@ -200,7 +208,8 @@ struct Step {
   std::string outcome;  ///< "running", a GateOutcome name, "ok", "failed", "interrupted"
   std::string summary;
   CommitSha commit;
-  std::string log_path;  ///< relative to data_dir
+  std::string log_path;  ///< relative to data_dir of the node
+  std::string node;      ///< where it ran; filled in by the store, from the lease
   WallTime started{};
   std::optional<WallTime> finished;
 };
@@ -229,6 +238,23 @@ struct RunOutcome {
   std::string reason;
   std::vector<Finding> findings;  ///< of the published commit: replaces the ledger's open ones
   std::vector<NewEffect> effects;
+};
+
+// --- nodes
+// ------------------------------------------------------------------------------------------------
+
+/// One process among those that share the store.
+struct NodeInfo {
+  std::string name;      ///< unique; leases are in this name
+  std::string instance;  ///< of the process: another one after each start
+  std::string host;
+  std::string roles;  ///< "web, worker"
+  std::string version;
+  std::string url;  ///< of its own pages, as people reach them; may be empty
+  WallTime started{};
+  // Filled in by the store:
+  std::chrono::milliseconds silent_for{0};  ///< since its last heartbeat, by the engine's clock
+  int running = 0;                          ///< its live leases
 };
 
 // --- observers
@@ -262,6 +288,8 @@ std::string_view Name(Topic t);
 
 class Store {
  public:
+  static constexpr int kMaxNodes = 1'000;
+
   virtual ~Store() = default;
 
   /// `tell` is called, on a thread of the store and never after the store is gone, when another
@@ -302,17 +330,38 @@ class Store {
   virtual Result<std::optional<Claimed>> ClaimTask(std::string_view node,
                                                    std::chrono::milliseconds lease,
                                                    const ClaimLimits& limits) = 0;
-  virtual Result<void> RenewLease(const Lease& lease, std::chrono::milliseconds duration) = 0;
+  /// All of one node's leases at once. Returns the tasks whose leases are lost.
+  virtual Result<std::vector<TaskId>> RenewLeases(const std::vector<Lease>& leases,
+                                                  std::chrono::milliseconds duration) = 0;
   /// Ends every lease at once: right at start of an engine that only one process can open.
   /// Returns how many tasks were orphaned; their running steps become "interrupted".
   virtual Result<int> ExpireAllLeases() = 0;
+  /// The same for the leases in this node's name: right at its start, once it holds its name.
+  virtual Result<int> ExpireLeases(std::string_view node) = 0;
+
+  // Nodes.
+  /// Whether other processes may have this store open too: then checkpoints must travel.
+  virtual bool SharedByNodes() const = 0;
+  /// Says that the node lives; makes or replaces its row.
+  virtual Result<void> Heartbeat(const NodeInfo& node) = 0;
+  /// By name; at most kMaxNodes.
+  virtual Result<std::vector<NodeInfo>> ListNodes() = 0;
+  /// Removes its row, unless another instance has taken the name.
+  virtual Result<void> ForgetNode(std::string_view name, std::string_view instance) = 0;
+  /// Takes a single duty or a name, among all nodes; nullptr when another holds it. Never waits.
+  virtual Result<std::unique_ptr<Hold>> TryHold(std::string_view name) = 0;
 
   // A worker's writes, all fenced by the lease.
   virtual Result<void> SetBase(const Lease& lease, std::string_view base_branch,
                                const CommitSha& base) = 0;
   /// Also counts the cycle: `cycle` is written to the task.
   virtual Result<void> SetStage(const Lease& lease, Stage stage, int cycle) = 0;
-  virtual Result<void> SaveCheckpoint(const Lease& lease, const CommitSha& commit) = 0;
+  /// An empty pack: the checkpoint is on this node alone, and an older one that travels is dropped.
+  virtual Result<void> SaveCheckpoint(const Lease& lease, const Checkpoint& checkpoint) = 0;
+  /// The newest one with a pack, until the forge has its commit or the task is over.
+  virtual Result<std::optional<Checkpoint>> LoadCheckpoint(TaskId task) = 0;
+  /// A phrase of the worker for the task's timeline.
+  virtual Result<void> AddNote(const Lease& lease, std::string_view text) = 0;
   /// Returns the step's id.
   virtual Result<std::int64_t> StartStep(const Lease& lease, const Step& step) = 0;
   virtual Result<void> FinishStep(const Lease& lease, std::int64_t step_id,

@@ -20,6 +20,7 @@ inline constexpr std::string_view kStage = "stage";           ///< the worker go
 inline constexpr std::string_view kCycle = "cycle";           ///< gates were run
 inline constexpr std::string_view kGivenBack = "given_back";  ///< the worker stops without a result
 inline constexpr std::string_view kInterrupted = "interrupted";  ///< the worker is gone
+inline constexpr std::string_view kNote = "note";  ///< what the worker wants people to know
 inline constexpr std::string_view kPublishing = "publishing";  ///< the run is over, effects remain
 inline constexpr std::string_view kPublished = "published";    ///< an effect is done
 inline constexpr std::string_view kNotPublished = "not_published";  ///< an effect failed for good

@@ -89,6 +89,9 @@ class Workspace {
                                         std::vector<std::string>& warnings) = 0;
   /// The diff from the base to `commit`, renames detected.
   virtual Result<DiffSummary> DiffFromBase(const CommitSha& commit) = 0;
+  /// The commits from the base to `commit`, for Workspaces::Unpack on another node. Errors:
+  /// kTooLarge (more than kMaxCheckpointBytes), kNotFound. Blocks for minutes at most.
+  virtual Result<std::string> PackFromBase(const CommitSha& commit) = 0;
   /// Puts the files back to `commit`, untracked ones removed; ignored ones stay.
   virtual Result<void> Reset(const CommitSha& commit) = 0;
   /// Puts the tracked files back to `commit`; untracked ones (what a build left) stay.
@@ -96,6 +99,9 @@ class Workspace {
   /// Unregisters the worktree and deletes the directory without following links (T37).
   virtual Result<void> Release() = 0;
 };
+
+/// The most that one checkpoint may weigh, packed, to get from node to node.
+inline constexpr std::size_t kMaxCheckpointBytes = 32 << 20;
 
 struct PushRequest {
   RepoRef repo;
@@ -121,6 +127,12 @@ class Workspaces {
   virtual Result<std::optional<std::string>> FindInHistory(
       const RepoRef& repo, const CommitSha& base, const CommitSha& head,
       const std::function<bool(std::string_view)>& holds) = 0;
+  virtual bool HasCommit(const RepoRef& repo, const CommitSha& commit) = 0;
+  /// Brings what PackFromBase made elsewhere into the mirror, so that `commit` can be worked on and
+  /// pushed. Errors: kNotFound (the mirror lacks `base`: fetch first), kInvalid (broken),
+  /// kTooLarge.
+  virtual Result<void> Unpack(const RepoRef& repo, const CommitSha& base, const CommitSha& commit,
+                              std::string_view pack) = 0;
   virtual Result<std::unique_ptr<Workspace>> Provision(const ProvisionRequest& request,
                                                        std::stop_token stop) = 0;
   /// Pushes exactly one ref with --force-with-lease (T40). Pushing what is already there is

@@ -12,6 +12,7 @@
 #include "pipeline/workspace/diff.h"
 #include "pipeline/workspace/git_library.h"
 #include "pipeline/workspace/private_git_dir.h"
+#include "pipeline/workspace/travel.h"
 #include "pipeline/workspace/tree_scan.h"
 
 namespace swage {
@@ -223,6 +224,10 @@ Result<Snapshot> WorktreeWorkspace::Commit(const std::string& message,
 
 Result<DiffSummary> WorktreeWorkspace::DiffFromBase(const CommitSha& commit) {
   return DiffCommits(mirror_.GitDir(), base_, commit);
+}
+
+Result<std::string> WorktreeWorkspace::PackFromBase(const CommitSha& commit) {
+  return PackCommits(git_, mirror_.GitDir(), base_, commit);
 }
 
 Result<void> WorktreeWorkspace::Reset(const CommitSha& commit) {

@@ -10,6 +10,7 @@
 #include "pipeline/workspace/history_scan.h"
 #include "pipeline/workspace/mirror.h"
 #include "pipeline/workspace/sweep.h"
+#include "pipeline/workspace/travel.h"
 #include "pipeline/workspace/worktree_workspace.h"
 
 namespace swage {
@@ -72,6 +73,18 @@ class WorktreeWorkspaces final : public Workspaces {
     SWAGE_ASSIGN_OR_RETURN(Mirror mirror, MirrorOf(repo));
     SWAGE_RETURN_IF_ERROR(MustExist(mirror, repo));
     return swage::FindInHistory(mirror.GitDir(), base, head, holds);
+  }
+
+  bool HasCommit(const RepoRef& repo, const CommitSha& commit) override {
+    const Result<Mirror> mirror = MirrorOf(repo);
+    return mirror.ok() && mirror->Exists() && swage::HasCommit(mirror->GitDir(), commit);
+  }
+
+  Result<void> Unpack(const RepoRef& repo, const CommitSha& base, const CommitSha& commit,
+                      std::string_view pack) override {
+    SWAGE_ASSIGN_OR_RETURN(Mirror mirror, MirrorOf(repo));
+    SWAGE_RETURN_IF_ERROR(MustExist(mirror, repo));
+    return UnpackCommits(mirror.GitDir(), base, commit, pack);
   }
 
   Result<std::unique_ptr<Workspace>> Provision(const ProvisionRequest& request,

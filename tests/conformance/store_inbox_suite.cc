@@ -295,7 +295,7 @@ TEST_P(StoreSuite, CancellingFencesTheWorkerAndNamesTheTask) {
   EXPECT_EQ(task.stage, Stage::kNone);
   EXPECT_TRUE(task.lease_node.empty());
   EXPECT_GT(task.epoch, claimed->lease.epoch);
-  EXPECT_EQ(store_->RenewLease(claimed->lease, kLease).error().code, ErrorCode::kLeaseLost);
+  EXPECT_EQ(Renew(claimed->lease).error().code, ErrorCode::kLeaseLost);
   EXPECT_EQ(store_->ListSteps(id)->front().outcome, "interrupted");
   EXPECT_EQ(DueKeys(), (std::vector<std::string>{"answer", StickyKey(id)}))
       << "what waits in line is superseded, answers to people are not";

@@ -94,6 +94,14 @@ class StoreSuite : public ::testing::TestWithParam<StoreEngineFactory> {
     return claimed.ok() ? *claimed : std::nullopt;
   }
 
+  /// kLeaseLost when it is.
+  Result<void> Renew(const Lease& lease) {
+    SWAGE_ASSIGN_OR_RETURN(const auto lost, store_->RenewLeases({lease}, kLease));
+    if (lost.empty()) return Ok();
+    EXPECT_EQ(lost, std::vector<TaskId>{lease.task});
+    return MakeError(ErrorCode::kLeaseLost, "lost");
+  }
+
   Task Get(TaskId id) {
     auto task = store_->GetTask(id);
     EXPECT_TRUE(task.ok()) << task.error().message;

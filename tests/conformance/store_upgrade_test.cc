@@ -51,6 +51,10 @@ INSERT INTO effects (task_id, repo, kind, ordinal, key, payload, epoch, not_befo
   (NULL, 1, 'comment', 0, 'comment:9', '{}', 0, 0, 6, 6);
 INSERT INTO timeline (task_id, at_us, kind, detail) VALUES (3, 7, 'received', 'asked for');
 )"},
+    {2, R"(
+INSERT INTO nodes (name, instance, host, roles, version, url, started_at_us, heartbeat_at_us)
+  VALUES ('one', 'i', 'h', 'web', '1', '', 1, 2);
+)"},
 };
 
 // What the two engines keep in columns of their own.

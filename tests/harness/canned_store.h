@@ -27,6 +27,9 @@ class CannedStore final : public StubStore {
   Result<std::vector<TimelineEntry>> ListTimeline(TaskId task, std::int64_t after,
                                                   int limit) override;
   Result<StoreCounts> Counts() override { return StoreCounts{}; }
+  Result<std::vector<NodeInfo>> ListNodes() override { return nodes; }
+
+  std::vector<NodeInfo> nodes;  ///< to be set before anybody asks
 
  private:
   std::mutex mutex_;

@@ -42,17 +42,30 @@ class StubStore : public Store {
                                            const ClaimLimits&) override {
     return Unexpected("ClaimTask");
   }
-  Result<void> RenewLease(const Lease&, std::chrono::milliseconds) override {
-    return Unexpected("RenewLease");
+  Result<std::vector<TaskId>> RenewLeases(const std::vector<Lease>&,
+                                          std::chrono::milliseconds) override {
+    return Unexpected("RenewLeases");
   }
   Result<int> ExpireAllLeases() override { return Unexpected("ExpireAllLeases"); }
+  Result<int> ExpireLeases(std::string_view) override { return Unexpected("ExpireLeases"); }
+  bool SharedByNodes() const override { return false; }
+  Result<void> Heartbeat(const NodeInfo&) override { return Unexpected("Heartbeat"); }
+  Result<std::vector<NodeInfo>> ListNodes() override { return Unexpected("ListNodes"); }
+  Result<void> ForgetNode(std::string_view, std::string_view) override {
+    return Unexpected("ForgetNode");
+  }
+  Result<std::unique_ptr<Hold>> TryHold(std::string_view) override { return Unexpected("TryHold"); }
   Result<void> SetBase(const Lease&, std::string_view, const CommitSha&) override {
     return Unexpected("SetBase");
   }
   Result<void> SetStage(const Lease&, Stage, int) override { return Unexpected("SetStage"); }
-  Result<void> SaveCheckpoint(const Lease&, const CommitSha&) override {
+  Result<void> SaveCheckpoint(const Lease&, const Checkpoint&) override {
     return Unexpected("SaveCheckpoint");
   }
+  Result<std::optional<Checkpoint>> LoadCheckpoint(TaskId) override {
+    return Unexpected("LoadCheckpoint");
+  }
+  Result<void> AddNote(const Lease&, std::string_view) override { return Unexpected("AddNote"); }
   Result<std::int64_t> StartStep(const Lease&, const Step&) override {
     return Unexpected("StartStep");
   }

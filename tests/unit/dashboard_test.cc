@@ -11,6 +11,7 @@
 #include "bot/dashboard/log_tail.h"
 #include "config/base/files.h"
 #include "config/base/redact.h"
+#include "config/base/text.h"
 #include "tests/harness/canned_store.h"
 #include "tests/harness/raw_http.h"
 
@@ -40,7 +41,7 @@ class DashboardTest : public testing::Test {
   }
 
   void Serve() {
-    dashboard_ = std::make_unique<Dashboard>(settings_, store_, clock_, log_);
+    dashboard_ = std::make_unique<Dashboard>(settings_, "one", store_, clock_, log_);
     const Result<void> started = dashboard_->Start();
     ASSERT_TRUE(started.ok());
   }
@@ -110,6 +111,63 @@ TEST_F(DashboardTest, AnEmptyStoreIsAFriendlyPage) {
   EXPECT_TRUE(Has(page, "Nothing waits for you."));
 }
 
+TEST_F(DashboardTest, ShowsTheNodesAndWhichOfThemIsSilent) {
+  NodeInfo one;
+  one.name = "one";
+  one.host = kEvil;
+  one.roles = "web, publisher";
+  one.url = "javascript:alert(1)";
+  NodeInfo two;
+  two.name = "two";
+  two.url = "https://two.example.com";
+  two.silent_for = std::chrono::minutes(3);
+  two.running = 5;
+  store_.nodes = {one, two};
+  const std::string page = Get("/nodes");
+  EXPECT_EQ(StatusOf(page), 200);
+  EXPECT_TRUE(Has(page, "this one"));
+  EXPECT_TRUE(Has(page, "web, publisher"));
+  EXPECT_TRUE(Has(page, "✗ silent"));
+  EXPECT_TRUE(Has(page, "3 min 0 s ago")) << page;
+  EXPECT_TRUE(Has(page, "two.example.com"));
+  EXPECT_FALSE(Has(page, "javascript:"));
+  EXPECT_FALSE(Has(page, "<img src=x"));
+}
+
+TEST_F(DashboardTest, ALogOnAnotherNodeIsLinkedThereOrNamed) {
+  settings_.public_url = "https://one.example.com";
+  store_.AddTask(task_);
+  NodeInfo two;
+  two.name = "two";
+  two.url = "https://two.example.com";
+  NodeInfo three;
+  three.name = "three";
+  store_.nodes = {two, three};
+  std::int64_t id = 0;
+  for (const char* node : {"one", "two", "three", "gone"}) {
+    Step step;
+    step.id = ++id;
+    step.task = task_.id;
+    step.kind = StepKind::kGate;
+    step.name = "tests";
+    step.outcome = "passed";
+    step.log_path = LogPath(id, StepKind::kGate);
+    step.node = node;
+    store_.AddStep(step);
+  }
+  const std::string page = Get("/tasks/7");
+  EXPECT_EQ(StatusOf(page), 200);
+  const auto linked = [&](const std::string& url) {
+    return Has(page, "href=\"" + url + "\"") ||
+           Has(page, "href=\"" + ReplaceAll(url, "/", "&#x2F;") + "\"");
+  };
+  EXPECT_TRUE(linked("/tasks/7/logs/1")) << page;
+  EXPECT_TRUE(linked("https://two.example.com/tasks/7/logs/2"));
+  EXPECT_TRUE(Has(page, "on node three"));
+  EXPECT_FALSE(linked("/tasks/7/logs/3"));
+  EXPECT_TRUE(Has(page, "on node gone"));
+}
+
 TEST_F(DashboardTest, Threat_T55_NothingThatStrangersWroteIsMarkup) {
   task_.text.title = task_.text.body = task_.reason = task_.requester.login = kEvil;
   task_.branch = task_.repo.path = task_.profile = kEvil;
@@ -148,7 +206,7 @@ TEST_F(DashboardTest, Threat_T53_OtherHostNamesAreRefused) {
 
 TEST_F(DashboardTest, Threat_T56_RefusesToBeReachableFromOutside) {
   settings_.dashboard = "0.0.0.0:0";
-  Dashboard dashboard(settings_, store_, clock_, log_);
+  Dashboard dashboard(settings_, "one", store_, clock_, log_);
   const Result<void> started = dashboard.Start();
   ASSERT_FALSE(started.ok());
   EXPECT_EQ(started.error().code, ErrorCode::kInvalid);

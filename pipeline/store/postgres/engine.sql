@@ -90,6 +90,15 @@ SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, pg_current_xac
 -- name: Outcome
 SELECT coalesce(pg_xact_status($1::text::xid8), 'forgotten');
 
+-- holds ---------------------------------------------------------------------------------------------------
+
+-- name: TryHold
+SELECT pg_try_advisory_xact_lock(
+         hashtextextended('swage ' || current_schema() || ' ' || $1::text, 0))::int::bigint;
+
+-- name: PingHold
+SELECT 1::bigint;
+
 -- migrations ----------------------------------------------------------------------------------------------
 
 -- name: LockSchema

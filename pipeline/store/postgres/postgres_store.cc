@@ -14,6 +14,7 @@
 
 #include "pipeline/store/postgres/claims.h"
 #include "pipeline/store/postgres/database.h"
+#include "pipeline/store/postgres/holds.h"
 #include "pipeline/store/postgres/inbox.h"
 #include "pipeline/store/postgres/listener.h"
 #include "pipeline/store/postgres/migrations.h"
@@ -86,6 +87,13 @@ class PostgresStore final : public sql::SqlStore {
     counts_ = counts;
     counts_serve_until_ = end - begin > kQuickCount ? end + 100 * (end - begin) : begin;
     return counts;
+  }
+
+  bool SharedByNodes() const override { return true; }
+  Result<std::unique_ptr<Hold>> TryHold(std::string_view name) override {
+    auto taken = postgres::TryHold(database_.address(), name);
+    if (!taken.ok()) return taken.error().With("take a hold");
+    return taken;
   }
 
   void OnNews(std::function<void(Topic)> tell) override {

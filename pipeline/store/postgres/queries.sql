@@ -115,11 +115,12 @@ SELECT 1 FROM remarks WHERE task_id = $1 AND NOT seen LIMIT 1;
 -- claims --------------------------------------------------------------------------------------------------
 
 -- name: LockClaims
--- The caps hold for all nodes together: whoever counts keeps out the others until it has written.
+-- The cap of a repository holds for all nodes together: whoever counts keeps out the others until it has written.
 SELECT pg_advisory_xact_lock(hashtext('swage claims'), hashtext(current_schema()));
 
 -- name: CountLiveLeases
-SELECT count(*) FROM tasks WHERE lease_node <> '' AND lease_expires_at_us > $1;
+-- Of one node ($2).
+SELECT count(*) FROM tasks WHERE lease_node <> '' AND lease_expires_at_us > $1 AND lease_node = $2;
 
 -- name: FindOrphan
 -- The oldest lease that is over, in a repository with room ($2 = per repository). OFFSET 0: what is live is found by
@@ -187,6 +188,13 @@ SELECT id FROM tasks WHERE lease_node <> '';
 UPDATE tasks SET lease_expires_at_us = 0, epoch = epoch + 1, updated_at_us = $1
 WHERE lease_node <> '';
 
+-- name: ListLeasedBy
+SELECT id FROM tasks WHERE lease_node <> '' AND lease_node = $1 ORDER BY id;
+
+-- name: ExpireLease
+UPDATE tasks SET lease_expires_at_us = 0, epoch = epoch + 1, updated_at_us = $3
+WHERE id = $1 AND lease_node = $2;
+
 -- name: GetLeased
 SELECT t.id, r.forge, r.forge_repo_id, r.path, t.issue_number, t.generation, t.issue_url, t.title,
        x.body, x.hash, t.requester_id, t.requester_login, t.requester_is_bot, t.profile, t.state,
@@ -213,13 +221,28 @@ WHERE id = $1 AND epoch = $2 AND lease_node = $3;
 UPDATE tasks SET checkpoint = $4, updated_at_us = $5
 WHERE id = $1 AND epoch = $2 AND lease_node = $3;
 
+-- name: PutCheckpoint
+INSERT INTO checkpoints (task_id, base_sha, commit_sha, pack, saved_at_us) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (task_id) DO UPDATE SET
+  base_sha = excluded.base_sha, commit_sha = excluded.commit_sha, pack = excluded.pack,
+  saved_at_us = excluded.saved_at_us;
+
+-- name: LoadCheckpoint
+SELECT commit_sha, base_sha, pack FROM checkpoints WHERE task_id = $1;
+
+-- name: DropCheckpoint
+DELETE FROM checkpoints WHERE task_id = $1;
+
+-- name: DropPushedCheckpoint
+DELETE FROM checkpoints WHERE task_id = $1 AND commit_sha = $2;
+
 -- name: HoldsLease
 SELECT run FROM tasks WHERE id = $1 AND epoch = $2 AND lease_node = $3 FOR NO KEY UPDATE;
 
 -- name: StartStep
 INSERT INTO steps (task_id, run, cycle, kind, name, required, outcome, summary, commit_sha, log_path,
-                   started_at_us)
-VALUES ($1, $2, $3, $4, $5, $6, 'running', $7, $8, $9, $10)
+                   node, started_at_us)
+VALUES ($1, $2, $3, $4, $5, $6, 'running', $7, $8, $9, $10, $11)
 RETURNING id;
 
 -- name: FinishStep
@@ -231,7 +254,7 @@ UPDATE steps SET outcome = 'interrupted', finished_at_us = $2 WHERE task_id = $1
 
 -- name: ListSteps
 SELECT id, task_id, run, cycle, kind, name, required, outcome, summary, commit_sha, log_path,
-       started_at_us, finished_at_us
+       node, started_at_us, finished_at_us
 FROM steps WHERE task_id = $1 ORDER BY id;
 
 -- name: SaveCycle
@@ -360,6 +383,25 @@ UPDATE tasks SET pr_url = $2 WHERE id = $1;
 
 -- name: SetStickyComment
 UPDATE tasks SET sticky_comment_id = $2 WHERE id = $1;
+
+-- nodes ---------------------------------------------------------------------------------------------------
+
+-- name: SaveNode
+INSERT INTO nodes (name, instance, host, roles, version, url, started_at_us, heartbeat_at_us)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (name) DO UPDATE SET
+  instance = excluded.instance, host = excluded.host, roles = excluded.roles,
+  version = excluded.version, url = excluded.url, started_at_us = excluded.started_at_us,
+  heartbeat_at_us = excluded.heartbeat_at_us;
+
+-- name: ListNodes
+SELECT n.name, n.instance, n.host, n.roles, n.version, n.url, n.started_at_us, n.heartbeat_at_us,
+       (SELECT count(*) FROM tasks t
+        WHERE t.lease_node <> '' AND t.lease_expires_at_us > $1 AND t.lease_node = n.name)
+FROM nodes n ORDER BY n.name LIMIT $2;
+
+-- name: ForgetNode
+DELETE FROM nodes WHERE name = $1 AND instance = $2;
 
 -- observers -----------------------------------------------------------------------------------------------
 

@@ -55,6 +55,12 @@ Result<Claimed> Take(Tx& tx, TaskId id, std::string_view node, std::chrono::mill
   return claimed;
 }
 
+Result<void> TellOrphaned(Tx& tx, TaskId id) {
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("InterruptSteps", id, tx.now));
+  return AddTimeline(tx, id, timeline::kInterrupted,
+                     "interrupted: the worker is gone, another one will go on");
+}
+
 }  // namespace
 
 Result<std::optional<Claimed>> ClaimTask(Tx& tx, std::string_view node,
@@ -62,7 +68,7 @@ Result<std::optional<Claimed>> ClaimTask(Tx& tx, std::string_view node,
                                          const ClaimLimits& limits) {
   if (node.empty()) return MakeError(ErrorCode::kInvalid, "a claim needs the node's name");
   SWAGE_RETURN_IF_ERROR(tx.db.Post("LockClaims"));
-  SWAGE_ASSIGN_OR_RETURN(const auto live, tx.db.Number("CountLiveLeases", tx.engine_now));
+  SWAGE_ASSIGN_OR_RETURN(const auto live, tx.db.Number("CountLiveLeases", tx.engine_now, node));
   if (live >= limits.concurrent) return std::optional<Claimed>();
   for (int buried = 0; buried < kMaxBuried; ++buried) {
     SWAGE_ASSIGN_OR_RETURN(const auto next, FindCandidate(tx, limits.concurrent_per_repo));
@@ -88,22 +94,36 @@ Result<std::vector<std::string>> ListRemarks(Connection& db, TaskId task) {
   return db.All("ListRemarks", read, task);
 }
 
-Result<void> RenewLease(Tx& tx, const Lease& lease, std::chrono::milliseconds duration) {
-  SWAGE_ASSIGN_OR_RETURN(const int changed, tx.db.Run("RenewLease", lease.task, lease.epoch,
-                                                      lease.node, tx.engine_now + duration));
-  if (changed == 0) return MakeError(ErrorCode::kLeaseLost, "the lease is lost");
-  return Ok();
+Result<std::vector<TaskId>> RenewLeases(Tx& tx, const std::vector<Lease>& leases,
+                                        std::chrono::milliseconds duration) {
+  std::vector<TaskId> lost;
+  for (const Lease& lease : leases) {
+    SWAGE_ASSIGN_OR_RETURN(const int changed, tx.db.Run("RenewLease", lease.task, lease.epoch,
+                                                        lease.node, tx.engine_now + duration));
+    if (changed == 0) lost.push_back(lease.task);
+  }
+  return lost;
 }
 
 Result<int> ExpireAllLeases(Tx& tx) {
   const auto read = [](Row& row) { return TaskId{row.Int()}; };
   SWAGE_ASSIGN_OR_RETURN(const std::vector<TaskId> orphans, tx.db.All("ListLeased", read));
-  for (const TaskId id : orphans) {
-    SWAGE_RETURN_IF_ERROR(tx.db.Post("InterruptSteps", id, tx.now));
-    SWAGE_RETURN_IF_ERROR(AddTimeline(tx, id, timeline::kInterrupted,
-                                      "interrupted: the worker is gone, another one will go on"));
-  }
+  for (const TaskId id : orphans) SWAGE_RETURN_IF_ERROR(TellOrphaned(tx, id));
   return tx.db.Run("ExpireAllLeases", tx.now);
+}
+
+Result<int> ExpireLeases(Tx& tx, std::string_view node) {
+  const auto read = [](Row& row) { return TaskId{row.Int()}; };
+  SWAGE_ASSIGN_OR_RETURN(const std::vector<TaskId> orphans, tx.db.All("ListLeasedBy", read, node));
+  int expired = 0;
+  for (const TaskId id : orphans) {
+    // Another node may have taken it since the list was read.
+    SWAGE_ASSIGN_OR_RETURN(const int changed, tx.db.Run("ExpireLease", id, node, tx.now));
+    if (changed == 0) continue;
+    SWAGE_RETURN_IF_ERROR(TellOrphaned(tx, id));
+    ++expired;
+  }
+  return expired;
 }
 
 }  // namespace swage::sql

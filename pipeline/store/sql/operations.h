@@ -60,13 +60,22 @@ Result<std::optional<Claimed>> ClaimTask(Tx& tx, std::string_view node,
 Result<std::vector<CycleHistory>> ListHistory(Connection& db, TaskId task, int run);
 /// All so far, oldest first.
 Result<std::vector<std::string>> ListRemarks(Connection& db, TaskId task);
-Result<void> RenewLease(Tx& tx, const Lease& lease, std::chrono::milliseconds duration);
+Result<std::vector<TaskId>> RenewLeases(Tx& tx, const std::vector<Lease>& leases,
+                                        std::chrono::milliseconds duration);
 Result<int> ExpireAllLeases(Tx& tx);
+Result<int> ExpireLeases(Tx& tx, std::string_view node);
+
+// nodes.cc
+Result<void> Heartbeat(Tx& tx, const NodeInfo& node);
+Result<std::vector<NodeInfo>> ListNodes(Connection& db, WallTime engine_now);
+Result<void> ForgetNode(Tx& tx, std::string_view name, std::string_view instance);
 
 // worker_writes.cc
 Result<void> SetBase(Tx& tx, const Lease& lease, std::string_view branch, const CommitSha& base);
 Result<void> SetStage(Tx& tx, const Lease& lease, Stage stage, int cycle);
-Result<void> SaveCheckpoint(Tx& tx, const Lease& lease, const CommitSha& commit);
+Result<void> SaveCheckpoint(Tx& tx, const Lease& lease, const Checkpoint& checkpoint);
+Result<std::optional<Checkpoint>> LoadCheckpoint(Connection& db, TaskId task);
+Result<void> AddNote(Tx& tx, const Lease& lease, std::string_view text);
 Result<std::int64_t> StartStep(Tx& tx, const Lease& lease, const Step& step);
 Result<void> FinishStep(Tx& tx, const Lease& lease, std::int64_t step_id, std::string_view outcome,
                         std::string_view summary, const CommitSha& commit);

@@ -67,7 +67,11 @@ bool IsStaleSticky(const EffectRow& row, const Effect& effect) {
 }
 
 Result<void> KeepFacts(Tx& tx, TaskId task, const PublishedFacts& facts) {
-  if (facts.pushed) SWAGE_RETURN_IF_ERROR(tx.db.Post("SetPushed", task, *facts.pushed));
+  if (facts.pushed) {
+    SWAGE_RETURN_IF_ERROR(tx.db.Post("SetPushed", task, *facts.pushed));
+    // From now on every node can fetch it.
+    SWAGE_RETURN_IF_ERROR(tx.db.Post("DropPushedCheckpoint", task, *facts.pushed));
+  }
   if (facts.pr_number) SWAGE_RETURN_IF_ERROR(tx.db.Post("SetPullRequest", task, *facts.pr_number));
   if (facts.pr_url) SWAGE_RETURN_IF_ERROR(tx.db.Post("SetPullRequestUrl", task, *facts.pr_url));
   if (facts.sticky_comment_id) {

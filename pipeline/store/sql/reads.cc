@@ -22,6 +22,7 @@ Step ReadStep(Row& row) {
   s.summary = row.Text();
   s.commit.value = row.Text();
   s.log_path = row.Text();
+  s.node = row.Text();
   s.started = row.Time();
   s.finished = row.MaybeTime();
   return s;

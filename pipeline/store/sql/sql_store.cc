@@ -63,12 +63,29 @@ Result<std::optional<Claimed>> SqlStore::ClaimTask(std::string_view node,
   return Write("claim task", [&](Tx& tx) { return sql::ClaimTask(tx, node, lease, limits); });
 }
 
-Result<void> SqlStore::RenewLease(const Lease& lease, std::chrono::milliseconds duration) {
-  return Write("renew lease", [&](Tx& tx) { return sql::RenewLease(tx, lease, duration); });
+Result<std::vector<TaskId>> SqlStore::RenewLeases(const std::vector<Lease>& leases,
+                                                  std::chrono::milliseconds duration) {
+  return Write("renew leases", [&](Tx& tx) { return sql::RenewLeases(tx, leases, duration); });
 }
 
 Result<int> SqlStore::ExpireAllLeases() {
   return Write("expire leases", [](Tx& tx) { return sql::ExpireAllLeases(tx); });
+}
+
+Result<int> SqlStore::ExpireLeases(std::string_view node) {
+  return Write("expire leases", [&](Tx& tx) { return sql::ExpireLeases(tx, node); });
+}
+
+Result<void> SqlStore::Heartbeat(const NodeInfo& node) {
+  return Write("heartbeat", [&](Tx& tx) { return sql::Heartbeat(tx, node); });
+}
+
+Result<std::vector<NodeInfo>> SqlStore::ListNodes() {
+  return Read("list nodes", [](Connection& db, WallTime now) { return sql::ListNodes(db, now); });
+}
+
+Result<void> SqlStore::ForgetNode(std::string_view name, std::string_view instance) {
+  return Write("forget node", [&](Tx& tx) { return sql::ForgetNode(tx, name, instance); });
 }
 
 Result<void> SqlStore::SetBase(const Lease& lease, std::string_view branch, const CommitSha& base) {
@@ -79,8 +96,18 @@ Result<void> SqlStore::SetStage(const Lease& lease, Stage stage, int cycle) {
   return Write("set stage", [&](Tx& tx) { return sql::SetStage(tx, lease, stage, cycle); });
 }
 
-Result<void> SqlStore::SaveCheckpoint(const Lease& lease, const CommitSha& commit) {
-  return Write("save checkpoint", [&](Tx& tx) { return sql::SaveCheckpoint(tx, lease, commit); });
+Result<void> SqlStore::SaveCheckpoint(const Lease& lease, const Checkpoint& checkpoint) {
+  return Write("save checkpoint",
+               [&](Tx& tx) { return sql::SaveCheckpoint(tx, lease, checkpoint); });
+}
+
+Result<std::optional<Checkpoint>> SqlStore::LoadCheckpoint(TaskId task) {
+  return Read("load checkpoint",
+              [&](Connection& db, WallTime) { return sql::LoadCheckpoint(db, task); });
+}
+
+Result<void> SqlStore::AddNote(const Lease& lease, std::string_view text) {
+  return Write("add note", [&](Tx& tx) { return sql::AddNote(tx, lease, text); });
 }
 
 Result<std::int64_t> SqlStore::StartStep(const Lease& lease, const Step& step) {

@@ -29,11 +29,18 @@ class SqlStore : public Store {
   Result<StoreCounts> Counts() override;
   Result<std::optional<Claimed>> ClaimTask(std::string_view node, std::chrono::milliseconds lease,
                                            const ClaimLimits& limits) override;
-  Result<void> RenewLease(const Lease& lease, std::chrono::milliseconds duration) final;
+  Result<std::vector<TaskId>> RenewLeases(const std::vector<Lease>& leases,
+                                          std::chrono::milliseconds duration) final;
   Result<int> ExpireAllLeases() final;
+  Result<int> ExpireLeases(std::string_view node) final;
+  Result<void> Heartbeat(const NodeInfo& node) final;
+  Result<std::vector<NodeInfo>> ListNodes() final;
+  Result<void> ForgetNode(std::string_view name, std::string_view instance) final;
   Result<void> SetBase(const Lease& lease, std::string_view branch, const CommitSha& base) final;
   Result<void> SetStage(const Lease& lease, Stage stage, int cycle) final;
-  Result<void> SaveCheckpoint(const Lease& lease, const CommitSha& commit) final;
+  Result<void> SaveCheckpoint(const Lease& lease, const Checkpoint& checkpoint) final;
+  Result<std::optional<Checkpoint>> LoadCheckpoint(TaskId task) final;
+  Result<void> AddNote(const Lease& lease, std::string_view text) final;
   Result<std::int64_t> StartStep(const Lease& lease, const Step& step) final;
   Result<void> FinishStep(const Lease& lease, std::int64_t step_id, std::string_view outcome,
                           std::string_view summary, const CommitSha& commit) final;

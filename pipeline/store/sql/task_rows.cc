@@ -96,6 +96,10 @@ Result<void> MoveTask(Tx& tx, const Task& task, TaskState to, std::string_view r
   }
   SWAGE_RETURN_IF_ERROR(tx.db.Post("MoveTask", task.id, Name(to), reason, tx.now));
   SWAGE_RETURN_IF_ERROR(tx.db.Post("InterruptSteps", task.id, tx.now));
+  // A failed task may be asked to go on from where it came to.
+  if (IsTerminal(to) && to != TaskState::kFailed) {
+    SWAGE_RETURN_IF_ERROR(tx.db.Post("DropCheckpoint", task.id));
+  }
   return Ok();
 }
 

@@ -82,14 +82,32 @@ Result<void> SetStage(Tx& tx, const Lease& lease, Stage stage, int cycle) {
   return AddTimeline(tx, lease.task, timeline::kStage, timeline::Staged(stage, cycle));
 }
 
-Result<void> SaveCheckpoint(Tx& tx, const Lease& lease, const CommitSha& commit) {
-  return Fenced(tx.db.Run("SaveCheckpoint", lease.task, lease.epoch, lease.node, commit, tx.now));
+Result<void> SaveCheckpoint(Tx& tx, const Lease& lease, const Checkpoint& checkpoint) {
+  SWAGE_RETURN_IF_ERROR(Fenced(
+      tx.db.Run("SaveCheckpoint", lease.task, lease.epoch, lease.node, checkpoint.commit, tx.now)));
+  if (checkpoint.pack.empty()) {
+    SWAGE_RETURN_IF_ERROR(tx.db.Run("DropCheckpoint", lease.task));
+    return Ok();
+  }
+  SWAGE_RETURN_IF_ERROR(tx.db.Run("PutCheckpoint", lease.task, checkpoint.base, checkpoint.commit,
+                                  Blob{checkpoint.pack}, tx.now));
+  return Ok();
+}
+
+Result<std::optional<Checkpoint>> LoadCheckpoint(Connection& db, TaskId task) {
+  const auto read = [](Row& row) { return Checkpoint{{row.Text()}, {row.Text()}, row.Text()}; };
+  return db.One("LoadCheckpoint", read, task);
+}
+
+Result<void> AddNote(Tx& tx, const Lease& lease, std::string_view text) {
+  SWAGE_RETURN_IF_ERROR(LeasedRun(tx, lease));
+  return AddTimeline(tx, lease.task, timeline::kNote, timeline::OneLine(text));
 }
 
 Result<std::int64_t> StartStep(Tx& tx, const Lease& lease, const Step& step) {
   SWAGE_ASSIGN_OR_RETURN(const int run, LeasedRun(tx, lease));
   return tx.db.Number("StartStep", lease.task, run, step.cycle, Name(step.kind), step.name,
-                      step.required, step.summary, step.commit, step.log_path, tx.now);
+                      step.required, step.summary, step.commit, step.log_path, lease.node, tx.now);
 }
 
 Result<void> FinishStep(Tx& tx, const Lease& lease, std::int64_t step_id, std::string_view outcome,

@@ -81,6 +81,11 @@ class SqliteStore final : public sql::SqlStore {
     return std::move(applied.result);
   }
 
+  bool SharedByNodes() const override { return false; }
+  Result<std::unique_ptr<Hold>> TryHold(std::string_view name) override {
+    return holds_.TryHold(name);
+  }
+
  private:
   Result<void> RunWrite(const Writes& work) override { return Commit(Writer::Kind::kPlain, work); }
   Result<void> RunRead(const Reads& work) override {
@@ -98,6 +103,7 @@ class SqliteStore final : public sql::SqlStore {
   // The order matters: the writer stops first, then the checkpointer, and the lock is given up
   // last.
   FileLock lock_;
+  LocalHolds holds_;
   const Clock& clock_;
   const sql::EngineClock engine_clock_;
   const std::unique_ptr<BodyLog> bodies_;
