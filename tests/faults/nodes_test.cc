@@ -3,9 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <csignal>
 #include <thread>
 
+#include "config/base/files.h"
+#include "config/base/text.h"
 #include "tests/harness/node_process.h"
 #include "tests/harness/postgres_server.h"
 #include "tests/harness/tcp_proxy.h"
@@ -16,7 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
-using testing::IsEmpty;
 using testing::Not;
 using testing::SizeIs;
 
@@ -187,7 +189,8 @@ TEST(Fault, X10_DuplicatesAtTwoNodesAreOneTask) {
   everything.roles = "web, worker, publisher, housekeeping";
   const auto two = c.StartNode("two", everything);
   const std::int64_t issue = c.box->LabelledIssue("The answer is wrong");
-  const Webhook labelled = SentWebhook(*c.box, "labeled");
+  ASSERT_TRUE(c.box->forge().WaitForWebhooks());
+  const Webhook labelled = SentWebhook(*c.box, "\"swage\"");
   constexpr int kSenders = 4, kEach = 25;
   std::vector<std::thread> senders;
   std::atomic<int> refused{0};
@@ -198,7 +201,8 @@ TEST(Fault, X10_DuplicatesAtTwoNodesAreOneTask) {
         const Webhook webhook =
             i % 2 == 0 ? labelled : WithId(labelled, std::to_string(sender * 100 + i));
         const int port = (sender + i) % 2 == 0 ? c.box->hooks_port() : two->hooks_port();
-        if (Post(port, webhook) / 100 != 2) ++refused;
+        RawHttp connection(port);
+        if (Post(connection, webhook) / 100 != 2) ++refused;
       }
     });
   }
