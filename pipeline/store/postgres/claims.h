@@ -1,7 +1,8 @@
 // Claims in one statement, which serves unless a repository is full or a task must be given up.
 //
-// Caps hold for all nodes together. Near them claims go one after the other under an exclusive
-// advisory lock (LockClaims), so that what is counted is what there is. Far from them many may
+// The cap per repository holds for all nodes together, the other one for the node that claims. Near
+// them claims go one after the other under an exclusive advisory lock (LockClaims), so that what is
+// counted is what there is. Far from them many may
 // claim at once: each holds the same lock in shared mode and one of kSlots slots, so at most kSlots
 // of them are under way uncounted, and each leaves that much room to every cap it counts against.
 // Tasks are picked by SKIP LOCKED, so nobody waits for another's row.

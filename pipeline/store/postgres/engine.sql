@@ -27,19 +27,20 @@ SELECT pg_advisory_xact_lock_shared(hashtext('swage claims'), hashtext(current_s
 
 -- name: ClaimNext
 -- As FindOrphan, FindQueued, InterruptSteps, ClaimTask and MarkRemarksSeen together. $1 now (NULL: the clock's), $2 node,
--- $3 lease, $4 cap, $5 cap per repository, $6 attempts, $7 now for people, $8 room to leave. One row: is there no room in
--- all, is every cap far, is there a task, was it claimed, has it cycles and remarks, and the task as LockTask gives it.
+-- $3 lease, $4 cap of the node, $5 cap per repository, $6 attempts, $7 now for people, $8 room to leave. One row: has the
+-- node no room, is every cap far, is there a task, was it claimed, has it cycles and remarks, and the task as LockTask
+-- gives it.
 WITH
   clock AS MATERIALIZED (
     SELECT coalesce($1::bigint, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) AS now),
   live AS MATERIALIZED (
-    SELECT count(*) AS tasks
-    FROM (SELECT t.repo FROM tasks t
+    SELECT count(*) AS tasks, count(*) FILTER (WHERE held.lease_node = $2) AS own
+    FROM (SELECT t.repo, t.lease_node FROM tasks t
           WHERE t.lease_node <> '' AND t.lease_expires_at_us > (SELECT now FROM clock) OFFSET 0) held
     GROUP BY held.repo),
   room AS MATERIALIZED (
-    SELECT coalesce(sum(tasks), 0) >= $4::bigint AS no_room,
-           coalesce(sum(tasks), 0) + $8::bigint <= $4::bigint
+    SELECT coalesce(sum(own), 0) >= $4::bigint AS no_room,
+           coalesce(sum(own), 0) + $8::bigint <= $4::bigint
            AND coalesce(max(tasks), 0) + $8::bigint <= $5::bigint AS far
     FROM live),
   orphan AS MATERIALIZED (
