@@ -21,6 +21,7 @@
 #include "config/base/redact.h"
 #include "config/settings.h"
 #include "forge/forge.h"
+#include "pipeline/pace_keeper.h"
 #include "pipeline/store/store.h"
 #include "pipeline/workspace/workspace.h"
 
@@ -34,7 +35,8 @@ struct ForgeParts {
 
 /// The concrete parts, chosen in main.cc.
 struct Concretes {
-  std::function<Result<ForgeParts>(const ForgeSettings&, const Clock&)> make_forge;
+  /// Every request of the forge goes through the gate.
+  std::function<Result<ForgeParts>(const ForgeSettings&, const Clock&, TrafficGate&)> make_forge;
   std::function<Result<std::unique_ptr<Store>>(const Settings&, const Clock&)> open_store;
 };
 
@@ -75,8 +77,9 @@ class Service {
   SystemClock clock_;
   Hints hints_;
   LocalHolds holds_;
-  std::map<std::string, ForgeParts, std::less<>> forges_;
   std::unique_ptr<Store> store_;
+  std::vector<std::unique_ptr<PaceKeeper>> paces_;
+  std::map<std::string, ForgeParts, std::less<>> forges_;
   std::unique_ptr<ProcessRunner> processes_;
   std::unique_ptr<Workspaces> workspaces_;
   std::unique_ptr<Health> health_;

@@ -51,6 +51,11 @@ INSERT INTO effects (task_id, repo, kind, ordinal, key, payload, epoch, not_befo
   (NULL, 1, 'comment', 0, 'comment:9', '{}', 0, 0, 6, 6);
 INSERT INTO timeline (task_id, at_us, kind, detail) VALUES (3, 7, 'received', 'asked for');
 )"},
+    {4, R"(
+INSERT INTO paces (scope, breaker, cause, failures, pauses, paused_until_at_us, since_at_us, reason)
+  VALUES ('elsewhere', 'open', 'limit', 0, 1, 5, 4, '429');
+UPDATE effects SET held_by = 'gone', held_until_at_us = 5, hold = 1 WHERE key = 'comment:9';
+)"},
 };
 
 // What the two engines keep in columns of their own.
