@@ -10,23 +10,24 @@
 #include "forge/github/webhook.h"
 #include "forge/gitlab/gitlab_forge.h"
 #include "forge/gitlab/webhook.h"
+#include "forge/traffic_gate.h"
 
 namespace swage {
 namespace {
 
-Result<ForgeParts> MakeForge(const ForgeSettings& settings, const Clock& clock) {
+Result<ForgeParts> MakeForge(const ForgeSettings& settings, const Clock& clock, TrafficGate& gate) {
   ForgeParts parts;
   if (settings.kind == "github") {
     SWAGE_ASSIGN_OR_RETURN(auto transport,
                            MakeHttpTransport(GitHubTransportOptions(settings), clock));
-    parts.forge = MakeGitHubForge(settings, std::move(transport));
+    parts.forge = MakeGitHubForge(settings, MakeGatedTransport(std::move(transport), gate));
     parts.dialect = MakeGitHubDialect();
     return parts;
   }
   if (settings.kind == "gitlab") {
     SWAGE_ASSIGN_OR_RETURN(auto transport,
                            MakeHttpTransport(GitLabTransportOptions(settings), clock));
-    parts.forge = MakeGitLabForge(settings, std::move(transport));
+    parts.forge = MakeGitLabForge(settings, MakeGatedTransport(std::move(transport), gate));
     parts.dialect = MakeGitLabDialect();
     return parts;
   }

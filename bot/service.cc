@@ -48,16 +48,18 @@ Forge* Service::FindForge(std::string_view name) {
 
 Result<void> Service::Build(const Concretes& concretes) {
   SWAGE_RETURN_IF_ERROR(MakeDirs(settings_.data_dir));
+  SWAGE_ASSIGN_OR_RETURN(store_, concretes.open_store(settings_, clock_));
   std::map<std::string, const WebhookDialect*> dialects;
   for (const ForgeSettings& forge : settings_.forges) {
-    SWAGE_ASSIGN_OR_RETURN(ForgeParts parts, concretes.make_forge(forge, clock_));
+    paces_.push_back(std::make_unique<PaceKeeper>(*store_, log_, forge.name, PaceRules{forge.pause},
+                                                  forge.write_interval));
+    SWAGE_ASSIGN_OR_RETURN(ForgeParts parts, concretes.make_forge(forge, clock_, *paces_.back()));
     dialects[forge.name] = parts.dialect.get();
     forges_[forge.name] = std::move(parts);
   }
   SWAGE_ASSIGN_OR_RETURN(const std::string supervisor, FindSupervisor());
   processes_ = MakePosixProcessRunner(supervisor);
   workspaces_ = MakeWorktreeWorkspaces(settings_.data_dir, *processes_);
-  SWAGE_ASSIGN_OR_RETURN(store_, concretes.open_store(settings_, clock_));
   const HoldSource holds = [this](std::string_view duty) {
     return store_->TryHold("duty:" + std::string(duty));
   };

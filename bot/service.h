@@ -23,6 +23,7 @@
 #include "forge/forge.h"
 #include "pipeline/maintenance/housekeeper.h"
 #include "pipeline/maintenance/presence.h"
+#include "pipeline/pace_keeper.h"
 #include "pipeline/store/store.h"
 #include "pipeline/workspace/workspace.h"
 
@@ -36,7 +37,8 @@ struct ForgeParts {
 
 /// The concrete parts, chosen in main.cc.
 struct Concretes {
-  std::function<Result<ForgeParts>(const ForgeSettings&, const Clock&)> make_forge;
+  /// Every request of the forge goes through the gate.
+  std::function<Result<ForgeParts>(const ForgeSettings&, const Clock&, TrafficGate&)> make_forge;
   std::function<Result<std::unique_ptr<Store>>(const Settings&, const Clock&)> open_store;
 };
 
@@ -77,8 +79,9 @@ class Service {
   Log& log_;
   SystemClock clock_;
   Hints hints_;
-  std::map<std::string, ForgeParts, std::less<>> forges_;
   std::unique_ptr<Store> store_;
+  std::vector<std::unique_ptr<PaceKeeper>> paces_;
+  std::map<std::string, ForgeParts, std::less<>> forges_;
   std::unique_ptr<ProcessRunner> processes_;
   std::unique_ptr<Workspaces> workspaces_;
   Presence* presence_ = nullptr;  ///< one of own_duties_

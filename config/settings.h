@@ -36,7 +36,10 @@ struct ForgeSettings {
   std::map<std::string, SecretValue> repo_webhook_secrets;  ///< "owner/name" -> secret, wins (T6)
   std::vector<std::string>
       repos;  ///< globs, "!" excludes, the last match decides; empty = none (A10)
-  std::vector<std::string> allowed_bots;  ///< account ids of bots that may trigger (T16)
+  std::vector<std::string> allowed_bots;            ///< account ids of bots that may trigger (T16)
+  std::chrono::milliseconds timeout{30'000};        ///< of one request
+  std::chrono::milliseconds write_interval{1'000};  ///< between two writes, of all nodes together
+  std::chrono::milliseconds pause{60'000};  ///< the first one when the forge does not say how long
 };
 
 /// Where agents and gates find their commands, after AgentSettings::extra_path. The bot's own PATH
@@ -100,6 +103,7 @@ struct Settings {
   int max_attempts = 3;  ///< claims of one run before it is parked (B9)
   int concurrent_tasks = 4;
   int concurrent_tasks_per_repo = 4;
+  int publishers = 4;  ///< threads that write to forges
   std::string branch_prefix = "swage/";
   std::string when_red = "draft";  ///< "draft" or "comment" (F9)
   std::string commit_name = "Swage";

@@ -11,6 +11,7 @@ namespace {
 
 using std::chrono::hours;
 using std::chrono::milliseconds;
+using std::chrono::minutes;
 
 bool IsLabel(std::string_view s) {
   return s.find(',') == std::string_view::npos && s.front() != ' ';
@@ -171,6 +172,25 @@ const std::vector<Setting<ForgeSettings>>& ForgeTable() {
                "An authority to trust beside the system's, for a forge with a private certificate.",
            .example = "/etc/swage/ca.pem"},
           CertificateRule{}, [](auto& f) -> auto& { return f.ca_file; }),
+      Declare<ForgeSettings>(
+          {.path = "timeout",
+           .manual = "How long one request may take before it counts as failed.",
+           .example = "30s"},
+          DurationRule{milliseconds(100), minutes(5)}, [](auto& f) -> auto& { return f.timeout; }),
+      Declare<ForgeSettings>(
+          {.path = "write_interval",
+           .manual = "The least time between two writes, all nodes together. GitHub asks for a "
+                     "second; `0s` is for a forge of your own.",
+           .example = "1s"},
+          DurationRule{milliseconds(0), minutes(1)},
+          [](auto& f) -> auto& { return f.write_interval; }),
+      Declare<ForgeSettings>(
+          {.path = "pause",
+           .manual = "How long the forge is left alone when it refuses for its limits, or refuses "
+                     "the token, and does not say for how long; then twice as long, up to an hour. "
+                     "A host that fails five times in a row is tried again after a twelfth of it.",
+           .example = "1m"},
+          DurationRule{milliseconds(100), hours(1)}, [](auto& f) -> auto& { return f.pause; }),
   };
   return kTable;
 }
@@ -427,6 +447,12 @@ const std::vector<Setting<Settings>>& ServerTable() {
            .manual = "Tasks of one repository that run at once, on all nodes.",
            .example = "4"},
           IntRule{1, 64}, [](auto& s) -> auto& { return s.concurrent_tasks_per_repo; }),
+      Declare<Settings>(
+          {.path = "limits.publishers",
+           .manual = "Writes to forges that are under way at once. All but one may be pushes, so "
+                     "that a slow push never holds up everything else.",
+           .example = "4"},
+          IntRule{1, 64}, [](auto& s) -> auto& { return s.publishers; }),
       Declare<Settings>(
           {.path = "publish.branch_prefix",
            .manual = "Task branches begin with it; nothing else is ever pushed to.",

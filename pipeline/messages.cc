@@ -6,6 +6,7 @@
 #include <map>
 
 #include "config/base/text.h"
+#include "forge/body.h"
 #include "forge/markdown.h"
 
 namespace swage::messages {
@@ -394,7 +395,7 @@ std::string PullRequestTitle(const Task& task) {
 }
 
 std::string PullRequestBody(const RunReport& r) {
-  std::string body = fmt::format("{}\n", Marker("pr", TaskMarkerKey(r.task)));
+  std::string body;
   if (!r.green) {
     body +=
         "> **Not ready:** required gates are red. This is a draft so that you can see how far it "
@@ -407,7 +408,7 @@ std::string PullRequestBody(const RunReport& r) {
                   InertLine(r.task.text.title, kTitleBytes), CodeSpan(r.task.requester.login, 60));
   body += WorkSections(r);
   body += Footer(r);
-  return body;
+  return OwnBlock(TaskMarkerKey(r.task), body);
 }
 
 std::string RedReport(std::string_view marker, const RunReport& r) {
@@ -470,9 +471,13 @@ std::string CommitMessage(const Task& task, int cycle, std::string_view requeste
   std::string message = Truncate(title.empty() ? "Work on the issue" : title, kSubjectBytes);
   message += fmt::format("\n\nFor issue #{}, cycle {}.\n", task.issue_number, cycle);
   const std::string login = InertPlain(task.requester.login, 60);
-  message += fmt::format("\nCo-authored-by: {} <{}>\nSigned-off-by: {} <{}>\nSwage-Task: {}\n",
-                         login, requester_email, bot.name, bot.email, TaskKey(task));
+  message += fmt::format("\nCo-authored-by: {} <{}>\nSigned-off-by: {} <{}>\n{}\n",
+                         login, requester_email, bot.name, bot.email, TaskTrailer(task));
   return message;
+}
+
+std::string TaskTrailer(const Task& task) {
+  return "Swage-Task: " + TaskKey(task);
 }
 
 std::string StoppedBy(std::string_view login) {
@@ -526,6 +531,27 @@ std::string SecretInChange(std::string_view path) {
 
 std::string ClosedBeforePullRequest() {
   return "the issue was closed before its pull request was opened; reopen it, then retry";
+}
+
+std::string BranchIsForeign(std::string_view branch) {
+  return fmt::format(
+      "the branch {} holds commits that are not the bot's; nothing was overwritten; rename or "
+      "delete it, then retry",
+      branch);
+}
+
+std::string PaceFix(PauseCause cause) {
+  switch (cause) {
+    case PauseCause::kNone:
+      return "nothing to do";
+    case PauseCause::kLimit:
+    case PauseCause::kDown:
+      return "nothing to do unless it lasts: the work is kept and goes on by itself";
+    case PauseCause::kRefused:
+      return "check the bot's token: is it still valid, and may it write to the repository? Put a "
+             "good one where the setting `token` points and restart; the work is kept and goes on";
+  }
+  return "";
 }
 
 std::string PolicyChanged() {

@@ -15,6 +15,7 @@
 #include "pipeline/command.h"
 #include "pipeline/findings/finding.h"
 #include "pipeline/gate.h"
+#include "pipeline/pace.h"
 #include "pipeline/store/store.h"
 #include "pipeline/task.h"
 #include "pipeline/workspace/workspace.h"
@@ -91,6 +92,8 @@ std::string StatusDescription(const GateVerdict& verdict);
 /// sign-off, the task (F11).
 std::string CommitMessage(const Task& task, int cycle, std::string_view requester_email,
                           const CommitIdentity& bot);
+/// The line of it by which the bot knows its own work for a task.
+std::string TaskTrailer(const Task& task);
 
 // --- reasons shown in the sticky comment, the CLI and the dashboard
 // ------------------------------------------
@@ -106,6 +109,10 @@ std::string SecretInChange(std::string_view path);
 /// For a change that edits the policy file (T23).
 std::string PolicyChanged();
 std::string ClosedBeforePullRequest();
+/// The task's branch holds what the bot did not make (X26).
+std::string BranchIsForeign(std::string_view branch);
+/// What to do about a forge that is left alone, for the log and the first page.
+std::string PaceFix(PauseCause cause);
 std::string BrokenPolicy(std::string_view faults);
 std::string SameTreeTwice();
 std::string SameFailureTwice();

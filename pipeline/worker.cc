@@ -12,6 +12,7 @@
 #include "pipeline/checkpoint.h"
 #include "pipeline/effects.h"
 #include "pipeline/messages.h"
+#include "pipeline/pace_keeper.h"
 #include "pipeline/publication.h"
 
 namespace swage {
@@ -29,8 +30,12 @@ NewEffect Sticky(const Task& task) {
 }
 
 bool IsTransient(ErrorCode code) {
-  return code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout ||
-         code == ErrorCode::kRateLimited;
+  return code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout;
+}
+
+// The forge is left alone: nothing is claimed for it meanwhile, and the thread is for others (X27).
+bool WaitsForTheForge(ErrorCode code) {
+  return code == ErrorCode::kRateLimited || code == ErrorCode::kUnauthenticated;
 }
 
 void Pause(std::chrono::milliseconds delay, std::stop_token stop) {
@@ -89,6 +94,8 @@ void Worker::Run(const Claimed& claimed, std::stop_token stop) {
     give_back.state = TaskState::kQueued;
     give_back.reason = "interrupted; the work goes on from its last checkpoint";
     outcome = std::move(give_back);
+  } else if (!outcome.ok() && WaitsForTheForge(outcome.error().code)) {
+    outcome = GiveBackUntilTheForgeIsBack(task, outcome.error());
   } else if (!outcome.ok()) {
     outcome = Failed(task, context_.redactor.Apply(outcome.error().message));
   }
@@ -102,6 +109,21 @@ void Worker::Run(const Claimed& claimed, std::stop_token stop) {
   context_.log.Info(
       "run finished",
       {{"task_id", task.id}, {"state", Name(outcome->state)}, {"reason", outcome->reason}});
+}
+
+// What the forge's requests met is noted by their gate; git has none.
+RunOutcome Worker::GiveBackUntilTheForgeIsBack(const Task& task, const Error& error) const {
+  const std::string why = context_.redactor.Apply(error.message);
+  const auto pace = context_.store.GetPace(task.repo.forge);
+  if (pace.ok() && pace->left.count() == 0) {
+    const auto noted = context_.store.NoteForgeFailure(
+        RepoScope(task.repo), {PauseCause::kRefused, error.retry_after, why, true}, {}, 0);
+    if (noted.ok()) TellOfPace(context_.log, *noted);
+  }
+  RunOutcome outcome;
+  outcome.state = TaskState::kQueued;
+  outcome.reason = "waiting for the forge: " + why;
+  return outcome;
 }
 
 RunOutcome Worker::Failed(const Task& task, std::string reason) const {

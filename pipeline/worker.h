@@ -61,6 +61,7 @@ class Worker {
   Result<LoopResult> RunLoop(const Claimed& claimed, const Ground& ground, const Forge& forge,
                              Workspace& workspace, std::stop_token stop);
   Result<RunOutcome> Conclude(const Claimed& claimed, const Ground& ground, LoopResult result);
+  RunOutcome GiveBackUntilTheForgeIsBack(const Task& task, const Error& error) const;
   RunOutcome Failed(const Task& task, std::string reason) const;
 
   WorkerContext context_;

@@ -235,6 +235,7 @@ Result<std::string> Dashboard::State::Index() {
             {TaskState::kMerged, TaskState::kClosed, TaskState::kCancelled}, false));
   std::sort(done.rows.begin(), done.rows.end(),
             [](const TaskRow& a, const TaskRow& b) { return a.task.updated > b.task.updated; });
+  SWAGE_ASSIGN_OR_RETURN(view.paused, store.ListPaces());
   view.groups = {std::move(human), std::move(working), std::move(done)};
   return RenderIndex(view, clock.Now());
 }

@@ -11,6 +11,7 @@
 #include "bot/assets/embedded.h"
 #include "config/base/result.h"
 #include "config/base/text.h"
+#include "pipeline/messages.h"
 
 namespace swage {
 namespace {
@@ -162,6 +163,18 @@ Values GroupValues(const TaskGroup& group, WallTime now) {
   return v;
 }
 
+Values PausedValues(const PaceView& view, WallTime now) {
+  const Pace& pace = view.pace;
+  std::string headline = pace.scope + " is left alone";
+  if (view.left.count() > 0) headline += " for " + FormatDuration(view.left);
+  headline += "; this began " + Age(pace.since, now) + " ago";
+  Values v;
+  v.Text("headline", headline).Text("cause", pace.reason);
+  v.Text("fix", messages::PaceFix(pace.cause));
+  v.Text("tone", pace.cause == PauseCause::kRefused ? "bad" : "");
+  return v;
+}
+
 std::vector<Values> Stages(Stage now) {
   constexpr std::array kOrder = {Stage::kProvision, Stage::kAgent, Stage::kGates, Stage::kPublish};
   std::vector<Values> stages;
@@ -256,12 +269,15 @@ std::vector<Values> Timeline(const std::vector<TimelineEntry>& entries) {
 }  // namespace
 
 std::string RenderIndex(const IndexView& view, WallTime now) {
+  std::vector<Values> paused;
+  for (const PaceView& pace : view.paused) paused.push_back(PausedValues(pace, now));
   std::vector<Values> groups;
   for (const TaskGroup& group : view.groups) {
     if (group.rows.empty() && group.empty.empty()) continue;
     groups.push_back(GroupValues(group, now));
   }
   Values v;
+  v.List("paused", std::move(paused));
   v.List("groups", std::move(groups));
   return Render("index.mustache", v, "Swage", "/events?after=" + std::to_string(view.last_event));
 }

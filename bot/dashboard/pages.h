@@ -28,6 +28,7 @@ struct TaskGroup {
 };
 
 struct IndexView {
+  std::vector<PaceView> paused;  ///< forges that are left alone
   std::vector<TaskGroup> groups;
   std::int64_t last_event = 0;  ///< timeline id up to which the page is fresh
 };

@@ -75,6 +75,7 @@ TransportOptions GitHubTransportOptions(const ForgeSettings& settings) {
   TransportOptions options;
   options.base_url = settings.api_url;
   options.ca_file = settings.ca_file;
+  options.total_timeout = settings.timeout;
   options.headers = {{"Authorization", "Bearer " + settings.token.value},
                      {"Accept", "application/vnd.github+json"},
                      {"X-GitHub-Api-Version", "2022-11-28"},

@@ -75,6 +75,7 @@ TransportOptions GitLabTransportOptions(const ForgeSettings& settings) {
   TransportOptions options;
   options.base_url = settings.api_url;
   options.ca_file = settings.ca_file;
+  options.total_timeout = settings.timeout;
   options.headers = {{"PRIVATE-TOKEN", settings.token.value},
                      {"Accept", "application/json"},
                      {"User-Agent", "swage/" SWAGE_VERSION}};

@@ -30,9 +30,28 @@
 #include "pipeline/agent.h"
 #include "pipeline/gate.h"
 #include "pipeline/store/hold.h"
+#include "pipeline/pace.h"
 #include "pipeline/task.h"
 
 namespace swage {
+
+// --- holds
+// -----------------------------------------------------------------------------------------------
+
+/// Who takes what is due, how much, and for how long it is theirs alone. What is held is not taken
+/// by anybody else before the hold is over.
+struct TakeRequest {
+  std::string node;
+  int limit = 1;
+  std::chrono::milliseconds hold{30'000};
+  int pushes = 1'000'000;  ///< at most, among the effects
+};
+
+/// Whose fault it is that something must be tried again.
+enum class Blame {
+  kItself,  ///< counts as an attempt
+  kForge,   ///< nothing could have been tried (paused, credential refused): does not count
+};
 
 // --- inbox
 // -----------------------------------------------------------------------------------------------
@@ -94,6 +113,23 @@ struct Effect {
   std::int64_t version = 0;  ///< raised whenever the effect is added again
   std::string error;         ///< of the last attempt
   std::string result;        ///< JSON of the publisher: ids and URLs
+  std::int64_t hold = 0;     ///< counts how often it was taken: whose result is the newest
+  /// Scopes of paces of which this is the probe (see pipeline/pace.h).
+  std::vector<std::string> probes = {};
+};
+
+// --- paces
+// -----------------------------------------------------------------------------------------------
+
+struct PaceView {
+  Pace pace;
+  std::chrono::milliseconds left{0};  ///< PauseLeft by the engine's clock
+};
+
+struct PaceChange {
+  Pace before;
+  Pace after;
+  std::chrono::milliseconds left{0};
 };
 
 /// What the publisher learned and the task must know.
@@ -303,10 +339,14 @@ class Store {
   /// All of them in one transaction, with one disk sync; one answer each, in their order. A few
   /// callers at once are faster than one.
   virtual Result<std::vector<bool>> AddDeliveries(const std::vector<NewDelivery>& deliveries) = 0;
-  virtual Result<std::vector<Delivery>> PendingDeliveries(int limit) = 0;
-  /// The delivery could not be decided now (forge down): again after `delay`; attempts + 1.
+  /// The oldest pending ones whose time has come, which nobody holds and whose forge is not paused;
+  /// held from now on.
+  virtual Result<std::vector<Delivery>> TakeDeliveries(const TakeRequest& request) = 0;
+  /// What `node` holds is free again.
+  virtual Result<void> ReleaseDeliveries(std::string_view node) = 0;
+  /// The delivery could not be decided now (forge down): free again after `delay`.
   virtual Result<void> DeferDelivery(DeliveryId id, std::string_view error,
-                                     std::chrono::milliseconds delay) = 0;
+                                     std::chrono::milliseconds delay, Blame blame) = 0;
   /// All or nothing; a delivery that was decided before changes nothing. kConflict: a change of the
   /// plan is not possible (any more): read again and decide anew.
   virtual Result<IntakeResult> ApplyIntake(const IntakePlan& plan) = 0;
@@ -326,7 +366,7 @@ class Store {
   virtual Result<StoreCounts> Counts() = 0;
 
   // Claims. ClaimTask picks the oldest queued task, or a running one whose lease is over, within
-  // the limits; state running, epoch + 1, attempt + 1, stage provision. nullopt = nothing to do.
+  // the limits, and of no forge or repository whose pace says that it is paused; state running, epoch + 1, attempt + 1, stage provision. nullopt = nothing to do.
   virtual Result<std::optional<Claimed>> ClaimTask(std::string_view node,
                                                    std::chrono::milliseconds lease,
                                                    const ClaimLimits& limits) = 0;
@@ -375,22 +415,43 @@ class Store {
   /// Giving back (kQueued) does not count as an attempt.
   virtual Result<void> FinishRun(const Lease& lease, const RunOutcome& outcome) = 0;
 
-  // Outbox. DueEffects: the oldest pending effect of each task (and every one without a task) whose
-  // time has come, at most `limit`; an effect that waits holds back the later ones of its task, but
-  // for kReaction, kComment and kSticky, which neither wait nor hold back.
-  virtual Result<std::vector<Effect>> DueEffects(int limit) = 0;
+  // Outbox. TakeEffects: the oldest pending effect of each task (and every one without a task)
+  // whose time has come, which nobody holds and whose forge is not paused; held from now on. An
+  // effect that waits or is held keeps back the later ones of its task, but for kReaction, kComment
+  // and kSticky, which neither wait nor hold back. While a forge's breaker is not closed: one, as
+  // its probe. A RepoScope that is paused keeps back pushes and pull requests.
+  virtual Result<std::vector<Effect>> TakeEffects(const TakeRequest& request) = 0;
+  /// Those of `effects` that are still pending and held by that very take are held for `hold` from
+  /// now on; returns their ids.
+  virtual Result<std::vector<EffectId>> RenewHolds(const std::vector<Effect>& effects,
+                                                   std::chrono::milliseconds hold) = 0;
+  /// As ReleaseDeliveries.
+  virtual Result<void> ReleaseEffects(std::string_view node) = 0;
   virtual Result<void> AddEffects(const std::vector<NewEffect>& effects) = 0;
   /// Done, with what was learned; a sticky effect only if its version is still `effect.version`.
   /// When it was the last in line of a task in stage publish: running -> in_review, and the task's
-  /// sticky effect, if there is one, is due again. kLeaseLost when the effect was superseded
-  /// meanwhile (facts about the forge are kept all the same).
+  /// sticky effect, if there is one, is due again. kLeaseLost when the effect was superseded, or
+  /// taken by somebody else, meanwhile (facts about the forge are kept all the same).
   virtual Result<void> FinishEffect(const Effect& effect, std::string_view result,
                                     const PublishedFacts& facts) = 0;
+  /// Free again after `delay`.
   virtual Result<void> RetryEffect(const Effect& effect, std::string_view error,
-                                   std::chrono::milliseconds delay) = 0;
+                                   std::chrono::milliseconds delay, Blame blame) = 0;
   /// Gives up: the effect failed for good. With `fail_task` a task that is being published becomes
   /// failed(reason = error); without, the next effects in line go on.
   virtual Result<void> FailEffect(const Effect& effect, std::string_view error, bool fail_task) = 0;
+
+  // Paces: one row per scope (pipeline/pace.h), the same for all nodes; without a row a scope is
+  // closed and free.
+  virtual Result<PaceView> GetPace(std::string_view scope) = 0;
+  /// Those that are not closed, by scope.
+  virtual Result<std::vector<PaceView>> ListPaces() = 0;
+  virtual Result<PaceChange> NoteForgeFailure(std::string_view scope, const ForgeFailure& failure,
+                                              const PaceRules& rules, double jitter) = 0;
+  virtual Result<PaceChange> NoteForgeSuccess(std::string_view scope, bool wrote) = 0;
+  /// The next place among the writes, `gap` apart: how long to wait for it.
+  virtual Result<std::chrono::milliseconds> ReserveWrite(std::string_view scope,
+                                                         std::chrono::milliseconds gap) = 0;
 };
 
 /// Opens or creates the file, takes it for this process alone and migrates it. The bodies of

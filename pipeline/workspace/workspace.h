@@ -111,6 +111,12 @@ struct PushRequest {
   CommitSha expected;  ///< what the forge's branch must hold now; empty = it must not exist
 };
 
+/// By what the bot knows a commit that it made for a task.
+struct OwnMark {
+  std::string email;    ///< of the committer
+  std::string trailer;  ///< a line of the message
+};
+
 class Workspaces {
  public:
   virtual ~Workspaces() = default;
@@ -138,6 +144,15 @@ class Workspaces {
   /// Pushes exactly one ref with --force-with-lease (T40). Pushing what is already there is
   /// success. Errors: kConflict (the branch holds something else), kDenied, kUnavailable.
   virtual Result<void> Push(const PushRequest& request, std::stop_token stop) = 0;
+  /// The forge's head of `branch`, when all that it holds beyond `base_branch` and `base` is the
+  /// bot's work for this task (X26, X29); nothing when it is somebody else's, or not there. Reads
+  /// the forge anew.
+  virtual Result<std::optional<CommitSha>> FindOwnBranch(const RepoRef& repo,
+                                                         const GitRemote& remote,
+                                                         const std::string& branch,
+                                                         const std::string& base_branch,
+                                                         const CommitSha& base, const OwnMark& mark,
+                                                         std::stop_token stop) = 0;
   /// Removes every workspace that belongs to none of `live`; returns what was removed (C11).
   virtual Result<std::vector<std::string>> SweepOrphans(const std::set<TaskId>& live) = 0;
   /// Whether the installed git is new enough (T34). Errors: kInvalid with the version and the fix.

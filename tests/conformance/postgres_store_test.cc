@@ -251,7 +251,7 @@ TEST_F(PostgresDatabase, TextThatTheServerWouldRefuseIsMendedAndBodiesStayAsThey
   const NewDelivery nasty{"f", std::string("k\0\xff", 3), "e\xC0", body};
   EXPECT_TRUE(*store->AddDelivery(nasty));
   EXPECT_FALSE(*store->AddDelivery(nasty));
-  const auto pending = store->PendingDeliveries(10);
+  const auto pending = PendingOf(*store, 10);
   ASSERT_EQ(pending->size(), 1u);
   EXPECT_EQ((*pending)[0].what.body, body);
   EXPECT_EQ((*pending)[0].what.key, "k\uFFFD\uFFFD");
@@ -362,7 +362,7 @@ TEST_F(PostgresDatabase, ADeliveryIsDecidedOnceByWhoeverIsFirst) {
   for (int n = 0; n < 20; ++n) {
     ASSERT_TRUE(*nodes[0]->AddDelivery({"f", std::to_string(n), "e", "b"}));
   }
-  const auto pending = nodes[0]->PendingDeliveries(100);
+  const auto pending = PendingOf(*nodes[0], 100);
   ASSERT_EQ(pending->size(), 20u);
   std::atomic<int> created{0};
   std::vector<std::thread> threads;
@@ -430,7 +430,7 @@ TEST_F(PostgresDatabase, ACancelAndTheEndOfARunDoNotOverwriteEachOther) {
     EXPECT_EQ(a->GetTask(id)->state, TaskState::kCancelled);
     EXPECT_TRUE(finished.ok() || finished.error().code == ErrorCode::kLeaseLost);
   }
-  EXPECT_TRUE(a->DueEffects(100)->empty()) << "no effect outlives its task's cancel";
+  EXPECT_TRUE(DueOf(*a, 100)->empty()) << "no effect outlives its task's cancel";
 }
 
 // --- hints

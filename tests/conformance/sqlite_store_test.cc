@@ -175,7 +175,7 @@ TEST_F(SqliteFile, Fault_X2_ACopyTakenInMidRunHoldsWhatWasAcknowledged) {
     auto reopened = OpenSqliteStore(target, clock_);
     ASSERT_TRUE(reopened.ok()) << reopened.error().message;
     EXPECT_GE((*reopened)->Counts()->deliveries, before);
-    const auto pending = (*reopened)->PendingDeliveries(100'000);
+    const auto pending = PendingOf(**reopened, 100'000);
     EXPECT_EQ(pending->size(), static_cast<std::size_t>((*reopened)->Counts()->deliveries));
     for (const Delivery& d : *pending) EXPECT_EQ(d.what.body, std::string(3'000, 'b'));
   }
@@ -221,7 +221,7 @@ TEST_F(SqliteFile, TheWalStaysBoundedAndBodiesOfDecidedDeliveriesAreReused) {
   for (int i = 0; i < 60; ++i) {
     ASSERT_TRUE(*store->AddDelivery({"f", std::to_string(i), "e", std::string(1 << 20, 'b')}));
     IntakePlan plan;
-    plan.delivery = store->PendingDeliveries(1)->front().id;
+    plan.delivery = PendingOf(*store, 1)->front().id;
     ASSERT_TRUE(store->ApplyIntake(plan).ok());
   }
   EXPECT_LT(fs::file_size(file().string() + "-wal"), 110u << 20);
@@ -233,7 +233,7 @@ TEST_F(SqliteFile, Fault_X2_RowsThatAPowerCutTookComeBackFromTheLog) {
   const auto store = Open();
   ASSERT_TRUE(*store->AddDelivery({"f", "decided", "e", "body of decided"}));
   IntakePlan plan;
-  plan.delivery = store->PendingDeliveries(1)->front().id;
+  plan.delivery = PendingOf(*store, 1)->front().id;
   ASSERT_TRUE(store->ApplyIntake(plan).ok());
   const auto synced_wal = fs::file_size(file().string() + "-wal");
   for (const char* key : {"a", "b", "c"}) {
@@ -248,8 +248,8 @@ TEST_F(SqliteFile, Fault_X2_RowsThatAPowerCutTookComeBackFromTheLog) {
   for (int open = 0; open < 2; ++open) {
     const auto reopened = OpenSqliteStore(copy, clock_);
     ASSERT_TRUE(reopened.ok()) << reopened.error().message;
-    const auto again = (*reopened)->PendingDeliveries(10);
-    const auto before = store->PendingDeliveries(10);
+    const auto again = PendingOf(**reopened, 10);
+    const auto before = PendingOf(*store, 10);
     ASSERT_EQ(again->size(), 3u) << "all that was acknowledged, and what was decided stays so";
     for (std::size_t i = 0; i < 3; ++i) {
       EXPECT_EQ((*again)[i].what.key, (*before)[i].what.key);
@@ -280,7 +280,7 @@ class BodyFiles : public SqliteFile {
   }
 
   static void Decide(Store& store) {
-    for (const Delivery& d : *store.PendingDeliveries(1'000)) {
+    for (const Delivery& d : *PendingOf(store, 1'000)) {
       IntakePlan plan;
       plan.delivery = d.id;
       ASSERT_TRUE(store.ApplyIntake(plan).ok());
@@ -297,11 +297,11 @@ TEST_F(BodyFiles, ATornBatchLeavesWhatIsWholeAndIsOverwrittenByNobody) {
   Script(file(), "DELETE FROM deliveries; DELETE FROM body_segments");
   Damage(Segments().front(), "body-b");
   const auto store = Open();
-  const auto pending = store->PendingDeliveries(10);
+  const auto pending = PendingOf(*store, 10);
   ASSERT_EQ(pending->size(), 1u);
   EXPECT_EQ(pending->front().what.body, "body-a");
   EXPECT_TRUE(*store->AddDelivery({"f", "b", "e", "body-b"})) << "it was never acknowledged";
-  EXPECT_EQ(store->PendingDeliveries(10)->size(), 2u);
+  EXPECT_EQ(PendingOf(*store, 10)->size(), 2u);
 }
 
 TEST_F(BodyFiles, ADamagedBodyIsReportedByFileAndStopsNoOther) {
@@ -314,7 +314,7 @@ TEST_F(BodyFiles, ADamagedBodyIsReportedByFileAndStopsNoOther) {
   const fs::path segment = Segments().front();
   Damage(segment, "body-b");
   for (int open = 0; open < 2; ++open) {
-    const auto pending = store->PendingDeliveries(10);
+    const auto pending = PendingOf(*store, 10);
     ASSERT_EQ(pending->size(), 3u);
     EXPECT_EQ((*pending)[0].what.body, "body-a");
     EXPECT_EQ((*pending)[2].what.body, "body-c");
@@ -327,7 +327,7 @@ TEST_F(BodyFiles, ADamagedBodyIsReportedByFileAndStopsNoOther) {
     store = Open();
   }
   Decide(*store);
-  EXPECT_TRUE(store->PendingDeliveries(10)->empty()) << "and it can be given up";
+  EXPECT_TRUE(PendingOf(*store, 10)->empty()) << "and it can be given up";
 }
 
 TEST_F(BodyFiles, AMissingSegmentIsDamageToo) {
@@ -335,7 +335,7 @@ TEST_F(BodyFiles, AMissingSegmentIsDamageToo) {
   fs::remove_all(file().string() + ".bodies");
   const auto store = Open();
   ASSERT_TRUE(*store->AddDelivery({"f", "b", "e", "body-b"}));
-  const auto pending = store->PendingDeliveries(10);
+  const auto pending = PendingOf(*store, 10);
   ASSERT_EQ(pending->size(), 2u);
   EXPECT_TRUE((*pending)[0].damage.has_value());
   EXPECT_EQ((*pending)[1].what.body, "body-b");
@@ -358,7 +358,7 @@ TEST_F(BodyFiles, SegmentsGoOnceTheirDeliveriesAreDecided) {
   store.reset();
   store = Open();
   EXPECT_EQ(Segments().size(), 1u);
-  EXPECT_EQ(store->PendingDeliveries(10)->front().what.body, "body");
+  EXPECT_EQ(PendingOf(*store, 10)->front().what.body, "body");
 }
 
 TEST_F(BodyFiles, TheLogOfAnotherDatabaseIsNotReplayed) {

@@ -55,6 +55,11 @@ INSERT INTO timeline (task_id, at_us, kind, detail) VALUES (3, 7, 'received', 'a
 INSERT INTO nodes (name, instance, host, roles, version, url, started_at_us, heartbeat_at_us)
   VALUES ('one', 'i', 'h', 'web', '1', '', 1, 2);
 )"},
+    {4, R"(
+INSERT INTO paces (scope, breaker, cause, failures, pauses, paused_until_at_us, since_at_us, reason)
+  VALUES ('elsewhere', 'open', 'limit', 0, 1, 5, 4, '429');
+UPDATE effects SET held_by = 'gone', held_until_at_us = 5, hold = 1 WHERE key = 'comment:9';
+)"},
 };
 
 // What the two engines keep in columns of their own.

@@ -117,13 +117,15 @@ void Box::WriteConfig() {
       "data_dir: {}\nlisten: 127.0.0.1:{}\ndashboard: \"{}:{}\"\n"
       "public_url: http://127.0.0.1:{}\nlog: {{level: debug}}\n"
       "forges:\n  - name: box\n    kind: {}\n    api_url: {}\n    git_url: \"{}\"\n"
-      "    token: file:{}\n    webhook_secret: file:{}\n    repos: [\"acme/*\"]\n{}"
+      "    token: file:{}\n    webhook_secret: file:{}\n    repos: [\"acme/*\"]\n{}{}"
       "agent:\n  command: [/bin/bash, {}, {}]\n",
       data_dir().string(), hooks_port(), options_.dashboard_host, dashboard_port(),
       dashboard_port(), options_.dialect == sandbox::Dialect::kGitHub ? "github" : "gitlab",
       either(options_.api_url, forge_->ApiUrl()), either(options_.git_url, forge_->Url()),
-      (dir() / "token").string(), (dir() / "secret").string(), options_.forge_config,
-      (dir() / "agent.sh").string(), options_.agent_arguments);
+      (dir() / "token").string(), (dir() / "secret").string(),
+      options_.write_interval.empty() ? ""
+                                      : "    write_interval: " + options_.write_interval + "\n",
+      options_.forge_config, (dir() / "agent.sh").string(), options_.agent_arguments);
   // Most tests end servers that have work in hand, and are about something else.
   if (options_.extra_config.find("drain_limit:") == std::string::npos) yaml += "drain_limit: 0s\n";
   Write(dir() / "swage.yml", yaml + options_.extra_config);

@@ -36,6 +36,8 @@ struct BoxOptions {
   std::string agent_arguments = "\"{task_file}\"";
   /// Lines for the forge's entry in swage.yml, each with four blanks before it.
   std::string forge_config;
+  /// The forge's setting of this name.
+  std::string write_interval = "0s";
   /// Instead of the real ones, where not empty.
   std::string api_url;
   std::string git_url;

@@ -17,6 +17,7 @@ class CannedStore final : public StubStore {
   /// Returns the entry's id.
   std::int64_t AddEntry(TaskId task, WallTime at, const std::string& kind,
                         const std::string& detail);
+  void AddPace(const PaceView& pace);
   void FinishStep(std::int64_t step, const std::string& outcome, WallTime at);
   using StubStore::FinishStep;
 
@@ -26,6 +27,7 @@ class CannedStore final : public StubStore {
   Result<std::vector<LedgerFinding>> ListFindings(TaskId task) override;
   Result<std::vector<TimelineEntry>> ListTimeline(TaskId task, std::int64_t after,
                                                   int limit) override;
+  Result<std::vector<PaceView>> ListPaces() override;
   Result<StoreCounts> Counts() override { return StoreCounts{}; }
   Result<std::vector<NodeInfo>> ListNodes() override { return nodes; }
 
@@ -37,6 +39,7 @@ class CannedStore final : public StubStore {
   std::vector<Step> steps_;
   std::multimap<TaskId, LedgerFinding> findings_;
   std::vector<TimelineEntry> timeline_;
+  std::vector<PaceView> paces_;
 };
 
 }  // namespace swage

@@ -109,9 +109,9 @@ class FakeForge final : public Forge {
         found = &pulls.emplace_back();
         found->number = std::ssize(pulls);
         found->web_url = repo.web_url + "/pull/" + std::to_string(found->number);
+        found->title = draft.title;
       }
       found->head_branch = draft.head_branch;
-      found->title = draft.title;
       found->body = draft.body;
       found->draft = draft.draft;
       return *found;

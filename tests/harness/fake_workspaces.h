@@ -74,12 +74,13 @@ class FakeWorkspace final : public Workspace {
   int commits_ = 0;
 };
 
-class FakeWorkspaces final : public Workspaces {
+class FakeWorkspaces : public Workspaces {
  public:
   std::vector<PushRequest> pushes;
   std::deque<Error> push_failures;
   std::set<CommitSha> absent;  ///< what HasCommit says no to
   std::vector<CommitSha> unpacked;
+  std::optional<CommitSha> own_branch;  ///< what the forge holds of ours under the task's branch
 
   Result<CommitSha> Fetch(const RepoRef&, const GitRemote&, const std::string&,
                           std::stop_token) override {
@@ -114,6 +115,12 @@ class FakeWorkspaces final : public Workspaces {
     Error error = push_failures.front();
     push_failures.pop_front();
     return error;
+  }
+  Result<std::optional<CommitSha>> FindOwnBranch(const RepoRef&, const GitRemote&,
+                                                 const std::string&, const std::string&,
+                                                 const CommitSha&, const OwnMark&,
+                                                 std::stop_token) override {
+    return own_branch;
   }
   Result<std::vector<std::string>> SweepOrphans(const std::set<TaskId>&) override {
     return std::vector<std::string>{};

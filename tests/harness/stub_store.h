@@ -13,10 +13,14 @@ class StubStore : public Store {
   Result<std::vector<bool>> AddDeliveries(const std::vector<NewDelivery>&) override {
     return Unexpected("AddDeliveries");
   }
-  Result<std::vector<Delivery>> PendingDeliveries(int) override {
-    return Unexpected("PendingDeliveries");
+  Result<std::vector<Delivery>> TakeDeliveries(const TakeRequest&) override {
+    return Unexpected("TakeDeliveries");
   }
-  Result<void> DeferDelivery(DeliveryId, std::string_view, std::chrono::milliseconds) override {
+  Result<void> ReleaseDeliveries(std::string_view) override {
+    return Unexpected("ReleaseDeliveries");
+  }
+  Result<void> DeferDelivery(DeliveryId, std::string_view, std::chrono::milliseconds,
+                             Blame) override {
     return Unexpected("DeferDelivery");
   }
   Result<IntakeResult> ApplyIntake(const IntakePlan&) override { return Unexpected("ApplyIntake"); }
@@ -82,18 +86,39 @@ class StubStore : public Store {
   Result<void> FinishRun(const Lease&, const RunOutcome&) override {
     return Unexpected("FinishRun");
   }
-  Result<std::vector<Effect>> DueEffects(int) override { return Unexpected("DueEffects"); }
+  Result<std::vector<Effect>> TakeEffects(const TakeRequest&) override {
+    return Unexpected("TakeEffects");
+  }
+  Result<std::vector<EffectId>> RenewHolds(const std::vector<Effect>&,
+                                           std::chrono::milliseconds) override {
+    return Unexpected("RenewHolds");
+  }
+  Result<void> ReleaseEffects(std::string_view) override { return Unexpected("ReleaseEffects"); }
   Result<void> AddEffects(const std::vector<NewEffect>&) override {
     return Unexpected("AddEffects");
   }
   Result<void> FinishEffect(const Effect&, std::string_view, const PublishedFacts&) override {
     return Unexpected("FinishEffect");
   }
-  Result<void> RetryEffect(const Effect&, std::string_view, std::chrono::milliseconds) override {
+  Result<void> RetryEffect(const Effect&, std::string_view, std::chrono::milliseconds,
+                           Blame) override {
     return Unexpected("RetryEffect");
   }
   Result<void> FailEffect(const Effect&, std::string_view, bool) override {
     return Unexpected("FailEffect");
+  }
+  Result<PaceView> GetPace(std::string_view) override { return Unexpected("GetPace"); }
+  Result<std::vector<PaceView>> ListPaces() override { return Unexpected("ListPaces"); }
+  Result<PaceChange> NoteForgeFailure(std::string_view, const ForgeFailure&, const PaceRules&,
+                                      double) override {
+    return Unexpected("NoteForgeFailure");
+  }
+  Result<PaceChange> NoteForgeSuccess(std::string_view, bool) override {
+    return Unexpected("NoteForgeSuccess");
+  }
+  Result<std::chrono::milliseconds> ReserveWrite(std::string_view,
+                                                 std::chrono::milliseconds) override {
+    return Unexpected("ReserveWrite");
   }
 
  private:

@@ -105,6 +105,22 @@ TEST_F(DashboardTest, ListsTasksWithWhatNeedsAHumanFirst) {
   EXPECT_TRUE(Has(page, "PR #41"));
 }
 
+TEST_F(DashboardTest, AForgeThatIsLeftAloneIsTheFirstThingToSee) {
+  PaceView pace;
+  pace.pace.scope = "hub";
+  pace.pace.breaker = Breaker::kOpen;
+  pace.pace.cause = PauseCause::kRefused;
+  pace.pace.reason = std::string("401 ") + kEvil;
+  pace.left = std::chrono::seconds(40);
+  store_.AddPace(pace);
+  const std::string page = Get("/");
+  EXPECT_NE(page.find("hub is left alone"), std::string::npos) << page;
+  EXPECT_NE(page.find("40 s"), std::string::npos);
+  EXPECT_NE(page.find("token"), std::string::npos) << "what to do about it";
+  EXPECT_EQ(page.find("<img"), std::string::npos);
+  EXPECT_LT(page.find("alarm"), page.find("Needs a human"));
+}
+
 TEST_F(DashboardTest, AnEmptyStoreIsAFriendlyPage) {
   const std::string page = Get("/");
   EXPECT_EQ(StatusOf(page), 200);

@@ -63,7 +63,7 @@ class IntakeRunnerTest : public ::testing::Test {
     return IntakeRunner(
         store, {{"north", &dialect_}, {"south", &dialect_}},
         [this](std::string_view name) { return name == "north" ? &north_ : &south_; }, settings_,
-        log_, {[] {}, [](TaskId) {}});
+        log_, clock_, "node", {[] {}, [](TaskId) {}});
   }
   void Deliver(const std::string& forge, const std::string& body) {
     ASSERT_TRUE(
@@ -96,6 +96,30 @@ TEST_F(IntakeRunnerTest, AForgeThatIsDownIsAskedOncePerRoundAndHoldsUpNobodyElse
   EXPECT_THAT(*store_->ListTasks({}), SizeIs(2));
 }
 
+// X27: what waits for a good token is not given up, however long that takes.
+TEST_F(IntakeRunnerTest, ARefusedCredentialDoesNotCountAgainstADelivery) {
+  north_.Fail("GetRole", MakeError(ErrorCode::kUnauthenticated, "401"), 100);
+  Deliver("north", "1");
+  IntakeRunner runner = Runner(*store_);
+  for (int i = 0; i < 60; ++i) {
+    clock_.Advance(1h);
+    runner.RunOnce({});
+  }
+  EXPECT_EQ(store_->Counts()->pending_deliveries, 1);
+  north_.failures.clear();
+  clock_.Advance(1h);
+  runner.RunOnce({});
+  EXPECT_THAT(*store_->ListTasks({}), SizeIs(1));
+}
+
+TEST_F(IntakeRunnerTest, ARoundThatWasStoppedGivesItsDeliveriesBack) {
+  Deliver("north", "1");
+  std::stop_source stopped;
+  stopped.request_stop();
+  EXPECT_EQ(Runner(*store_).RunOnce(stopped.get_token()), 0);
+  EXPECT_EQ(Runner(*store_).RunOnce({}), 1);
+}
+
 TEST_F(IntakeRunnerTest, WhatCannotBeDecidedIsKeptAndMarkedNotTriedForEver) {
   Deliver("north", "nonsense");
   IntakeRunner runner = Runner(*store_);
@@ -121,7 +145,7 @@ TEST_F(IntakeRunnerTest, AnExceptionConcernsItsDeliveryAlone) {
 TEST_F(IntakeRunnerTest, ARoundOfWhichNothingCouldBeNotedSaysSo) {
   class Unwritable final : public StubStore {
    public:
-    Result<std::vector<Delivery>> PendingDeliveries(int) override {
+    Result<std::vector<Delivery>> TakeDeliveries(const TakeRequest&) override {
       Delivery delivery;
       delivery.id = {1};
       delivery.what = {"north", "k", "issues", "1"};

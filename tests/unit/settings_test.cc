@@ -105,6 +105,9 @@ forges:
     repo_webhook_secrets: {acme/lib: env:SWAGE_TEST_HOOK}
     repos: ["**", "!acme/secret"]
     allowed_bots: [12, "34"]
+    timeout: 5s
+    write_interval: 0s
+    pause: 2m
     ca_file: ca.pem
 trigger: {label: bot, min_role: maintain}
 commands: {prefix: /bot}
@@ -118,7 +121,7 @@ agent:
   extra_path: [/opt/bin]
 gates:
   - {name: t, run: [make, test]}
-limits: {cycles: 5, attempts: 2, tasks: 8, tasks_per_repo: 3}
+limits: {cycles: 5, attempts: 2, tasks: 8, tasks_per_repo: 3, publishers: 2}
 publish: {branch_prefix: bot/, when_red: comment, commit_name: Bot, commit_email: b@example.com}
 workspaces: {keep: true}
 drain_limit: 0s
@@ -137,6 +140,10 @@ drain_limit: 0s
   EXPECT_EQ(forge.webhook_secret.value, "file-hook-0123");
   EXPECT_EQ(forge.repo_webhook_secrets.at("acme/lib").value, "hook-0123456789");
   EXPECT_EQ(forge.allowed_bots, (std::vector<std::string>{"12", "34"}));
+  EXPECT_EQ(forge.timeout, std::chrono::seconds(5));
+  EXPECT_EQ(forge.write_interval, std::chrono::seconds(0));
+  EXPECT_EQ(forge.pause, std::chrono::minutes(2));
+  EXPECT_EQ(s->publishers, 2);
   EXPECT_EQ(forge.ca_file, (dir_.path() / "ca.pem").string());
   EXPECT_EQ(s->trigger_label, "bot");
   EXPECT_EQ(s->min_role, "maintain");

@@ -11,12 +11,15 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[]) AS news (forge, key
 ON CONFLICT (forge, key) DO NOTHING
 RETURNING forge, key;
 
--- name: PendingDeliveries
+-- name: TakeableDeliveries
 SELECT id, forge, key, event, received_at_us, attempts, body
-FROM deliveries
-WHERE state = 'pending' AND not_before_at_us <= $1
+FROM deliveries d
+WHERE state = 'pending' AND not_before_at_us <= $1 AND held_until_at_us <= $1
+  AND NOT EXISTS (SELECT 1 FROM paces p
+                  WHERE p.scope = d.forge AND p.breaker = 'open' AND p.paused_until_at_us > $1)
 ORDER BY not_before_at_us, id
-LIMIT $2;
+LIMIT $2
+FOR NO KEY UPDATE OF d SKIP LOCKED;
 
 -- claims --------------------------------------------------------------------------------------------------
 
@@ -41,7 +44,11 @@ WITH
   room AS MATERIALIZED (
     SELECT coalesce(sum(own), 0) >= $4::bigint AS no_room,
            coalesce(sum(own), 0) + $8::bigint <= $4::bigint
-           AND coalesce(max(tasks), 0) + $8::bigint <= $5::bigint AS far
+           AND coalesce(max(tasks), 0) + $8::bigint <= $5::bigint
+           -- What is left alone is as a full repository: not a case for the quick way.
+           AND NOT EXISTS (SELECT FROM paces p
+                           WHERE p.breaker = 'open' AND p.paused_until_at_us > (SELECT now FROM clock))
+             AS far
     FROM live),
   orphan AS MATERIALIZED (
     SELECT t.id FROM tasks t

@@ -72,14 +72,20 @@ Result<std::vector<bool>> AddDeliveries(sql::Tx& tx, std::optional<WallTime> eng
   return fresh;
 }
 
-Result<std::vector<Delivery>> PendingDeliveries(sql::Connection& db, WallTime engine_now,
-                                                int limit) {
+Result<std::vector<Delivery>> TakeDeliveries(sql::Tx& tx, const TakeRequest& request) {
   const auto read = [](sql::Row& row) {
     Delivery delivery = sql::ReadDelivery(row);
     delivery.what.body = row.Text();
     return delivery;
   };
-  return db.All("PendingDeliveries", read, engine_now, limit);
+  SWAGE_ASSIGN_OR_RETURN(std::vector<Delivery> rows,
+                         tx.db.All("TakeableDeliveries", read, tx.engine_now, request.limit));
+  std::vector<Delivery> taken;
+  for (Delivery& row : rows) {
+    SWAGE_ASSIGN_OR_RETURN(const bool held, sql::HoldDelivery(tx, row.id, request));
+    if (held) taken.push_back(std::move(row));
+  }
+  return taken;
 }
 
 }  // namespace swage::postgres

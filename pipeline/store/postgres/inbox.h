@@ -12,7 +12,6 @@ namespace swage::postgres {
 /// decides, and needs no round trip of its own.
 Result<std::vector<bool>> AddDeliveries(sql::Tx& tx, std::optional<WallTime> engine_now,
                                         const std::vector<NewDelivery>& deliveries);
-Result<std::vector<Delivery>> PendingDeliveries(sql::Connection& db, WallTime engine_now,
-                                                int limit);
+Result<std::vector<Delivery>> TakeDeliveries(sql::Tx& tx, const TakeRequest& request);
 
 }  // namespace swage::postgres

@@ -49,10 +49,9 @@ class PostgresStore final : public sql::SqlStore {
     if (fresh.ok()) Announce(Topic::kDeliveries);
     return fresh;
   }
-  Result<std::vector<Delivery>> PendingDeliveries(int limit) override {
-    return Read("list pending deliveries", [&](sql::Connection& db, WallTime now) {
-      return postgres::PendingDeliveries(db, now, limit);
-    });
+  Result<std::vector<Delivery>> TakeDeliveries(const TakeRequest& request) override {
+    return Write("take deliveries",
+                 [&](sql::Tx& tx) { return postgres::TakeDeliveries(tx, request); });
   }
 
   Result<std::optional<Claimed>> ClaimTask(std::string_view node, std::chrono::milliseconds lease,

@@ -42,8 +42,11 @@ struct Tx {
 // inbox.cc
 /// The first columns of a delivery, in the order of the struct; the body is the engine's matter.
 Delivery ReadDelivery(Row& row);
+/// False: somebody was faster.
+Result<bool> HoldDelivery(Tx& tx, DeliveryId id, const TakeRequest& request);
+Result<void> ReleaseDeliveries(Tx& tx, std::string_view node);
 Result<void> DeferDelivery(Tx& tx, DeliveryId id, std::string_view error,
-                           std::chrono::milliseconds delay);
+                           std::chrono::milliseconds delay, Blame blame);
 
 // intake_plan.cc
 struct AppliedPlan {
@@ -84,13 +87,18 @@ Result<std::vector<std::string>> ListRemarks(Tx& tx, const Lease& lease);
 Result<void> FinishRun(Tx& tx, const Lease& lease, const RunOutcome& outcome);
 
 // outbox.cc
-Result<std::vector<Effect>> DueEffects(Connection& db, WallTime engine_now, int limit);
+/// Spares a transaction while there is nothing to do.
+Result<bool> AnyEffectToTake(Connection& db, WallTime engine_now, const TakeRequest& request);
+Result<std::vector<Effect>> TakeEffects(Tx& tx, const TakeRequest& request);
+Result<std::vector<EffectId>> RenewHolds(Tx& tx, const std::vector<Effect>& effects,
+                                         std::chrono::milliseconds hold);
+Result<void> ReleaseEffects(Tx& tx, std::string_view node);
 Result<void> AddEffect(Tx& tx, const NewEffect& effect);
 /// False: it was superseded meanwhile; the facts are kept all the same.
 Result<bool> FinishEffect(Tx& tx, const Effect& effect, std::string_view result,
                           const PublishedFacts& facts);
 Result<void> RetryEffect(Tx& tx, const Effect& effect, std::string_view error,
-                         std::chrono::milliseconds delay);
+                         std::chrono::milliseconds delay, Blame blame);
 Result<void> FailEffect(Tx& tx, const Effect& effect, std::string_view error, bool fail_task);
 
 // task_rows.cc: what several of the above share.

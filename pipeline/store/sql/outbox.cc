@@ -2,6 +2,7 @@
 
 #include "pipeline/effects.h"
 #include "pipeline/store/sql/operations.h"
+#include "pipeline/store/sql/paces.h"
 #include "pipeline/store/timeline.h"
 
 namespace swage::sql {
@@ -47,18 +48,47 @@ struct EffectRow {
   std::int64_t version;
   EffectKind kind;
   TaskId task;
+  std::int64_t hold;
 };
 
 Result<EffectRow> LockEffect(Tx& tx, const Effect& effect) {
   if (effect.what.task.value != 0) SWAGE_RETURN_IF_ERROR(LockTask(tx, effect.what.task));
   const auto read = [](Row& row) {
-    return EffectRow{ParseState(row.Text()), row.Int(), ParseKind(row.Text()), {row.Int()}};
+    return EffectRow{
+        ParseState(row.Text()), row.Int(), ParseKind(row.Text()), {row.Int()}, row.Int()};
   };
   SWAGE_ASSIGN_OR_RETURN(const auto row, tx.db.One("EffectRow", read, effect.id));
   if (!row.has_value()) {
     return MakeError(ErrorCode::kNotFound, fmt::format("no effect {}", effect.id.value));
   }
   return *row;
+}
+
+Effect ReadEffect(Row& row) {
+  Effect e;
+  e.id.value = row.Int();
+  e.what.kind = ParseKind(row.Text());
+  e.what.key = row.Text();
+  e.what.repo = {row.Text(), row.Text(), row.Text()};
+  e.what.task.value = row.Int();
+  e.what.payload = row.Text();
+  e.epoch.value = row.Int();
+  e.state = ParseState(row.Text());
+  e.attempts = row.Small();
+  e.version = row.Int();
+  e.error = row.Text();
+  e.result = row.Text();
+  e.hold = row.Int();
+  return e;
+}
+
+/// What a credential may not do in one repository keeps back only that: pushes and pull requests.
+std::vector<std::string> ScopesOf(const NewEffect& what) {
+  std::vector<std::string> scopes = {what.repo.forge};
+  if (what.kind == EffectKind::kPush || what.kind == EffectKind::kPullRequest) {
+    scopes.push_back(RepoScope(what.repo));
+  }
+  return scopes;
 }
 
 /// What was asked for in the meantime is another thing than what was sent.
@@ -110,24 +140,48 @@ Result<void> FailPublishing(Tx& tx, const Effect& effect, TaskId id, std::string
 
 }  // namespace
 
-Result<std::vector<Effect>> DueEffects(Connection& db, WallTime engine_now, int limit) {
-  const auto read = [](Row& row) {
-    Effect e;
-    e.id.value = row.Int();
-    e.what.kind = ParseKind(row.Text());
-    e.what.key = row.Text();
-    e.what.repo = {row.Text(), row.Text(), row.Text()};
-    e.what.task.value = row.Int();
-    e.what.payload = row.Text();
-    e.epoch.value = row.Int();
-    e.state = ParseState(row.Text());
-    e.attempts = row.Small();
-    e.version = row.Int();
-    e.error = row.Text();
-    e.result = row.Text();
-    return e;
-  };
-  return db.All("DueEffects", read, engine_now, limit);
+Result<bool> AnyEffectToTake(Connection& db, WallTime engine_now, const TakeRequest& request) {
+  return db.Any("TakeableEffects", engine_now, 1, request.pushes);
+}
+
+Result<std::vector<Effect>> TakeEffects(Tx& tx, const TakeRequest& request) {
+  SWAGE_ASSIGN_OR_RETURN(Breakers breakers, Breakers::Read(tx));
+  SWAGE_ASSIGN_OR_RETURN(
+      std::vector<Effect> candidates,
+      tx.db.All("TakeableEffects", ReadEffect, tx.engine_now, request.limit, request.pushes));
+  std::vector<Effect> taken;
+  int pushes = 0;
+  for (Effect& effect : candidates) {
+    const bool push = effect.what.kind == EffectKind::kPush;
+    if (push && pushes == request.pushes) continue;
+    SWAGE_ASSIGN_OR_RETURN(const bool admitted,
+                           breakers.Admit(tx, ScopesOf(effect.what), request.hold, effect.probes));
+    if (!admitted) continue;
+    const auto read = [](Row& row) { return row.Int(); };
+    SWAGE_ASSIGN_OR_RETURN(const auto hold, tx.db.One("HoldEffect", read, effect.id, request.node,
+                                                      tx.engine_now + request.hold, tx.engine_now));
+    if (!hold.has_value()) continue;  // somebody was faster
+    effect.hold = *hold;
+    if (push) ++pushes;
+    taken.push_back(std::move(effect));
+  }
+  return taken;
+}
+
+Result<std::vector<EffectId>> RenewHolds(Tx& tx, const std::vector<Effect>& effects,
+                                         std::chrono::milliseconds hold) {
+  std::vector<EffectId> held;
+  for (const Effect& effect : effects) {
+    SWAGE_ASSIGN_OR_RETURN(const int renewed,
+                           tx.db.Run("RenewHold", effect.id, effect.hold, tx.engine_now + hold));
+    if (renewed > 0) held.push_back(effect.id);
+  }
+  return held;
+}
+
+Result<void> ReleaseEffects(Tx& tx, std::string_view node) {
+  SWAGE_RETURN_IF_ERROR(tx.db.Run("ReleaseEffects", node));
+  return Ok();
 }
 
 Result<void> AddEffect(Tx& tx, const NewEffect& effect) {
@@ -157,8 +211,10 @@ Result<void> AddEffect(Tx& tx, const NewEffect& effect) {
 Result<bool> FinishEffect(Tx& tx, const Effect& effect, std::string_view result,
                           const PublishedFacts& facts) {
   SWAGE_ASSIGN_OR_RETURN(const EffectRow row, LockEffect(tx, effect));
-  if (row.state == EffectState::kDone) return true;
+  const bool current = row.hold == effect.hold;
+  if (row.state == EffectState::kDone && current) return true;
   SWAGE_RETURN_IF_ERROR(Learn(tx, row, facts));
+  if (!current) return false;
   if (row.state == EffectState::kSuperseded) {
     SWAGE_RETURN_IF_ERROR(
         tx.db.Post("EndEffect", effect.id, Name(EffectState::kSuperseded), result, "", tx.now));
@@ -177,17 +233,18 @@ Result<bool> FinishEffect(Tx& tx, const Effect& effect, std::string_view result,
 }
 
 Result<void> RetryEffect(Tx& tx, const Effect& effect, std::string_view error,
-                         std::chrono::milliseconds delay) {
+                         std::chrono::milliseconds delay, Blame blame) {
   SWAGE_ASSIGN_OR_RETURN(const int changed,
-                         tx.db.Run("RetryEffect", effect.id, error, tx.engine_now + delay, tx.now));
-  if (changed == 0) return MakeError(ErrorCode::kLeaseLost, "the effect is not pending any more");
+                         tx.db.Run("RetryEffect", effect.id, effect.hold, error,
+                                   tx.engine_now + delay, blame == Blame::kItself ? 1 : 0, tx.now));
+  if (changed == 0) return MakeError(ErrorCode::kLeaseLost, "the effect is not ours any more");
   return Ok();
 }
 
 Result<void> FailEffect(Tx& tx, const Effect& effect, std::string_view error, bool fail_task) {
   SWAGE_ASSIGN_OR_RETURN(const EffectRow row, LockEffect(tx, effect));
-  if (row.state != EffectState::kPending) {
-    return MakeError(ErrorCode::kLeaseLost, "the effect is not pending any more");
+  if (row.state != EffectState::kPending || row.hold != effect.hold) {
+    return MakeError(ErrorCode::kLeaseLost, "the effect is not ours any more");
   }
   if (IsStaleSticky(row, effect)) {
     SWAGE_RETURN_IF_ERROR(tx.db.Post("ForgetAttempts", effect.id));

@@ -1,5 +1,7 @@
 #include "pipeline/store/sql/sql_store.h"
 
+#include "pipeline/store/sql/paces.h"
+
 namespace swage::sql {
 
 Result<bool> SqlStore::AddDelivery(const NewDelivery& delivery) {
@@ -7,9 +9,14 @@ Result<bool> SqlStore::AddDelivery(const NewDelivery& delivery) {
   return static_cast<bool>(fresh.front());
 }
 
+Result<void> SqlStore::ReleaseDeliveries(std::string_view node) {
+  return Write("release deliveries", [&](Tx& tx) { return sql::ReleaseDeliveries(tx, node); });
+}
+
 Result<void> SqlStore::DeferDelivery(DeliveryId id, std::string_view error,
-                                     std::chrono::milliseconds delay) {
-  return Write("defer delivery", [&](Tx& tx) { return sql::DeferDelivery(tx, id, error, delay); });
+                                     std::chrono::milliseconds delay, Blame blame) {
+  return Write("defer delivery",
+               [&](Tx& tx) { return sql::DeferDelivery(tx, id, error, delay, blame); });
 }
 
 Result<IntakeResult> SqlStore::ApplyIntake(const IntakePlan& plan) {
@@ -138,9 +145,17 @@ Result<void> SqlStore::FinishRun(const Lease& lease, const RunOutcome& outcome) 
   return Ok();
 }
 
-Result<std::vector<Effect>> SqlStore::DueEffects(int limit) {
-  return Read("list due effects",
-              [&](Connection& db, WallTime now) { return sql::DueEffects(db, now, limit); });
+Result<std::vector<Effect>> SqlStore::TakeEffects(const TakeRequest& request) {
+  return WriteFleeting("take effects", [&](Tx& tx) { return sql::TakeEffects(tx, request); });
+}
+
+Result<std::vector<EffectId>> SqlStore::RenewHolds(const std::vector<Effect>& effects,
+                                                   std::chrono::milliseconds hold) {
+  return WriteFleeting("renew holds", [&](Tx& tx) { return sql::RenewHolds(tx, effects, hold); });
+}
+
+Result<void> SqlStore::ReleaseEffects(std::string_view node) {
+  return Write("release effects", [&](Tx& tx) { return sql::ReleaseEffects(tx, node); });
 }
 
 Result<void> SqlStore::AddEffects(const std::vector<NewEffect>& effects) {
@@ -163,13 +178,40 @@ Result<void> SqlStore::FinishEffect(const Effect& effect, std::string_view resul
 }
 
 Result<void> SqlStore::RetryEffect(const Effect& effect, std::string_view error,
-                                   std::chrono::milliseconds delay) {
-  return Write("retry effect", [&](Tx& tx) { return sql::RetryEffect(tx, effect, error, delay); });
+                                   std::chrono::milliseconds delay, Blame blame) {
+  return Write("retry effect",
+               [&](Tx& tx) { return sql::RetryEffect(tx, effect, error, delay, blame); });
 }
 
 Result<void> SqlStore::FailEffect(const Effect& effect, std::string_view error, bool fail_task) {
   return Write("fail effect",
                [&](Tx& tx) { return sql::FailEffect(tx, effect, error, fail_task); });
+}
+
+Result<PaceView> SqlStore::GetPace(std::string_view scope) {
+  return Read("get pace",
+              [&](Connection& db, WallTime now) { return sql::GetPace(db, now, scope); });
+}
+
+Result<std::vector<PaceView>> SqlStore::ListPaces() {
+  return Read("list paces", [](Connection& db, WallTime now) { return sql::ListPaces(db, now); });
+}
+
+Result<PaceChange> SqlStore::NoteForgeFailure(std::string_view scope, const ForgeFailure& failure,
+                                              const PaceRules& rules, double jitter) {
+  return Write("note a forge's failure",
+               [&](Tx& tx) { return sql::NoteForgeFailure(tx, scope, failure, rules, jitter); });
+}
+
+Result<PaceChange> SqlStore::NoteForgeSuccess(std::string_view scope, bool wrote) {
+  return Write("note a forge's success",
+               [&](Tx& tx) { return sql::NoteForgeSuccess(tx, scope, wrote); });
+}
+
+Result<std::chrono::milliseconds> SqlStore::ReserveWrite(std::string_view scope,
+                                                         std::chrono::milliseconds gap) {
+  return WriteFleeting("reserve a write",
+                       [&](Tx& tx) { return sql::ReserveWrite(tx, scope, gap); });
 }
 
 }  // namespace swage::sql

@@ -16,8 +16,9 @@ class SqlStore : public Store {
  public:
   Result<bool> AddDelivery(const NewDelivery& delivery) final;
   Result<IntakeResult> ApplyIntake(const IntakePlan& plan) override;
-  Result<void> DeferDelivery(DeliveryId id, std::string_view error,
-                             std::chrono::milliseconds delay) final;
+  Result<void> ReleaseDeliveries(std::string_view node) final;
+  Result<void> DeferDelivery(DeliveryId id, std::string_view error, std::chrono::milliseconds delay,
+                             Blame blame) final;
 
   Result<Task> GetTask(TaskId id) final;
   Result<std::optional<Task>> FindTaskByIssue(const RepoRef& repo, std::int64_t issue) final;
@@ -47,13 +48,23 @@ class SqlStore : public Store {
   Result<void> FinishCycle(const Lease& lease, const CycleRecord& cycle) final;
   Result<std::vector<std::string>> ListRemarks(const Lease& lease) final;
   Result<void> FinishRun(const Lease& lease, const RunOutcome& outcome) final;
-  Result<std::vector<Effect>> DueEffects(int limit) final;
+  Result<std::vector<Effect>> TakeEffects(const TakeRequest& request) override;
+  Result<std::vector<EffectId>> RenewHolds(const std::vector<Effect>& effects,
+                                           std::chrono::milliseconds hold) final;
+  Result<void> ReleaseEffects(std::string_view node) final;
   Result<void> AddEffects(const std::vector<NewEffect>& effects) final;
   Result<void> FinishEffect(const Effect& effect, std::string_view result,
                             const PublishedFacts& facts) final;
   Result<void> RetryEffect(const Effect& effect, std::string_view error,
-                           std::chrono::milliseconds delay) final;
+                           std::chrono::milliseconds delay, Blame blame) final;
   Result<void> FailEffect(const Effect& effect, std::string_view error, bool fail_task) final;
+  Result<PaceView> GetPace(std::string_view scope) final;
+  Result<std::vector<PaceView>> ListPaces() final;
+  Result<PaceChange> NoteForgeFailure(std::string_view scope, const ForgeFailure& failure,
+                                      const PaceRules& rules, double jitter) final;
+  Result<PaceChange> NoteForgeSuccess(std::string_view scope, bool wrote) final;
+  Result<std::chrono::milliseconds> ReserveWrite(std::string_view scope,
+                                                 std::chrono::milliseconds gap) final;
 
  protected:
   using Writes = std::function<Result<void>(Tx&)>;
@@ -63,20 +74,20 @@ class SqlStore : public Store {
   /// its last run was kept, so it touches nothing but the database and its own result.
   virtual Result<void> RunWrite(const Writes& work) = 0;
   virtual Result<void> RunRead(const Reads& work) = 0;
+  /// As RunWrite, for what nobody misses after a power cut: who holds what, for the next seconds.
+  virtual Result<void> RunFleeting(const Writes& work) { return RunWrite(work); }
   /// After a transaction that may have given work to others.
   virtual void Announce(Topic topic) { (void)topic; }
 
   /// `what` stands before the message of an error.
   template <class Work>
   auto Write(std::string_view what, Work&& work) -> std::invoke_result_t<Work, Tx&> {
-    std::invoke_result_t<Work, Tx&> outcome = NotRun();
-    const Result<void> done = RunWrite([&](Tx& tx) -> Result<void> {
-      outcome = work(tx);
-      if (outcome.ok()) return Ok();
-      return outcome.error();
-    });
-    if (!done.ok()) return done.error().With(what);
-    return outcome;
+    return Changed(what, work, [this](const Writes& writes) { return RunWrite(writes); });
+  }
+
+  template <class Work>
+  auto WriteFleeting(std::string_view what, Work&& work) -> std::invoke_result_t<Work, Tx&> {
+    return Changed(what, work, [this](const Writes& writes) { return RunFleeting(writes); });
   }
 
   template <class Work>
@@ -93,6 +104,18 @@ class SqlStore : public Store {
   }
 
  private:
+  template <class Work, class Run>
+  auto Changed(std::string_view what, Work& work, Run run) -> std::invoke_result_t<Work&, Tx&> {
+    std::invoke_result_t<Work&, Tx&> outcome = NotRun();
+    const Result<void> done = run([&](Tx& tx) -> Result<void> {
+      outcome = work(tx);
+      if (outcome.ok()) return Ok();
+      return outcome.error();
+    });
+    if (!done.ok()) return done.error().With(what);
+    return outcome;
+  }
+
   static Error NotRun() { return MakeError(ErrorCode::kInternal, "it did not run"); }
 };
 

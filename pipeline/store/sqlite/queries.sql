@@ -3,8 +3,17 @@
 
 -- inbox ---------------------------------------------------------------------------------------------------
 
+-- name: HoldDelivery
+UPDATE deliveries SET held_by = ?2, held_until_at_us = ?3
+WHERE id = ?1 AND state = 'pending' AND held_until_at_us <= ?4;
+
+-- name: ReleaseDeliveries
+UPDATE deliveries SET held_by = '', held_until_at_us = 0
+WHERE state = 'pending' AND held_by <> '' AND held_by = ?1;
+
 -- name: DeferDelivery
-UPDATE deliveries SET attempts = attempts + 1, error = ?2, not_before_at_us = ?3
+UPDATE deliveries SET attempts = attempts + ?4, error = ?2, not_before_at_us = ?3, held_by = '',
+                      held_until_at_us = 0
 WHERE id = ?1 AND state = 'pending';
 
 -- name: DeliveryState
@@ -114,18 +123,25 @@ SELECT count(*) FROM tasks INDEXED BY tasks_leased
 WHERE lease_node <> '' AND lease_expires_at_us > ?1 AND lease_node = ?2;
 
 -- name: FindOrphan
--- The oldest lease that is over, in a repository with room (?2 = per repository).
+-- The oldest lease that is over, in a repository with room (?2 = per repository) that is not left alone.
 SELECT id, attempt FROM tasks t INDEXED BY tasks_leased
 WHERE t.lease_node <> '' AND t.lease_expires_at_us <= ?1
+  AND NOT EXISTS (
+        SELECT 1 FROM paces p JOIN repos r ON p.scope IN (r.forge, r.forge || '/' || r.forge_repo_id)
+        WHERE r.id = t.repo AND p.breaker = 'open' AND p.paused_until_at_us > ?1)
   AND (SELECT count(*) FROM tasks l INDEXED BY tasks_leased
        WHERE l.lease_node <> '' AND l.lease_expires_at_us > ?1 AND l.repo = t.repo) < ?2
 ORDER BY t.lease_expires_at_us, t.id
 LIMIT 1;
 
 -- name: HasFullRepo
-SELECT 1 FROM tasks INDEXED BY tasks_leased
-WHERE lease_node <> '' AND lease_expires_at_us > ?1
-GROUP BY repo HAVING count(*) >= ?2
+-- Full is also what is left alone.
+SELECT 1 FROM paces WHERE breaker = 'open' AND paused_until_at_us > ?1
+UNION ALL
+SELECT 1 FROM (
+  SELECT repo FROM tasks INDEXED BY tasks_leased
+  WHERE lease_node <> '' AND lease_expires_at_us > ?1
+  GROUP BY repo HAVING count(*) >= ?2)
 LIMIT 1;
 
 -- name: FindQueued
@@ -138,7 +154,10 @@ WITH RECURSIVE
   full AS MATERIALIZED (
     SELECT repo FROM tasks INDEXED BY tasks_leased
     WHERE lease_node <> '' AND lease_expires_at_us > ?1
-    GROUP BY repo HAVING count(*) >= ?2),
+    GROUP BY repo HAVING count(*) >= ?2
+    UNION
+    SELECT r.id FROM paces p JOIN repos r ON p.scope IN (r.forge, r.forge || '/' || r.forge_repo_id)
+    WHERE p.breaker = 'open' AND p.paused_until_at_us > ?1),
   hop (repo) AS (
     SELECT min(repo) FROM tasks INDEXED BY tasks_queued_by_repo WHERE state = 'queued'
     UNION ALL
@@ -304,34 +323,59 @@ ON CONFLICT (key) DO UPDATE SET
   not_before_at_us = CASE WHEN state = 'pending' THEN not_before_at_us
                           ELSE excluded.not_before_at_us END,
   attempts = CASE WHEN state = 'pending' THEN attempts ELSE 0 END,
+  -- Whoever still carries out what was superseded must not end what takes its place.
+  hold = CASE WHEN state = 'pending' THEN hold ELSE hold + 1 END,
   state = 'pending', updated_at_us = excluded.updated_at_us
 WHERE kind = 'sticky' OR state IN ('failed', 'superseded');
 
--- name: DueEffects
+-- name: TakeableEffects
+-- ?2 is the most, ?3 how many of them may be pushes.
 SELECT e.id, e.kind, e.key, r.forge, r.forge_repo_id, r.path, e.task_id, e.payload, e.epoch, e.state,
-       e.attempts, e.version, e.error, e.result
+       e.attempts, e.version, e.error, e.result, e.hold
 FROM effects e
 JOIN repos r ON r.id = e.repo
-WHERE e.state = 'pending' AND e.not_before_at_us <= ?1
+WHERE e.state = 'pending' AND e.not_before_at_us <= ?1 AND e.held_until_at_us <= ?1
+  AND (?3 > 0 OR e.kind <> 'push')
   AND (e.ordinal = 0 OR NOT EXISTS (
         SELECT 1 FROM effects o
         WHERE o.task_id = e.task_id AND o.state = 'pending' AND o.ordinal > 0
           AND (o.ordinal, o.id) < (e.ordinal, e.id)))
+  AND NOT EXISTS (
+        SELECT 1 FROM paces p
+        WHERE p.breaker <> 'closed' AND p.paused_until_at_us > ?1
+          AND (p.scope = r.forge
+               OR (e.kind IN ('push', 'pull_request')
+                   AND p.scope = r.forge || '/' || r.forge_repo_id)))
 ORDER BY e.not_before_at_us, e.id
 LIMIT ?2;
 
+-- name: HoldEffect
+UPDATE effects SET held_by = ?2, held_until_at_us = ?3, hold = hold + 1
+WHERE id = ?1 AND state = 'pending' AND held_until_at_us <= ?4
+RETURNING hold;
+
+-- name: RenewHold
+UPDATE effects SET held_until_at_us = ?3 WHERE id = ?1 AND hold = ?2 AND state = 'pending';
+
+-- name: ReleaseEffects
+UPDATE effects SET held_by = '', held_until_at_us = 0
+WHERE state = 'pending' AND held_by <> '' AND held_by = ?1;
+
 -- name: EffectRow
-SELECT state, version, kind, task_id FROM effects WHERE id = ?1;
+SELECT state, version, kind, task_id, hold FROM effects WHERE id = ?1;
 
 -- name: EndEffect
-UPDATE effects SET state = ?2, result = ?3, error = ?4, updated_at_us = ?5 WHERE id = ?1;
+UPDATE effects SET state = ?2, result = ?3, error = ?4, held_by = '', held_until_at_us = 0,
+                   updated_at_us = ?5
+WHERE id = ?1;
 
 -- name: ForgetAttempts
-UPDATE effects SET attempts = 0, error = '' WHERE id = ?1;
+UPDATE effects SET attempts = 0, error = '', held_by = '', held_until_at_us = 0 WHERE id = ?1;
 
 -- name: RetryEffect
-UPDATE effects SET attempts = attempts + 1, error = ?2, not_before_at_us = ?3, updated_at_us = ?4
-WHERE id = ?1 AND state = 'pending';
+UPDATE effects SET attempts = attempts + ?5, error = ?3, not_before_at_us = ?4, held_by = '',
+                   held_until_at_us = 0, updated_at_us = ?6
+WHERE id = ?1 AND hold = ?2 AND state = 'pending';
 
 -- name: TouchEffect
 UPDATE effects SET state = 'pending', version = version + 1, attempts = 0, error = '',
@@ -375,6 +419,31 @@ FROM nodes n ORDER BY n.name LIMIT ?2;
 
 -- name: ForgetNode
 DELETE FROM nodes WHERE name = ?1 AND instance = ?2;
+
+-- paces ---------------------------------------------------------------------------------------------------
+
+-- name: GetPace
+SELECT scope, breaker, cause, on_write, failures, pauses, paused_until_at_us, next_write_at_us,
+       since_at_us, reason
+FROM paces WHERE scope = ?1;
+
+-- name: LockPace
+SELECT scope, breaker, cause, on_write, failures, pauses, paused_until_at_us, next_write_at_us,
+       since_at_us, reason
+FROM paces WHERE scope = ?1;
+
+-- name: ListTroubledPaces
+SELECT scope, breaker, cause, on_write, failures, pauses, paused_until_at_us, next_write_at_us,
+       since_at_us, reason
+FROM paces WHERE breaker <> 'closed' ORDER BY scope;
+
+-- name: AddPace
+INSERT INTO paces (scope) VALUES (?1) ON CONFLICT DO NOTHING;
+
+-- name: SavePace
+UPDATE paces SET breaker = ?2, cause = ?3, on_write = ?4, failures = ?5, pauses = ?6,
+                 paused_until_at_us = ?7, next_write_at_us = ?8, since_at_us = ?9, reason = ?10
+WHERE scope = ?1;
 
 -- observers -----------------------------------------------------------------------------------------------
 
