@@ -41,6 +41,8 @@ class IntakeRunner {
   Result<Actor> Self(Forge& forge);
   Result<void> Settle(const Delivery& delivery, const IntakePlan& plan);
   Result<void> Postpone(const Delivery& delivery, const Error& error);
+  /// Gives it up, where people find it.
+  Result<void> Park(const Delivery& delivery, const Error& error);
   Result<void> Defer(const Delivery& delivery, const Error& error);
   Result<void> Apply(const Delivery& delivery, IntakePlan plan);
 

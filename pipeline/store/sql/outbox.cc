@@ -47,18 +47,24 @@ struct EffectRow {
   std::int64_t version;
   EffectKind kind;
   TaskId task;
+  std::string task_key;
 };
 
 Result<EffectRow> LockEffect(Tx& tx, const Effect& effect) {
-  if (effect.what.task.value != 0) SWAGE_RETURN_IF_ERROR(LockTask(tx, effect.what.task));
+  std::string task_key;
+  if (effect.what.task.value != 0) {
+    SWAGE_ASSIGN_OR_RETURN(const Task task, LockTask(tx, effect.what.task));
+    task_key = TaskKey(task);
+  }
   const auto read = [](Row& row) {
-    return EffectRow{ParseState(row.Text()), row.Int(), ParseKind(row.Text()), {row.Int()}};
+    return EffectRow{ParseState(row.Text()), row.Int(), ParseKind(row.Text()), {row.Int()}, ""};
   };
-  SWAGE_ASSIGN_OR_RETURN(const auto row, tx.db.One("EffectRow", read, effect.id));
+  SWAGE_ASSIGN_OR_RETURN(auto row, tx.db.One("EffectRow", read, effect.id));
   if (!row.has_value()) {
     return MakeError(ErrorCode::kNotFound, fmt::format("no effect {}", effect.id.value));
   }
-  return *row;
+  row->task_key = std::move(task_key);
+  return *std::move(row);
 }
 
 /// What was asked for in the meantime is another thing than what was sent.
@@ -155,6 +161,9 @@ Result<bool> FinishEffect(Tx& tx, const Effect& effect, std::string_view result,
   SWAGE_ASSIGN_OR_RETURN(const EffectRow row, LockEffect(tx, effect));
   if (row.state == EffectState::kDone) return true;
   SWAGE_RETURN_IF_ERROR(Learn(tx, row, facts));
+  // Whatever became of the row since: this was written to a forge.
+  SWAGE_RETURN_IF_ERROR(
+      AddAudit(tx, audit::kSwage, audit::kEffectDone, row.task_key, Name(row.kind), result));
   if (row.state == EffectState::kSuperseded) {
     SWAGE_RETURN_IF_ERROR(
         tx.db.Post("EndEffect", effect.id, Name(EffectState::kSuperseded), result, "", tx.now));
@@ -190,7 +199,9 @@ Result<void> FailEffect(Tx& tx, const Effect& effect, std::string_view error, bo
     return Ok();
   }
   SWAGE_RETURN_IF_ERROR(
-      tx.db.Post("EndEffect", effect.id, Name(EffectState::kFailed), "", error, tx.now));
+      tx.db.Run("EndEffect", effect.id, Name(EffectState::kFailed), "", error, tx.now));
+  SWAGE_RETURN_IF_ERROR(
+      AddAudit(tx, audit::kSwage, audit::kEffectFailed, row.task_key, Name(row.kind), error));
   if (row.task.value == 0) return Ok();
   SWAGE_RETURN_IF_ERROR(
       AddTimeline(tx, row.task, timeline::kNotPublished, timeline::NotPublished(row.kind, error)));

@@ -6,7 +6,7 @@ namespace swage::sqlite {
 namespace {
 
 // In the order of their numbers.
-constexpr const char* kFiles[] = {"001_init.sql"};
+constexpr const char* kFiles[] = {"001_init.sql", "003_audit.sql", "006_parked.sql"};
 
 // False when there is nothing left to do.
 Result<bool> ApplyNext(Connection& db, const std::vector<sql::Migration>& migrations,
