@@ -2,10 +2,17 @@
 
 #include <utility>
 
+#include "pipeline/maintenance/seal_audit.h"
+
 namespace swage {
 
 HousekeepingRole::HousekeepingRole(NodeParts parts)
-    : parts_(std::move(parts)), housekeeper_(parts_.holds, parts_.log) {}
+    : parts_(std::move(parts)), housekeeper_(parts_.holds, parts_.log) {
+  housekeeper_.Add({.duty = std::make_unique<SealAudit>(parts_.store, parts_.log, parts_.clock),
+                    .every = SealAudit::kEvery,
+                    .single = true,
+                    .last_round = true});
+}
 
 Result<void> HousekeepingRole::Start() {
   housekeeper_.Start();

@@ -238,11 +238,11 @@ struct RunOutcome {
   /// shutdown).
   TaskState state = TaskState::kFailed;
   std::string reason;
+  std::vector<Finding> findings;  ///< of the published commit: replaces the ledger's open ones
+  std::vector<NewEffect> effects;
   /// With kQueued: the attempt failed for a reason that may pass; it counts, and the next one
   /// begins so much later. Zero: nothing failed, and nothing counts.
   std::chrono::milliseconds retry_in{0};
-  std::vector<Finding> findings;  ///< of the published commit: replaces the ledger's open ones
-  std::vector<NewEffect> effects;
 };
 
 // --- observers
