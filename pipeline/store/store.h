@@ -408,6 +408,11 @@ class Store {
 Result<std::unique_ptr<Store>> OpenSqliteStore(const std::filesystem::path& file,
                                                const Clock& clock);
 
+/// For looking beside a server, or without one: writes are kDenied, nothing is locked, created or
+/// migrated. Errors: kNotFound, kInvalid when the schema is not this program's.
+Result<std::unique_ptr<Store>> ObserveSqliteStore(const std::filesystem::path& file,
+                                                  const Clock& clock);
+
 struct PostgresOptions {
   std::string url;       ///< postgres://USER:PASSWORD@HOST:PORT/DATABASE, as libpq reads it
   std::string password;  ///< when not empty, in place of the URL's
@@ -415,6 +420,8 @@ struct PostgresOptions {
   /// The same as pgbouncer=true in the URL.
   bool pgbouncer = false;
   int max_sessions = 16;  ///< besides the one that listens
+  /// False: a schema that is not this program's is kInvalid and stays as it is.
+  bool migrate = true;
   /// For tests: decides leases in place of the database's clock.
   const Clock* engine_clock = nullptr;
 };
