@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <ostream>
+#include <tuple>
 
 #include "bot/cli.h"
 #include "config/base/json.h"
