@@ -64,7 +64,7 @@ class PlanApplier {
     if (row->state != "pending") return false;
     received_ = row->received;
     SWAGE_RETURN_IF_ERROR(tx_.db.Post("DecideDelivery", id, plan_.ignored ? "ignored" : "done",
-                                     timeline::OneLine(plan_.outcome), tx_.now));
+                                      timeline::OneLine(plan_.outcome), tx_.now));
     if (plan_.parked) SWAGE_RETURN_IF_ERROR(tx_.db.Post("ParkDelivery", id));
     decided_ = true;
     return true;
