@@ -1,6 +1,9 @@
 #include "bot/service.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
+
+#include <utility>
 
 #include "bot/roles/housekeeping_role.h"
 #include "bot/roles/publisher_role.h"
@@ -10,16 +13,24 @@
 #include "config/base/files.h"
 #include "config/base/text.h"
 #include "pipeline/lease_keeper.h"
+#include "pipeline/maintenance/seal_audit.h"
 
 namespace swage {
 namespace {
 
 constexpr std::size_t kMaxHostName = 256;
+constexpr std::size_t kMaxSettingsBytes = 4 << 20;
 
 std::string HostName() {
   char host[kMaxHostName] = "node";
   gethostname(host, sizeof host - 1);
   return host;
+}
+
+// Secrets are in it as references only.
+std::string SettingsDigest(const Settings& settings) {
+  const auto text = ReadFile(settings.source, kMaxSettingsBytes);
+  return text.ok() ? Sha256Hex(*text) : "unknown";
 }
 
 }  // namespace
@@ -128,9 +139,30 @@ Result<void> Service::TakeUp() {
   return Ok();
 }
 
+Result<void> Service::Audit(std::string_view action, std::string detail) {
+  return store_->AppendAudit({audit::Node(node_), std::string(action), "", "", std::move(detail)});
+}
+
+// Whatever the roles of this process: what it did is numbered when it is gone.
+void Service::SealLast() {
+  Result<void> done = Audit(audit::kNodeStopped);
+  if (done.ok()) done = SealAll(*store_, {});
+  if (!done.ok()) {
+    log_.Warn("the audit log's last entries have no number yet; the next start gives it to them",
+              {{"error", done.error().message}});
+  }
+  NoteAuditHead(*store_, log_);
+}
+
 Result<void> Service::Start() {
   SWAGE_RETURN_IF_ERROR(Enter());
   SWAGE_RETURN_IF_ERROR(TakeUp());
+  SWAGE_RETURN_IF_ERROR(
+      Audit(audit::kNodeStarted,
+            fmt::format("swage {}, roles {}, settings sha256 {}", SWAGE_VERSION,
+                        Join(settings_.node.roles, ","), SettingsDigest(settings_))));
+  NoteAuditHead(*store_, log_);
+  started_ = true;
   // The ports first: a server that cannot have them must not begin any work.
   if (web_ != nullptr) SWAGE_RETURN_IF_ERROR(web_->Start());
   SWAGE_RETURN_IF_ERROR(webhooks_->Start());
@@ -146,6 +178,9 @@ Result<void> Service::Start() {
 
 void Service::Drain() {
   health_->SetStopping();
+  if (auto noted = Audit(audit::kNodeDrains); !noted.ok()) {
+    log_.Warn("cannot write to the audit log", {{"error", noted.error().message}});
+  }
   for (const auto& role : roles_) role->Drain(settings_.drain_limit);
 }
 
@@ -156,6 +191,7 @@ void Service::Stop() {
   for (const auto& role : roles_) role->Stop();
   if (own_duties_) own_duties_->Stop();
   if (presence_ != nullptr) presence_->Leave();
+  if (std::exchange(started_, false)) SealLast();
 }
 
 int Service::DashboardPort() const {

@@ -71,6 +71,9 @@ class Service {
   Result<void> BuildRoles(const NodeParts& parts);
   Result<void> Enter();
   Result<void> TakeUp();
+  /// What this process does, into the audit log.
+  Result<void> Audit(std::string_view action, std::string detail = "");
+  void SealLast();
   Forge* FindForge(std::string_view name);
 
   const Settings settings_;
@@ -89,6 +92,7 @@ class Service {
   std::unique_ptr<Health> health_;
   std::vector<std::unique_ptr<NodeRole>> roles_;  ///< in the order in which they stop
   WebRole* web_ = nullptr;                        ///< one of roles_, if it is there
+  bool started_ = false;
   std::unique_ptr<WebhookServer> webhooks_;
 };
 

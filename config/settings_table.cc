@@ -440,6 +440,14 @@ const std::vector<Setting<Settings>>& ServerTable() {
            .example = "3"},
           IntRule{1, 20}, [](auto& s) -> auto& { return s.max_attempts; }),
       Declare<Settings>(
+          {.path = "limits.attempt_delay",
+           .manual =
+               "The pause before work is taken up again; twice as long after the second time, "
+               "and so on. After a first crash there is none.",
+           .example = "1m"},
+          DurationRule{milliseconds(0), hours(6)},
+          [](auto& s) -> auto& { return s.attempt_delay; }),
+      Declare<Settings>(
           {.path = "limits.tasks", .manual = "Tasks that run at once on one node.", .example = "4"},
           IntRule{1, 64}, [](auto& s) -> auto& { return s.concurrent_tasks; }),
       Declare<Settings>(

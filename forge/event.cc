@@ -22,6 +22,14 @@ struct RepoOf {
   }
 };
 
+struct ActorOf {
+  const Actor* operator()(const Ignored&) const { return nullptr; }
+  template <class T>
+  const Actor* operator()(const T& event) const {
+    return &event.actor;
+  }
+};
+
 }  // namespace
 
 std::string_view EventName(const Event& event) {
@@ -29,6 +37,9 @@ std::string_view EventName(const Event& event) {
 }
 const RepoRef* EventRepo(const Event& event) {
   return std::visit(RepoOf{}, event);
+}
+const Actor* EventActor(const Event& event) {
+  return std::visit(ActorOf{}, event);
 }
 
 }  // namespace swage

@@ -70,5 +70,7 @@ using Event = std::variant<IssueLabeled, IssueUnlabeled, IssueGone, CommentCreat
 std::string_view EventName(const Event& event);
 /// The repository an event speaks of; nullptr for Ignored.
 const RepoRef* EventRepo(const Event& event);
+/// Who caused it; nullptr for Ignored.
+const Actor* EventActor(const Event& event);
 
 }  // namespace swage

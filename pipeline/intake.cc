@@ -21,16 +21,11 @@ IntakePlan Ignore(std::string why) {
   return plan;
 }
 
-const Actor* EventActor(const Event& event) {
-  return std::visit(
-      [](const auto& e) -> const Actor* {
-        if constexpr (requires { e.actor; }) {
-          return &e.actor;
-        } else {
-          return nullptr;
-        }
-      },
-      event);
+// Turned away, which the audit log keeps.
+IntakePlan Deny(std::string why) {
+  IntakePlan plan = Ignore(std::move(why));
+  plan.refused = true;
+  return plan;
 }
 
 // "swage" -> "", "swage:docs" -> "docs"; nothing for other labels.
@@ -151,7 +146,7 @@ IntakePlan DecideLabeled(const IssueLabeled& e, const IntakeFacts& facts,
   if (!profile) return DecideUnlabeled({e.repo, e.actor, e.issue, e.removed}, facts, rules);
   const Admission admission = Admit(e.repo, e.actor, facts.role, facts.self, rules);
   if (!admission.admitted) {
-    IntakePlan plan = Ignore(admission.why);
+    IntakePlan plan = Deny(admission.why);
     if (admission.tell) {
       const Thread thread{ThreadKind::kIssue, e.issue.number};
       const std::string key = fmt::format("label-refused-{}-{}", e.issue.number, e.actor.id);
@@ -217,6 +212,7 @@ class CommandDecision {
     plan_.effects.push_back(
         Reply(e_, messages::Answer(marker_, e_.actor.login, sentence), marker_));
     plan_.outcome = fmt::format("refused: {}", sentence);
+    plan_.refused = true;
     return std::move(plan_);
   }
 
@@ -337,21 +333,37 @@ class CommandDecision {
   IntakePlan plan_;
 };
 
+std::string_view VerbName(Verb verb) {
+  const auto& verbs = Verbs();
+  const auto info =
+      std::find_if(verbs.begin(), verbs.end(), [&](const VerbInfo& v) { return v.verb == verb; });
+  SWAGE_CHECK(info != verbs.end());
+  return info->name;
+}
+
 IntakePlan DecideComment(const CommentCreated& e, const IntakeFacts& facts,
                          const IntakeRules& rules) {
   const ParsedComment parsed = ParseComment(e.comment.body, rules.command_prefix, facts.self.login);
   if (!parsed.command && !parsed.bad) return Ignore("no command");
   const Admission admission = Admit(e.repo, e.actor, facts.role, facts.self, rules);
-  if (!admission.admitted && !admission.tell) return Ignore(admission.why);
+  if (!admission.admitted && !admission.tell) return Deny(admission.why);
   CommandDecision decision(e, facts, rules);
-  if (!admission.admitted) return decision.Refuse(messages::MayNot(facts.role, rules.min_role));
-  if (parsed.bad)
-    return decision.Refuse(messages::UnknownCommand(*parsed.bad, rules.command_prefix));
-  return decision.Run(*parsed.command);
+  IntakePlan plan;
+  if (!admission.admitted) {
+    plan = decision.Refuse(messages::MayNot(facts.role, rules.min_role));
+  } else if (parsed.bad) {
+    plan = decision.Refuse(messages::UnknownCommand(*parsed.bad, rules.command_prefix));
+    plan.outcome = "refused: not a command";  // what was typed instead may be anything
+  } else {
+    plan = decision.Run(*parsed.command);
+  }
+  plan.command = rules.command_prefix;
+  if (parsed.command) plan.command += fmt::format(" {}", VerbName(parsed.command->verb));
+  return plan;
 }
 
 Screening Boring(std::string why) {
-  return {false, std::move(why)};
+  return {false, std::move(why), false};
 }
 
 }  // namespace
@@ -393,7 +405,7 @@ Screening Screen(const Event& event, const IntakeRules& rules, const Actor& self
     return Boring("the payload names no repository");
   }
   if (!IsRepoAllowed(rules.repos, repo->path)) {
-    return Boring(fmt::format("{} is not on the allow-list", repo->path));
+    return {false, fmt::format("{} is not on the allow-list", repo->path), true};
   }
   const Actor* actor = EventActor(event);
   if (actor == nullptr || actor->id.empty()) return Boring("the payload names no actor");
@@ -413,7 +425,7 @@ Screening Screen(const Event& event, const IntakeRules& rules, const Actor& self
     const ParsedComment parsed = ParseComment(e->comment.body, rules.command_prefix, self.login);
     if (!parsed.command && !parsed.bad) return Boring("no command");
   }
-  return {true, ""};
+  return {true, "", false};
 }
 
 Admission Admit(const RepoRef& repo, const Actor& actor, Role role, const Actor& self,
@@ -433,9 +445,15 @@ Admission Admit(const RepoRef& repo, const Actor& actor, Role role, const Actor&
   return {true, false, ""};
 }
 
+IntakePlan Uninteresting(const Event& event, const Screening& screening) {
+  IntakePlan plan = screening.refused ? Deny(screening.why) : Ignore(screening.why);
+  if (const Actor* actor = EventActor(event)) plan.actor = actor->login;
+  return plan;
+}
+
 IntakePlan Decide(const Event& event, const IntakeFacts& facts, const IntakeRules& rules) {
   const Screening screening = Screen(event, rules, facts.self);
-  if (!screening.interesting) return Ignore(screening.why);
+  if (!screening.interesting) return Uninteresting(event, screening);
   struct Visitor {
     const IntakeFacts& facts;
     const IntakeRules& rules;
@@ -446,7 +464,9 @@ IntakePlan Decide(const Event& event, const IntakeFacts& facts, const IntakeRule
     IntakePlan operator()(const CommentCreated& e) { return DecideComment(e, facts, rules); }
     IntakePlan operator()(const Ignored& e) { return Ignore(e.why); }
   };
-  return std::visit(Visitor{facts, rules}, event);
+  IntakePlan plan = std::visit(Visitor{facts, rules}, event);
+  if (const Actor* actor = EventActor(event)) plan.actor = actor->login;
+  return plan;
 }
 
 }  // namespace swage

@@ -44,7 +44,8 @@ struct IntakeFacts {
 /// costs one row and no request, however many strangers knock (T7, T9).
 struct Screening {
   bool interesting = false;
-  std::string why;  ///< when not interesting
+  std::string why;       ///< when not interesting
+  bool refused = false;  ///< it wanted something that it may not have
 };
 Screening Screen(const Event& event, const IntakeRules& rules, const Actor& self);
 
@@ -57,6 +58,9 @@ struct Admission {
 };
 Admission Admit(const RepoRef& repo, const Actor& actor, Role role, const Actor& self,
                 const IntakeRules& rules);
+
+/// The plan for what Screen found of no interest.
+IntakePlan Uninteresting(const Event& event, const Screening& screening);
 
 /// Pure. The plan's `delivery` is left to the caller.
 IntakePlan Decide(const Event& event, const IntakeFacts& facts, const IntakeRules& rules);

@@ -122,17 +122,24 @@ void IntakeRunner::GiveBackRest() {
 
 Result<void> IntakeRunner::Settle(const Delivery& delivery, const IntakePlan& plan) {
   const Result<void> applied = Apply(delivery, plan);
-  if (applied.ok() || delivery.attempts >= kMaxDefers) return applied;
+  if (applied.ok()) return applied;
   // kConflict: the facts moved on under the decision. Anything else is the disk's or the store's.
-  return Defer(delivery, applied.error());
+  if (delivery.attempts < kMaxDefers) return Defer(delivery, applied.error());
+  if (applied.error().code == ErrorCode::kUnavailable) return applied;
+  return Park(delivery, applied.error());
 }
 
 Result<void> IntakeRunner::Postpone(const Delivery& delivery, const Error& error) {
   const bool again =
       IsTransient(error.code) && (IsTheForgesFault(error.code) || delivery.attempts < kMaxDefers);
   if (again) return Defer(delivery, error);
+  return Park(delivery, error);
+}
+
+Result<void> IntakeRunner::Park(const Delivery& delivery, const Error& error) {
   IntakePlan undecidable;
   undecidable.ignored = true;
+  undecidable.parked = true;
   undecidable.outcome = "cannot be decided: " + error.message;
   log_.Error("delivery given up", {{"delivery", delivery.id}, {"error", error.message}});
   return Apply(delivery, std::move(undecidable));
@@ -161,12 +168,7 @@ Result<IntakePlan> IntakeRunner::DecideOne(const Delivery& delivery) {
                          dialect->second->Parse(name, delivery.what.event, delivery.what.body));
   SWAGE_ASSIGN_OR_RETURN(const Actor self, Self(*forge));
   const Screening screening = Screen(event, rules_.at(name), self);
-  if (!screening.interesting) {
-    IntakePlan plan;
-    plan.ignored = true;
-    plan.outcome = screening.why;
-    return plan;
-  }
+  if (!screening.interesting) return Uninteresting(event, screening);
   SWAGE_ASSIGN_OR_RETURN(const IntakeFacts facts, Gather(event, delivery, *forge, self));
   return Decide(event, facts, rules_.at(name));
 }

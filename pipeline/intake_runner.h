@@ -51,6 +51,8 @@ class IntakeRunner {
   void GiveBackRest();
   Result<void> Settle(const Delivery& delivery, const IntakePlan& plan);
   Result<void> Postpone(const Delivery& delivery, const Error& error);
+  /// Gives it up, where people find it.
+  Result<void> Park(const Delivery& delivery, const Error& error);
   Result<void> Defer(const Delivery& delivery, const Error& error);
   Result<void> Apply(const Delivery& delivery, IntakePlan plan);
 

@@ -18,6 +18,7 @@ constexpr std::size_t kMessageBytes = 1'500;
 constexpr std::size_t kLogBytes = 3'000;
 constexpr std::size_t kListedFindings = 50;
 constexpr std::size_t kStatusBytes = 140;
+constexpr std::ptrdiff_t kTriedSteps = 6;
 
 std::string Short(const CommitSha& sha) {
   return sha.value.substr(0, 10);
@@ -217,7 +218,8 @@ std::string Footer(const RunReport& r) {
 std::string Headline(const Task& task) {
   switch (task.state) {
     case TaskState::kQueued:
-      return "queued; work starts as soon as a worker is free";
+      return task.reason.empty() ? "queued; work starts as soon as a worker is free"
+                                 : "queued again: " + InertLine(task.reason, 300);
     case TaskState::kRunning:
       switch (task.stage) {
         case Stage::kNone:
@@ -245,6 +247,27 @@ std::string Headline(const Task& task) {
       return "stopped: " + InertLine(task.reason, 300);
   }
   return "";
+}
+
+// Of a task that was given up after several attempts: what was tried last, and where its logs are.
+std::string Attempts(const Task& task, const std::vector<Step>& steps) {
+  if (task.state != TaskState::kFailed || task.attempt < 2) return {};
+  std::vector<const Step*> last;
+  for (const Step& step : steps) {
+    if (step.run == task.run) last.push_back(&step);
+  }
+  std::string table = fmt::format("\n**What was tried in {} attempts**\n\n", task.attempt);
+  if (last.empty()) return table + "No attempt came as far as its first step.\n";
+  if (last.size() > kTriedSteps) last.erase(last.begin(), last.end() - kTriedSteps);
+  table += "| When (UTC) | Step | Outcome | Log on the server |\n|---|---|---|---|\n";
+  for (const Step* step : last) {
+    table += fmt::format(
+        "| {} | cycle {}, {} {} | {} | {} |\n", FormatUtc(step->started), step->cycle,
+        Name(step->kind), CodeSpan(step->name, 60),
+        InertLine(step->outcome + (step->summary.empty() ? "" : ": ") + step->summary, 150),
+        step->log_path.empty() ? "" : CodeSpan(step->log_path, 150));
+  }
+  return table;
 }
 
 std::string NextStep(const Task& task, std::string_view prefix) {
@@ -278,6 +301,7 @@ std::string Sticky(const Task& task, const std::vector<Step>& steps, std::string
                    std::string_view prefix) {
   std::string body = fmt::format("{}\n**Swage** · {}\n", StickyMarker(task), Headline(task));
   body += CycleTable(task, steps);
+  body += Attempts(task, steps);
   const std::string url = TaskUrl(task.id, public_url);
   std::string foot = NextStep(task, prefix);
   if (!url.empty()) foot += fmt::format("{}[Live log]({})", foot.empty() ? "" : " ", url);

@@ -79,7 +79,7 @@ void Scheduler::Loop(std::stop_token stop) {
 void Scheduler::ClaimAll() {
   const Settings& settings = context_.settings;
   const ClaimLimits limits{settings.concurrent_tasks, settings.concurrent_tasks_per_repo,
-                           settings.max_attempts};
+                           settings.max_attempts, settings.attempt_delay};
   while (!shutting_down_.stop_requested()) {
     {
       const std::lock_guard lock(mutex_);

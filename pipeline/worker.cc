@@ -62,6 +62,12 @@ Result<std::vector<std::string>> EarlierSummaries(Store& store, const Task& task
 
 }  // namespace
 
+std::chrono::milliseconds AttemptDelay(int attempt, std::chrono::milliseconds step,
+                                       std::chrono::milliseconds asked) {
+  // Never zero: that would say that nothing failed.
+  return std::max({attempt * step, asked, std::chrono::milliseconds(1)});
+}
+
 // Repeats what may work in a moment (a forge that is down, a store that is busy); the task's lease
 // is renewed meanwhile.
 template <class F>
@@ -97,7 +103,7 @@ void Worker::Run(const Claimed& claimed, std::stop_token stop) {
   } else if (!outcome.ok() && WaitsForTheForge(outcome.error().code)) {
     outcome = GiveBackUntilTheForgeIsBack(task, outcome.error());
   } else if (!outcome.ok()) {
-    outcome = Failed(task, context_.redactor.Apply(outcome.error().message));
+    outcome = AfterError(task, outcome.error());
   }
   const auto finished = WithPatience(
       task.id, stop, [&] { return context_.store.FinishRun(claimed.lease, *outcome); });
@@ -124,6 +130,23 @@ RunOutcome Worker::GiveBackUntilTheForgeIsBack(const Task& task, const Error& er
   outcome.state = TaskState::kQueued;
   outcome.reason = "waiting for the forge: " + why;
   return outcome;
+}
+
+RunOutcome Worker::AfterError(const Task& task, const Error& error) const {
+  const std::string message = context_.redactor.Apply(error.message);
+  const Settings& settings = context_.settings;
+  if (!IsTransient(error.code)) return Failed(task, message);
+  if (task.attempt >= settings.max_attempts) {
+    return Failed(
+        task, fmt::format("given up after {} attempts; the last one: {}", task.attempt, message));
+  }
+  RunOutcome later;
+  later.state = TaskState::kQueued;
+  later.retry_in = AttemptDelay(task.attempt, settings.attempt_delay, error.retry_after);
+  later.reason = fmt::format("attempt {} failed ({}); the next one begins in {}", task.attempt,
+                             message, FormatDuration(later.retry_in));
+  later.effects.push_back(Sticky(task));
+  return later;
 }
 
 RunOutcome Worker::Failed(const Task& task, std::string reason) const {

@@ -25,6 +25,7 @@ constexpr int kMaxStreamsPerAddress = 16;
 constexpr int kMaxConnections = 256;
 constexpr std::chrono::milliseconds kStreamTick{400};
 constexpr int kRowsPerState = 50;
+constexpr int kDeadLetters = 20;
 constexpr int kTimelinePage = 200;
 constexpr int kMaxTimeline = 1'000;
 constexpr std::size_t kMaxLogBytes = 4 << 20;
@@ -137,6 +138,7 @@ struct Dashboard::State final : HttpHandler {
   Result<std::string> Index();
   Result<TaskGroup> Group(TaskGroup group, std::initializer_list<TaskState> states,
                           bool with_gates);
+  Result<std::vector<DeadLetter>> DeadLetters();
   Result<std::string> TaskPage(TaskId id);
   Result<void> LoadTimeline(TaskView& view);
   Result<void> FindElsewhere(TaskView& view);
@@ -237,7 +239,27 @@ Result<std::string> Dashboard::State::Index() {
             [](const TaskRow& a, const TaskRow& b) { return a.task.updated > b.task.updated; });
   SWAGE_ASSIGN_OR_RETURN(view.paused, store.ListPaces());
   view.groups = {std::move(human), std::move(working), std::move(done)};
+  SWAGE_ASSIGN_OR_RETURN(view.dead_letters, DeadLetters());
   return RenderIndex(view, clock.Now());
+}
+
+Result<std::vector<DeadLetter>> Dashboard::State::DeadLetters() {
+  std::vector<DeadLetter> letters;
+  SWAGE_ASSIGN_OR_RETURN(const auto deliveries, store.ListParkedDeliveries(kDeadLetters));
+  for (const ParkedDelivery& d : deliveries) {
+    letters.push_back(
+        {"delivery " + std::to_string(d.id.value) + " of " + d.forge + " (" + d.event + ")",
+         d.outcome, TaskId{0}, d.received});
+  }
+  SWAGE_ASSIGN_OR_RETURN(const auto effects, store.ListFailedEffects(kDeadLetters));
+  for (const FailedEffect& e : effects) {
+    letters.push_back(
+        {std::string(Name(e.kind)) + " for " + e.repo_path, e.error, e.task, e.failed});
+  }
+  std::sort(letters.begin(), letters.end(),
+            [](const DeadLetter& a, const DeadLetter& b) { return a.at > b.at; });
+  if (letters.size() > kDeadLetters) letters.resize(kDeadLetters);
+  return letters;
 }
 
 Result<TaskGroup> Dashboard::State::Group(TaskGroup group, std::initializer_list<TaskState> states,

@@ -175,6 +175,17 @@ Values PausedValues(const PaceView& view, WallTime now) {
   return v;
 }
 
+std::vector<Values> DeadLetters(const std::vector<DeadLetter>& letters, WallTime now) {
+  std::vector<Values> rows;
+  for (const DeadLetter& letter : letters) {
+    rows.emplace_back();
+    rows.back().Text("what", letter.what).Text("why", letter.why);
+    rows.back().Number("task", letter.task.value);
+    rows.back().Text("age", Age(letter.at, now)).Text("at_iso", FormatUtc(letter.at));
+  }
+  return rows;
+}
+
 std::vector<Values> Stages(Stage now) {
   constexpr std::array kOrder = {Stage::kProvision, Stage::kAgent, Stage::kGates, Stage::kPublish};
   std::vector<Values> stages;
@@ -279,6 +290,8 @@ std::string RenderIndex(const IndexView& view, WallTime now) {
   Values v;
   v.List("paused", std::move(paused));
   v.List("groups", std::move(groups));
+  v.Text("letter_count", std::to_string(view.dead_letters.size()));
+  v.List("letters", DeadLetters(view.dead_letters, now));
   return Render("index.mustache", v, "Swage", "/events?after=" + std::to_string(view.last_event));
 }
 

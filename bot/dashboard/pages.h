@@ -27,10 +27,19 @@ struct TaskGroup {
   bool cut = false;  ///< there are more
 };
 
+/// Something that was given up: a delivery, or a write to a forge.
+struct DeadLetter {
+  std::string what;  ///< "delivery 17 (issues)", "review for acme/lib"
+  std::string why;
+  TaskId task;  ///< value 0: of no task
+  WallTime at{};
+};
+
 struct IndexView {
   std::vector<PaceView> paused;  ///< forges that are left alone
   std::vector<TaskGroup> groups;
-  std::int64_t last_event = 0;  ///< timeline id up to which the page is fresh
+  std::vector<DeadLetter> dead_letters;  ///< newest first
+  std::int64_t last_event = 0;           ///< timeline id up to which the page is fresh
 };
 
 struct TaskView {

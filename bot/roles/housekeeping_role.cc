@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "pipeline/maintenance/presence.h"
+#include "pipeline/maintenance/seal_audit.h"
 
 namespace swage {
 namespace {
@@ -14,6 +15,10 @@ constexpr std::chrono::hours kReapNodes{1};
 HousekeepingRole::HousekeepingRole(NodeParts parts)
     : parts_(std::move(parts)), housekeeper_(parts_.holds, parts_.log) {
   housekeeper_.Add({std::make_unique<NodeReaper>(parts_.store), kReapNodes});
+  housekeeper_.Add({.duty = std::make_unique<SealAudit>(parts_.store, parts_.log, parts_.clock),
+                    .every = SealAudit::kEvery,
+                    .single = true,
+                    .last_round = true});
 }
 
 Result<void> HousekeepingRole::Start() {

@@ -28,6 +28,7 @@
 #include "config/base/clock.h"
 #include "config/base/result.h"
 #include "pipeline/agent.h"
+#include "pipeline/audit.h"
 #include "pipeline/gate.h"
 #include "pipeline/store/hold.h"
 #include "pipeline/pace.h"
@@ -190,6 +191,13 @@ struct IntakePlan {
   DeliveryId delivery;   ///< value 0: not from the inbox (CLI, tests)
   std::string outcome;   ///< one line: what was decided and why
   bool ignored = false;  ///< for the inbox's state column only
+  std::string actor;     ///< login of whoever caused it, for the audit log; empty = nobody known
+  std::string command;   ///< "/swage retry", when it was one
+  /// Somebody or something that may not was turned away. The audit log has these besides the plans
+  /// that are not ignored.
+  bool refused = false;
+  /// Given up: somebody should look at the delivery (ListParkedDeliveries).
+  bool parked = false;
   /// A command is obeyed once per comment, whatever the number of deliveries (T19): when this key
   /// was seen before, the plan changes nothing but the delivery.
   std::string command_key;
@@ -213,6 +221,9 @@ struct ClaimLimits {
   int concurrent = 4;  ///< of the node that claims
   int concurrent_per_repo = 4;
   int max_attempts = 3;  ///< a task claimed more often than this becomes failed instead
+  /// A task whose worker was lost rests for so long times the attempts it had, less one: the first
+  /// loss is taken for an accident.
+  std::chrono::milliseconds attempt_delay{0};
 };
 
 struct Claimed {
@@ -274,6 +285,9 @@ struct RunOutcome {
   std::string reason;
   std::vector<Finding> findings;  ///< of the published commit: replaces the ledger's open ones
   std::vector<NewEffect> effects;
+  /// With kQueued: the attempt failed for a reason that may pass; it counts, and the next one
+  /// begins so much later. Zero: nothing failed, and nothing counts.
+  std::chrono::milliseconds retry_in{0};
 };
 
 // --- nodes
@@ -309,6 +323,33 @@ struct TaskFilter {
   std::optional<TaskState> state;
   std::string repo_path;  ///< empty = all
   int limit = 100;
+};
+
+/// A delivery that could not be decided, however often it was tried.
+struct ParkedDelivery {
+  DeliveryId id;
+  std::string forge;
+  std::string key;
+  std::string event;
+  WallTime received{};
+  int attempts = 0;
+  std::string outcome;  ///< why
+};
+
+/// An effect that failed for good.
+struct FailedEffect {
+  EffectId id;
+  EffectKind kind = EffectKind::kComment;
+  std::string repo_path;
+  TaskId task;  ///< value 0: of no task
+  int attempts = 0;
+  std::string error;
+  WallTime failed{};
+};
+
+struct AuditState {
+  AuditHead head;             ///< the newest sealed record
+  std::int64_t unsealed = 0;  ///< entries that wait for their number
 };
 
 struct StoreCounts {
@@ -365,6 +406,21 @@ class Store {
                                                           int limit) = 0;
   virtual Result<StoreCounts> Counts() = 0;
 
+  // Dead letters, newest first.
+  virtual Result<std::vector<ParkedDelivery>> ListParkedDeliveries(int limit) = 0;
+  virtual Result<std::vector<FailedEffect>> ListFailedEffects(int limit) = 0;
+
+  // The audit log (B10). The operations below append what they do, in their own transaction;
+  // AppendAudit is for what happens outside of them. Entries have no number at first, so that
+  // nobody waits for anybody else. Nothing that was sealed can be changed or deleted.
+  virtual Result<void> AppendAudit(const AuditEntry& entry) = 0;
+  /// Numbers and hashes at most `limit` entries; returns how many. Any number of callers at once,
+  /// also on many nodes, make one chain.
+  virtual Result<int> SealAudit(int limit) = 0;
+  /// Sealed records with seq > after, oldest first.
+  virtual Result<std::vector<AuditRecord>> ListAudit(std::int64_t after, int limit) = 0;
+  virtual Result<AuditState> GetAuditState() = 0;
+
   // Claims. ClaimTask picks the oldest queued task, or a running one whose lease is over, within
   // the limits, and of no forge or repository whose pace says that it is paused; state running, epoch + 1, attempt + 1, stage provision. nullopt = nothing to do.
   virtual Result<std::optional<Claimed>> ClaimTask(std::string_view node,
@@ -412,7 +468,7 @@ class Store {
   virtual Result<std::vector<std::string>> ListRemarks(const Lease& lease) = 0;
   /// Ends the run: state, findings and effects in one transaction; the lease is given up. With
   /// kInReview the task stays running in stage publish until its last effect in line is done.
-  /// Giving back (kQueued) does not count as an attempt.
+  /// Giving back (kQueued) does not count as an attempt, unless RunOutcome::retry_in says so.
   virtual Result<void> FinishRun(const Lease& lease, const RunOutcome& outcome) = 0;
 
   // Outbox. TakeEffects: the oldest pending effect of each task (and every one without a task)
@@ -462,6 +518,11 @@ class Store {
 Result<std::unique_ptr<Store>> OpenSqliteStore(const std::filesystem::path& file,
                                                const Clock& clock);
 
+/// For looking beside a server, or without one: writes are kDenied, nothing is locked, created or
+/// migrated. Errors: kNotFound, kInvalid when the schema is not this program's.
+Result<std::unique_ptr<Store>> ObserveSqliteStore(const std::filesystem::path& file,
+                                                  const Clock& clock);
+
 struct PostgresOptions {
   std::string url;       ///< postgres://USER:PASSWORD@HOST:PORT/DATABASE, as libpq reads it
   std::string password;  ///< when not empty, in place of the URL's
@@ -469,6 +530,8 @@ struct PostgresOptions {
   /// The same as pgbouncer=true in the URL.
   bool pgbouncer = false;
   int max_sessions = 16;  ///< besides the one that listens
+  /// False: a schema that is not this program's is kInvalid and stays as it is.
+  bool migrate = true;
   /// For tests: decides leases in place of the database's clock.
   const Clock* engine_clock = nullptr;
 };

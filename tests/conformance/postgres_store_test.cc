@@ -43,6 +43,11 @@ class PostgresEngine final : public StoreEngine {
     options_.engine_clock = &clock;
     return OpenPostgresStore(options_, clock);
   }
+  Result<void> Exec(const std::string& sql) override {
+    SWAGE_ASSIGN_OR_RETURN(const auto address, postgres::ParseAddress(options_.url, ""));
+    SWAGE_ASSIGN_OR_RETURN(const auto db, postgres::Connection::Open(address));
+    return db->Script(sql);
+  }
 
  private:
   PostgresOptions options_;

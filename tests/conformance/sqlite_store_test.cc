@@ -28,6 +28,15 @@ class SqliteEngine final : public StoreEngine {
   Result<std::unique_ptr<Store>> Open(const Clock& clock) override {
     return OpenSqliteStore(dir_.path() / "swage.db", clock);
   }
+  Result<void> Exec(const std::string& sql) override {
+    sqlite3* db = nullptr;
+    sqlite3_open((dir_.path() / "swage.db").c_str(), &db);
+    const bool done = sqlite3_exec(db, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK;
+    const std::string message = sqlite3_errmsg(db);
+    sqlite3_close(db);
+    if (!done) return MakeError(ErrorCode::kDenied, message);
+    return Ok();
+  }
 
  private:
   TempDir dir_;

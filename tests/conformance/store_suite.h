@@ -25,6 +25,8 @@ class StoreEngine {
  public:
   virtual ~StoreEngine() = default;
   virtual Result<std::unique_ptr<Store>> Open(const Clock& clock) = 0;
+  /// Runs SQL behind the store's back, as somebody with the database's password could.
+  virtual Result<void> Exec(const std::string& sql) = 0;
 };
 
 struct StoreEngineFactory {

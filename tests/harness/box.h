@@ -45,6 +45,8 @@ struct BoxOptions {
   std::string webhook_secret;
   std::string dashboard_host = "127.0.0.1";
   std::string path = "/usr/local/bin:/usr/bin:/bin";
+  /// Somewhere else than beside the box's other files.
+  std::filesystem::path data_dir;
 };
 
 /// A small repository whose gate `tests` passes when `answer.txt` holds 42, and whose advisory gate
@@ -61,7 +63,9 @@ class Box {
   sandbox::SandboxForge& forge() { return *forge_; }
   const std::string& repo() const { return options_.repo; }
   const std::filesystem::path& dir() const { return dir_.path(); }
-  std::filesystem::path data_dir() const { return dir_.path() / "data"; }
+  std::filesystem::path data_dir() const {
+    return options_.data_dir.empty() ? dir_.path() / "data" : options_.data_dir;
+  }
   std::string HooksUrl() const;
   int hooks_port() const { return hooks_port_.number(); }
   int dashboard_port() const { return dashboard_port_.number(); }
@@ -70,6 +74,8 @@ class Box {
 
   // --- the server
   void StartServer();
+  /// As StartServer, without waiting for it.
+  void LaunchServer() { Spawn(); }
   void KillServer();  ///< SIGKILL, reaped
   int StopServer();   ///< SIGTERM; returns the exit code
   void Signal(int signal);
@@ -79,6 +85,13 @@ class Box {
   void Freeze();  ///< the server stands still; what is sent to it waits
   void Thaw();
   pid_t server_pid() const { return pid_; }
+  struct Ran {
+    int code = -1;
+    std::string out;  ///< stdout
+    std::string err;
+  };
+  /// Runs `swage ARGUMENTS --config FILE` beside the server, to its end.
+  Ran Run(std::vector<std::string> arguments);
   /// Everything the server wrote to stdout and stderr, all starts together.
   std::string ServerLog() const;
 
@@ -122,6 +135,8 @@ class Box {
  private:
   void WriteConfig();
   void Spawn();
+  pid_t SpawnSwage(std::vector<std::string> arguments, const std::string& out,
+                   const std::string& err);
 
   BoxOptions options_;
   TempDir dir_{"swage-box-"};

@@ -11,6 +11,9 @@ namespace swage {
 
 class CannedStore final : public StubStore {
  public:
+  std::vector<ParkedDelivery> parked;        ///< before anybody reads
+  std::vector<FailedEffect> failed_effects;  ///< before anybody reads
+
   void AddTask(const Task& task);
   void AddStep(const Step& step);
   void AddFinding(TaskId task, const LedgerFinding& finding);
@@ -28,6 +31,8 @@ class CannedStore final : public StubStore {
   Result<std::vector<TimelineEntry>> ListTimeline(TaskId task, std::int64_t after,
                                                   int limit) override;
   Result<std::vector<PaceView>> ListPaces() override;
+  Result<std::vector<ParkedDelivery>> ListParkedDeliveries(int) override { return parked; }
+  Result<std::vector<FailedEffect>> ListFailedEffects(int) override { return failed_effects; }
   Result<StoreCounts> Counts() override { return StoreCounts{}; }
   Result<std::vector<NodeInfo>> ListNodes() override { return nodes; }
 

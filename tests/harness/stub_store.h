@@ -42,6 +42,18 @@ class StubStore : public Store {
     return Unexpected("ListTimeline");
   }
   Result<StoreCounts> Counts() override { return Unexpected("Counts"); }
+  Result<std::vector<ParkedDelivery>> ListParkedDeliveries(int) override {
+    return Unexpected("ListParkedDeliveries");
+  }
+  Result<std::vector<FailedEffect>> ListFailedEffects(int) override {
+    return Unexpected("ListFailedEffects");
+  }
+  Result<void> AppendAudit(const AuditEntry&) override { return Unexpected("AppendAudit"); }
+  Result<int> SealAudit(int) override { return Unexpected("SealAudit"); }
+  Result<std::vector<AuditRecord>> ListAudit(std::int64_t, int) override {
+    return Unexpected("ListAudit");
+  }
+  Result<AuditState> GetAuditState() override { return Unexpected("GetAuditState"); }
   Result<std::optional<Claimed>> ClaimTask(std::string_view, std::chrono::milliseconds,
                                            const ClaimLimits&) override {
     return Unexpected("ClaimTask");

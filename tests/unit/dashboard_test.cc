@@ -121,6 +121,26 @@ TEST_F(DashboardTest, AForgeThatIsLeftAloneIsTheFirstThingToSee) {
   EXPECT_LT(page.find("alarm"), page.find("Needs a human"));
 }
 
+TEST_F(DashboardTest, WhatWasGivenUpIsShownWithItsReason) {
+  ParkedDelivery delivery;
+  delivery.id = {17};
+  delivery.forge = "hub";
+  delivery.event = "issues";
+  delivery.outcome = "cannot be decided: <b>no JSON</b>";
+  store_.parked.push_back(delivery);
+  FailedEffect effect;
+  effect.kind = EffectKind::kReview;
+  effect.repo_path = "acme/lib";
+  effect.task = {3};
+  effect.error = "the forge said 422";
+  store_.failed_effects.push_back(effect);
+  const std::string page = Get("/");
+  EXPECT_THAT(page, HasSubstr("delivery 17 of hub (issues)"));
+  EXPECT_THAT(page, HasSubstr("cannot be decided: &lt;b&gt;no JSON"));
+  EXPECT_THAT(page, HasSubstr("<a class=\"title\" href=\"/tasks/3\">review for acme/lib</a>"));
+  EXPECT_THAT(page, HasSubstr("the forge said 422"));
+}
+
 TEST_F(DashboardTest, AnEmptyStoreIsAFriendlyPage) {
   const std::string page = Get("/");
   EXPECT_EQ(StatusOf(page), 200);

@@ -125,6 +125,44 @@ TEST_F(IntakeRunnerTest, WhatCannotBeDecidedIsKeptAndMarkedNotTriedForEver) {
   IntakeRunner runner = Runner(*store_);
   EXPECT_EQ(runner.RunOnce({}), 1);
   EXPECT_EQ(store_->Counts()->pending_deliveries, 0);
+  const auto parked = store_->ListParkedDeliveries(10);
+  ASSERT_THAT(*parked, SizeIs(1));
+  EXPECT_EQ(parked->front().forge, "north");
+  EXPECT_EQ(parked->front().event, "issues");
+  EXPECT_EQ(parked->front().outcome, "cannot be decided: no JSON");
+}
+
+// The facts may move on under a decision for ever: then somebody has to look.
+TEST_F(IntakeRunnerTest, WhatTheStoreNeverTakesIsParkedInTheEnd) {
+  class Refusing final : public StubStore {
+   public:
+    Result<std::vector<Delivery>> PendingDeliveries(int) override {
+      if (parked) return std::vector<Delivery>{};
+      Delivery delivery;
+      delivery.id = {1};
+      delivery.what = {"north", "k", "issues", "1"};
+      delivery.attempts = deferred;
+      return std::vector<Delivery>{delivery};
+    }
+    Result<std::optional<Task>> FindTaskByIssue(const RepoRef&, std::int64_t) override {
+      return std::optional<Task>();
+    }
+    Result<void> DeferDelivery(DeliveryId, std::string_view, std::chrono::milliseconds) override {
+      ++deferred;
+      return Ok();
+    }
+    Result<IntakeResult> ApplyIntake(const IntakePlan& plan) override {
+      parked = plan.parked;
+      if (parked) return IntakeResult{};
+      return MakeError(ErrorCode::kConflict, "read again");
+    }
+    int deferred = 0;
+    bool parked = false;
+  } store;
+  IntakeRunner runner = Runner(store);
+  for (int i = 0; i < 100 && !store.parked; ++i) runner.RunOnce({});
+  EXPECT_TRUE(store.parked);
+  EXPECT_EQ(store.deferred, 20);
 }
 
 // I10: a payload that brings the parser down is one delivery's trouble.

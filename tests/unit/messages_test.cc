@@ -124,6 +124,22 @@ TEST(Messages, StickyOfEachState) {
   ExpectGolden(messages::Sticky(failed, {}, "", "/bot"), "sticky_failed.md");
 }
 
+// X28: people see what was tried, when, how it ended, where its log is, and what to do next.
+TEST(Messages, StickyOfATaskThatWasGivenUp) {
+  Task task = SampleTask(TaskState::kFailed);
+  task.attempt = 3;
+  task.reason = "given up after 3 attempts: each time the worker was lost before it had a result";
+  std::vector<Step> steps = SampleSteps();
+  for (Step& step : steps) {
+    step.started = FromMicros(1'700'000'000'000'000);
+    step.log_path = "logs/7/run1-cycle" + std::to_string(step.cycle) + "-" + step.name + ".log";
+  }
+  steps.back().outcome = "interrupted";
+  ExpectGolden(messages::Sticky(task, steps, "https://swage.example/", "/swage"),
+               "sticky_given_up.md");
+  ExpectGolden(messages::Sticky(task, {}, "", "/swage"), "sticky_given_up_early.md");
+}
+
 TEST(Messages, PullRequestBody) {
   ExpectGolden(messages::PullRequestBody(SampleReport(true)), "pull_request_green.md");
   ExpectGolden(messages::PullRequestBody(SampleReport(false)), "pull_request_red.md");

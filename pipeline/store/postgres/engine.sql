@@ -30,9 +30,9 @@ SELECT pg_advisory_xact_lock_shared(hashtext('swage claims'), hashtext(current_s
 
 -- name: ClaimNext
 -- As FindOrphan, FindQueued, InterruptSteps, ClaimTask and MarkRemarksSeen together. $1 now (NULL: the clock's), $2 node,
--- $3 lease, $4 cap of the node, $5 cap per repository, $6 attempts, $7 now for people, $8 room to leave. One row: has the
--- node no room, is every cap far, is there a task, was it claimed, has it cycles and remarks, and the task as LockTask
--- gives it.
+-- $3 lease, $4 cap of the node, $5 cap per repository, $6 attempts, $7 now for people, $8 room to leave, $9 rest between
+-- attempts. One row: has the node no room, is every cap far, is there a task, was it claimed, was it an orphan, has it
+-- cycles and remarks, and the task as LockTask gives it.
 WITH
   clock AS MATERIALIZED (
     SELECT coalesce($1::bigint, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) AS now),
@@ -54,11 +54,14 @@ WITH
     SELECT t.id FROM tasks t
     WHERE (SELECT far FROM room)
       AND t.lease_node <> '' AND t.lease_expires_at_us <= (SELECT now FROM clock)
+      AND (t.attempt >= $6::bigint
+           OR t.lease_expires_at_us <= (SELECT now FROM clock) - (t.attempt - 1) * $9::bigint)
     ORDER BY t.lease_expires_at_us, t.id LIMIT 1
     FOR NO KEY UPDATE OF t SKIP LOCKED),
   queued AS MATERIALIZED (
     SELECT t.id FROM tasks t
     WHERE (SELECT far FROM room) AND NOT EXISTS (SELECT FROM orphan) AND t.state = 'queued'
+      AND t.queued_at_us <= (SELECT now FROM clock)
     ORDER BY t.queued_at_us, t.id LIMIT 1
     FOR NO KEY UPDATE OF t SKIP LOCKED),
   picked AS MATERIALIZED (SELECT id FROM orphan UNION ALL SELECT id FROM queued),
@@ -73,7 +76,7 @@ WITH
     UPDATE steps s SET outcome = 'interrupted', finished_at_us = $7::bigint
     FROM c WHERE s.task_id = c.id AND s.outcome = 'running'),
   seen AS (UPDATE remarks m SET seen = true FROM c WHERE m.task_id = c.id AND NOT m.seen)
-SELECT room.no_room, room.far, EXISTS (SELECT FROM picked), c.id IS NOT NULL,
+SELECT room.no_room, room.far, EXISTS (SELECT FROM picked), c.id IS NOT NULL, EXISTS (SELECT FROM orphan),
        EXISTS (SELECT FROM cycles y WHERE y.task_id = c.id AND y.run = c.run),
        EXISTS (SELECT FROM remarks m WHERE m.task_id = c.id),
        c.id, r.forge, r.forge_repo_id, r.path, c.issue_number, c.generation, c.issue_url, c.title,

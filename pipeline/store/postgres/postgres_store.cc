@@ -32,10 +32,11 @@ class PostgresStore final : public sql::SqlStore {
     if (options.engine_clock != nullptr) engine_clock_.emplace(*options.engine_clock);
   }
 
-  Result<void> Start() {
+  Result<void> Start(bool migrate) {
     const Address& address = database_.address();
     SWAGE_ASSIGN_OR_RETURN(const Pool::Session session, database_.TakeSession());
-    const auto migrated = Migrate(*session, Migrations());
+    const auto migrated =
+        migrate ? Migrate(*session, Migrations()) : sql::CheckSchema(*session, Migrations());
     if (!migrated.ok()) return migrated.error().With(address.label);
     if (!address.pgbouncer) listener_.emplace(address);
     return Ok();
@@ -148,7 +149,7 @@ Result<std::unique_ptr<Store>> OpenPostgresStore(const PostgresOptions& options,
                                                  const Clock& clock) {
   SWAGE_ASSIGN_OR_RETURN(postgres::Address address, postgres::AddressOf(options));
   auto store = std::make_unique<postgres::PostgresStore>(std::move(address), options, clock);
-  SWAGE_RETURN_IF_ERROR(store->Start());
+  SWAGE_RETURN_IF_ERROR(store->Start(options.migrate));
   return std::unique_ptr<Store>(std::move(store));
 }
 

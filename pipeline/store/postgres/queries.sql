@@ -24,6 +24,13 @@ SELECT state, received_at_us FROM deliveries WHERE id = $1 FOR NO KEY UPDATE;
 -- The body was read for the last time.
 UPDATE deliveries SET state = $2, outcome = $3, decided_at_us = $4, body = '' WHERE id = $1;
 
+-- name: ParkDelivery
+UPDATE deliveries SET parked = TRUE WHERE id = $1;
+
+-- name: ListParkedDeliveries
+SELECT id, forge, key, event, received_at_us, attempts, outcome FROM deliveries
+WHERE parked ORDER BY id DESC LIMIT $1;
+
 -- name: AddCommand
 INSERT INTO commands (key, obeyed_at_us) VALUES ($1, $2) ON CONFLICT DO NOTHING;
 
@@ -132,14 +139,16 @@ SELECT pg_advisory_xact_lock(hashtext('swage claims'), hashtext(current_schema()
 SELECT count(*) FROM tasks WHERE lease_node <> '' AND lease_expires_at_us > $1 AND lease_node = $2;
 
 -- name: FindOrphan
--- The oldest lease that is over, in a repository with room ($2 = per repository). OFFSET 0: what is live is found by
--- its own index, whatever the statistics say.
+-- The oldest lease that is over, in a repository with room ($2 = per repository). After each attempt but the first
+-- it rests for $3 more, unless there have been as many as there may be ($4): then it is only to be buried.
+-- OFFSET 0: what is live is found by its own index, whatever the statistics say.
 WITH full_repos AS MATERIALIZED (
   SELECT live.repo
   FROM (SELECT repo FROM tasks WHERE lease_node <> '' AND lease_expires_at_us > $1 OFFSET 0) live
   GROUP BY live.repo HAVING count(*) >= $2)
 SELECT t.id, t.attempt FROM tasks t
 WHERE t.lease_node <> '' AND t.lease_expires_at_us <= $1
+  AND (t.attempt >= $4 OR t.lease_expires_at_us <= $1 - (t.attempt - 1) * $3)
   AND t.repo NOT IN (SELECT repo FROM full_repos)
   AND NOT EXISTS (
         SELECT 1 FROM paces p JOIN repos r ON p.scope IN (r.forge, r.forge || '/' || r.forge_repo_id)
@@ -160,7 +169,7 @@ LIMIT 1;
 
 -- name: FindQueued
 SELECT id, attempt FROM tasks
-WHERE state = 'queued' ORDER BY queued_at_us, id LIMIT 1
+WHERE state = 'queued' AND queued_at_us <= $1 ORDER BY queued_at_us, id LIMIT 1
 FOR NO KEY UPDATE SKIP LOCKED;
 
 -- name: FindQueuedWithRoom
@@ -185,7 +194,7 @@ WHERE t.state = 'queued' AND t.id = (
   FROM hop
   CROSS JOIN LATERAL (
     SELECT q.id, q.queued_at_us FROM tasks q
-    WHERE q.state = 'queued' AND q.repo = hop.repo
+    WHERE q.state = 'queued' AND q.repo = hop.repo AND q.queued_at_us <= $1
     ORDER BY q.queued_at_us, q.id LIMIT 1) head
   WHERE hop.repo IS NOT NULL AND hop.repo NOT IN (SELECT repo FROM full_repos)
   ORDER BY head.queued_at_us, head.id
@@ -204,14 +213,14 @@ UPDATE tasks SET lease_expires_at_us = $4 WHERE id = $1 AND epoch = $2 AND lease
 SELECT id FROM tasks WHERE lease_node <> '';
 
 -- name: ExpireAllLeases
-UPDATE tasks SET lease_expires_at_us = 0, epoch = epoch + 1, updated_at_us = $1
+UPDATE tasks SET lease_expires_at_us = least(lease_expires_at_us, $2), epoch = epoch + 1, updated_at_us = $1
 WHERE lease_node <> '';
 
 -- name: ListLeasedBy
 SELECT id FROM tasks WHERE lease_node <> '' AND lease_node = $1 ORDER BY id;
 
 -- name: ExpireLease
-UPDATE tasks SET lease_expires_at_us = 0, epoch = epoch + 1, updated_at_us = $3
+UPDATE tasks SET lease_expires_at_us = least(lease_expires_at_us, $4), epoch = epoch + 1, updated_at_us = $3
 WHERE id = $1 AND lease_node = $2;
 
 -- name: GetLeased
@@ -302,6 +311,10 @@ UPDATE tasks SET stage = 'publish', reason = $2, lease_node = '', lease_expires_
                  updated_at_us = $3
 WHERE id = $1;
 
+-- name: PutOff
+-- The queue's order is by time, and nothing is taken before its own.
+UPDATE tasks SET queued_at_us = $2 WHERE id = $1;
+
 -- name: ForgiveAttempt
 UPDATE tasks SET attempt = greatest(attempt - 1, 0) WHERE id = $1;
 
@@ -388,6 +401,12 @@ UPDATE effects SET held_until_at_us = $3 WHERE id = $1 AND hold = $2 AND state =
 -- name: ReleaseEffects
 UPDATE effects SET held_by = '', held_until_at_us = 0
 WHERE state = 'pending' AND held_by <> '' AND held_by = $1;
+
+-- name: ListFailedEffects
+SELECT e.id, e.kind, r.path, coalesce(e.task_id, 0), e.attempts, e.error, e.updated_at_us
+FROM effects e
+JOIN repos r ON r.id = e.repo
+WHERE e.state = 'failed' ORDER BY e.updated_at_us DESC, e.id DESC LIMIT $1;
 
 -- name: EffectRow
 SELECT state, version, kind, task_id, hold FROM effects WHERE id = $1 FOR NO KEY UPDATE;
@@ -486,6 +505,33 @@ ORDER BY id LIMIT $2;
 -- name: ListTimelineOfTask
 SELECT id, task_id, at_us, kind, detail FROM timeline
 WHERE task_id = $1 AND id > $2 ORDER BY id LIMIT $3;
+
+-- name: AddAudit
+INSERT INTO audit (at_us, actor, action, task, subject, detail) VALUES ($1, $2, $3, $4, $5, $6);
+
+-- name: LockAuditHead
+SELECT seq, hash FROM audit_head FOR NO KEY UPDATE;
+
+-- name: AuditHead
+SELECT seq, hash FROM audit_head;
+
+-- name: SetAuditHead
+UPDATE audit_head SET seq = $1, hash = $2;
+
+-- name: ListUnsealed
+-- What is not committed yet is sealed later: the order of one task's entries stays, for its row was locked.
+SELECT id, at_us, actor, action, task, subject, detail FROM audit
+WHERE seq IS NULL ORDER BY id LIMIT $1;
+
+-- name: SealRecord
+UPDATE audit SET seq = $2, hash = $3 WHERE id = $1;
+
+-- name: ListAudit
+SELECT seq, hash, at_us, actor, action, task, subject, detail FROM audit
+WHERE seq > $1 ORDER BY seq LIMIT $2;
+
+-- name: CountUnsealed
+SELECT count(*) FROM audit WHERE seq IS NULL;
 
 -- name: Counts
 -- Numbers have gaps here (a repeated delivery uses one up), so the rows are counted, by their index alone.

@@ -59,6 +59,8 @@ Result<AppliedPlan> ApplyIntake(Tx& tx, const IntakePlan& plan);
 Result<std::optional<Claimed>> ClaimTask(Tx& tx, std::string_view node,
                                          std::chrono::milliseconds lease,
                                          const ClaimLimits& limits);
+/// Into the audit log. `orphan`: it was taken over from a lease that had run out.
+Result<void> AuditClaim(Tx& tx, const Task& task, bool orphan);
 /// The cycles of a run, for whoever goes on with it.
 Result<std::vector<CycleHistory>> ListHistory(Connection& db, TaskId task, int run);
 /// All so far, oldest first.
@@ -101,6 +103,14 @@ Result<void> RetryEffect(Tx& tx, const Effect& effect, std::string_view error,
                          std::chrono::milliseconds delay, Blame blame);
 Result<void> FailEffect(Tx& tx, const Effect& effect, std::string_view error, bool fail_task);
 
+// audit.cc
+/// The fields of AuditEntry; cut at their bounds.
+Result<void> AddAudit(Tx& tx, std::string_view actor, std::string_view action,
+                      std::string_view task, std::string_view subject, std::string_view detail);
+Result<int> SealAudit(Tx& tx, int limit);
+Result<std::vector<AuditRecord>> ListAudit(Connection& db, std::int64_t after, int limit);
+Result<AuditState> GetAuditState(Connection& db);
+
 // task_rows.cc: what several of the above share.
 Task ReadTask(Row& row);
 Result<Task> GetTask(Connection& db, TaskId id);
@@ -111,8 +121,10 @@ Result<std::optional<Task>> FindTaskByIssue(Connection& db, const RepoRef& repo,
 /// The row of a repository, made or renamed when needed.
 Result<std::int64_t> RepoRow(Tx& tx, const RepoRef& repo);
 Result<void> AddTimeline(Tx& tx, TaskId task, std::string_view kind, std::string_view detail);
-/// Along CanMove only (else kConflict): gives up the lease, ends running steps, tells the timeline.
-Result<void> MoveTask(Tx& tx, const Task& task, TaskState to, std::string_view reason);
+/// Along CanMove only (else kConflict): gives up the lease, ends running steps. `actor` is the
+/// audit log's word for whose doing it is.
+Result<void> MoveTask(Tx& tx, const Task& task, TaskState to, std::string_view reason,
+                      std::string_view actor = audit::kSwage);
 /// A new run of a task that is at rest; its old effects in line are superseded.
 Result<void> Requeue(Tx& tx, const Task& task, RunKind kind, std::string_view actor);
 /// A remark that no worker saw gets a run of its own.
@@ -130,6 +142,8 @@ Result<std::vector<Step>> ListSteps(Connection& db, TaskId task);
 Result<std::vector<LedgerFinding>> ListFindings(Connection& db, TaskId task);
 Result<std::vector<TimelineEntry>> ListTimeline(Connection& db, TaskId task, std::int64_t after,
                                                 int limit);
+Result<std::vector<ParkedDelivery>> ListParkedDeliveries(Connection& db, int limit);
+Result<std::vector<FailedEffect>> ListFailedEffects(Connection& db, int limit);
 Result<StoreCounts> Counts(Connection& db);
 
 }  // namespace swage::sql

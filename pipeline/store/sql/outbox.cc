@@ -49,19 +49,24 @@ struct EffectRow {
   EffectKind kind;
   TaskId task;
   std::int64_t hold;
+  std::string task_key;
 };
 
 Result<EffectRow> LockEffect(Tx& tx, const Effect& effect) {
-  if (effect.what.task.value != 0) SWAGE_RETURN_IF_ERROR(LockTask(tx, effect.what.task));
+  std::string task_key;
+  if (effect.what.task.value != 0) {
+    SWAGE_ASSIGN_OR_RETURN(const Task task, LockTask(tx, effect.what.task));
+    task_key = TaskKey(task);
+  }
   const auto read = [](Row& row) {
-    return EffectRow{
-        ParseState(row.Text()), row.Int(), ParseKind(row.Text()), {row.Int()}, row.Int()};
+    return EffectRow{ParseState(row.Text()), row.Int(), ParseKind(row.Text()), {row.Int()}, row.Int(), ""};
   };
-  SWAGE_ASSIGN_OR_RETURN(const auto row, tx.db.One("EffectRow", read, effect.id));
+  SWAGE_ASSIGN_OR_RETURN(auto row, tx.db.One("EffectRow", read, effect.id));
   if (!row.has_value()) {
     return MakeError(ErrorCode::kNotFound, fmt::format("no effect {}", effect.id.value));
   }
-  return *row;
+  row->task_key = std::move(task_key);
+  return *std::move(row);
 }
 
 Effect ReadEffect(Row& row) {
@@ -214,6 +219,9 @@ Result<bool> FinishEffect(Tx& tx, const Effect& effect, std::string_view result,
   const bool current = row.hold == effect.hold;
   if (row.state == EffectState::kDone && current) return true;
   SWAGE_RETURN_IF_ERROR(Learn(tx, row, facts));
+  // Whatever became of the row since: this was written to a forge.
+  SWAGE_RETURN_IF_ERROR(
+      AddAudit(tx, audit::kSwage, audit::kEffectDone, row.task_key, Name(row.kind), result));
   if (!current) return false;
   if (row.state == EffectState::kSuperseded) {
     SWAGE_RETURN_IF_ERROR(
@@ -251,7 +259,9 @@ Result<void> FailEffect(Tx& tx, const Effect& effect, std::string_view error, bo
     return Ok();
   }
   SWAGE_RETURN_IF_ERROR(
-      tx.db.Post("EndEffect", effect.id, Name(EffectState::kFailed), "", error, tx.now));
+      tx.db.Run("EndEffect", effect.id, Name(EffectState::kFailed), "", error, tx.now));
+  SWAGE_RETURN_IF_ERROR(
+      AddAudit(tx, audit::kSwage, audit::kEffectFailed, row.task_key, Name(row.kind), error));
   if (row.task.value == 0) return Ok();
   SWAGE_RETURN_IF_ERROR(
       AddTimeline(tx, row.task, timeline::kNotPublished, timeline::NotPublished(row.kind, error)));

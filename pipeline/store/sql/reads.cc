@@ -85,6 +85,31 @@ Result<std::vector<TimelineEntry>> ListTimeline(Connection& db, TaskId task, std
   return db.All("ListTimelineOfTask", ReadEntry, task, after, limit);
 }
 
+Result<std::vector<ParkedDelivery>> ListParkedDeliveries(Connection& db, int limit) {
+  const auto read = [](Row& row) {
+    return ParkedDelivery{{row.Int()}, row.Text(),  row.Text(), row.Text(),
+                          row.Time(),  row.Small(), row.Text()};
+  };
+  return db.All("ListParkedDeliveries", read, limit);
+}
+
+Result<std::vector<FailedEffect>> ListFailedEffects(Connection& db, int limit) {
+  const auto read = [](Row& row) {
+    FailedEffect effect;
+    effect.id.value = row.Int();
+    const auto kind = ParseEffectKind(row.Text());
+    SWAGE_CHECK(kind.has_value());
+    effect.kind = *kind;
+    effect.repo_path = row.Text();
+    effect.task.value = row.Int();
+    effect.attempts = row.Small();
+    effect.error = row.Text();
+    effect.failed = row.Time();
+    return effect;
+  };
+  return db.All("ListFailedEffects", read, limit);
+}
+
 Result<StoreCounts> Counts(Connection& db) {
   const auto read = [](Row& row) {
     return StoreCounts{row.Int(), row.Int(), row.Int(), row.Int()};

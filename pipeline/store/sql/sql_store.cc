@@ -64,6 +64,36 @@ Result<StoreCounts> SqlStore::Counts() {
   return Read("count", [](Connection& db, WallTime) { return sql::Counts(db); });
 }
 
+Result<std::vector<ParkedDelivery>> SqlStore::ListParkedDeliveries(int limit) {
+  return Read("list parked deliveries",
+              [&](Connection& db, WallTime) { return sql::ListParkedDeliveries(db, limit); });
+}
+
+Result<std::vector<FailedEffect>> SqlStore::ListFailedEffects(int limit) {
+  return Read("list failed effects",
+              [&](Connection& db, WallTime) { return sql::ListFailedEffects(db, limit); });
+}
+
+Result<void> SqlStore::AppendAudit(const AuditEntry& e) {
+  return Write("append to the audit log", [&](Tx& tx) {
+    return sql::AddAudit(tx, e.actor, e.action, e.task, e.subject, e.detail);
+  });
+}
+
+Result<int> SqlStore::SealAudit(int limit) {
+  return Write("seal the audit log", [&](Tx& tx) { return sql::SealAudit(tx, limit); });
+}
+
+Result<std::vector<AuditRecord>> SqlStore::ListAudit(std::int64_t after, int limit) {
+  return Read("list the audit log",
+              [&](Connection& db, WallTime) { return sql::ListAudit(db, after, limit); });
+}
+
+Result<AuditState> SqlStore::GetAuditState() {
+  return Read("look at the audit log",
+              [](Connection& db, WallTime) { return sql::GetAuditState(db); });
+}
+
 Result<std::optional<Claimed>> SqlStore::ClaimTask(std::string_view node,
                                                    std::chrono::milliseconds lease,
                                                    const ClaimLimits& limits) {

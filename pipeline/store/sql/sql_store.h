@@ -28,6 +28,12 @@ class SqlStore : public Store {
   Result<std::vector<LedgerFinding>> ListFindings(TaskId task) final;
   Result<std::vector<TimelineEntry>> ListTimeline(TaskId task, std::int64_t after, int limit) final;
   Result<StoreCounts> Counts() override;
+  Result<std::vector<ParkedDelivery>> ListParkedDeliveries(int limit) final;
+  Result<std::vector<FailedEffect>> ListFailedEffects(int limit) final;
+  Result<void> AppendAudit(const AuditEntry& entry) final;
+  Result<int> SealAudit(int limit) final;
+  Result<std::vector<AuditRecord>> ListAudit(std::int64_t after, int limit) final;
+  Result<AuditState> GetAuditState() final;
   Result<std::optional<Claimed>> ClaimTask(std::string_view node, std::chrono::milliseconds lease,
                                            const ClaimLimits& limits) override;
   Result<std::vector<TaskId>> RenewLeases(const std::vector<Lease>& leases,

@@ -89,7 +89,8 @@ Result<void> AddTimeline(Tx& tx, TaskId task, std::string_view kind, std::string
   return Ok();
 }
 
-Result<void> MoveTask(Tx& tx, const Task& task, TaskState to, std::string_view reason) {
+Result<void> MoveTask(Tx& tx, const Task& task, TaskState to, std::string_view reason,
+                      std::string_view actor) {
   if (!CanMove(task.state, to)) {
     return MakeError(ErrorCode::kConflict, fmt::format("{} is {} and cannot become {}",
                                                        TaskKey(task), Name(task.state), Name(to)));
@@ -100,11 +101,12 @@ Result<void> MoveTask(Tx& tx, const Task& task, TaskState to, std::string_view r
   if (IsTerminal(to) && to != TaskState::kFailed) {
     SWAGE_RETURN_IF_ERROR(tx.db.Post("DropCheckpoint", task.id));
   }
-  return Ok();
+  return AddAudit(tx, actor, audit::kTaskMoved, TaskKey(task),
+                  audit::Move(Name(task.state), Name(to)), reason);
 }
 
 Result<void> Requeue(Tx& tx, const Task& task, RunKind kind, std::string_view actor) {
-  SWAGE_RETURN_IF_ERROR(MoveTask(tx, task, TaskState::kQueued, ""));
+  SWAGE_RETURN_IF_ERROR(MoveTask(tx, task, TaskState::kQueued, "", audit::Person(actor)));
   SWAGE_RETURN_IF_ERROR(tx.db.Post("SupersedeEffects", task.id, tx.now));
   SWAGE_RETURN_IF_ERROR(tx.db.Post("BeginRun", task.id, Name(kind), tx.engine_now));
   return AddTimeline(tx, task.id, timeline::kQueued, timeline::Queued(kind, actor, task.run + 1));

@@ -53,19 +53,28 @@ Result<void> Publish(Tx& tx, const Task& task, const RunOutcome& outcome) {
   SWAGE_RETURN_IF_ERROR(tx.db.Post("PublishTask", task.id, outcome.reason, tx.now));
   SWAGE_RETURN_IF_ERROR(tx.db.Post("InterruptSteps", task.id, tx.now));
   SWAGE_RETURN_IF_ERROR(AddTimeline(tx, task.id, timeline::kPublishing, "publishing the results"));
+  SWAGE_RETURN_IF_ERROR(AddAudit(tx, audit::Node(task.lease_node), audit::kRunFinished,
+                                 TaskKey(task), fmt::format("run {}", task.run),
+                                 "its results are to be published"));
   return EndPublishing(tx, task.id);
 }
 
 Result<void> EndWithoutReview(Tx& tx, const Task& task, const RunOutcome& outcome) {
-  SWAGE_RETURN_IF_ERROR(MoveTask(tx, task, outcome.state, outcome.reason));
+  SWAGE_RETURN_IF_ERROR(
+      MoveTask(tx, task, outcome.state, outcome.reason, audit::Node(task.lease_node)));
   return AddTimeline(tx, task.id, timeline::KindOfMove(outcome.state),
                      timeline::Moved(outcome.state, outcome.reason));
 }
 
 Result<void> GiveBack(Tx& tx, const Task& task, const RunOutcome& outcome) {
-  SWAGE_RETURN_IF_ERROR(MoveTask(tx, task, TaskState::kQueued, outcome.reason));
-  // Not the task's fault: it must not count towards giving it up.
-  SWAGE_RETURN_IF_ERROR(tx.db.Post("ForgiveAttempt", task.id));
+  SWAGE_RETURN_IF_ERROR(
+      MoveTask(tx, task, TaskState::kQueued, outcome.reason, audit::Node(task.lease_node)));
+  if (outcome.retry_in.count() > 0) {
+    SWAGE_RETURN_IF_ERROR(tx.db.Post("PutOff", task.id, tx.engine_now + outcome.retry_in));
+  } else {
+    // Not the task's fault: it must not count towards giving it up.
+    SWAGE_RETURN_IF_ERROR(tx.db.Post("ForgiveAttempt", task.id));
+  }
   return AddTimeline(tx, task.id, timeline::kGivenBack,
                      timeline::OneLine("given back: " + outcome.reason));
 }

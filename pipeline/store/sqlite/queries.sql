@@ -22,6 +22,13 @@ SELECT state, received_at_us FROM deliveries WHERE id = ?1;
 -- name: DecideDelivery
 UPDATE deliveries SET state = ?2, outcome = ?3, decided_at_us = ?4 WHERE id = ?1;
 
+-- name: ParkDelivery
+UPDATE deliveries SET parked = 1 WHERE id = ?1;
+
+-- name: ListParkedDeliveries
+SELECT id, forge, key, event, received_at_us, attempts, outcome FROM deliveries INDEXED BY deliveries_parked
+WHERE parked = 1 ORDER BY id DESC LIMIT ?1;
+
 -- name: AddCommand
 INSERT INTO commands (key, obeyed_at_us) VALUES (?1, ?2) ON CONFLICT DO NOTHING;
 
@@ -123,9 +130,12 @@ SELECT count(*) FROM tasks INDEXED BY tasks_leased
 WHERE lease_node <> '' AND lease_expires_at_us > ?1 AND lease_node = ?2;
 
 -- name: FindOrphan
--- The oldest lease that is over, in a repository with room (?2 = per repository) that is not left alone.
+-- The oldest lease that is over, in a repository with room (?2 = per repository) that is not left alone. After each
+-- attempt but the first it rests for ?3 more, unless there have been as many as there may be (?4): then it is only to
+-- be buried.
 SELECT id, attempt FROM tasks t INDEXED BY tasks_leased
 WHERE t.lease_node <> '' AND t.lease_expires_at_us <= ?1
+  AND (t.attempt >= ?4 OR t.lease_expires_at_us <= ?1 - (t.attempt - 1) * ?3)
   AND NOT EXISTS (
         SELECT 1 FROM paces p JOIN repos r ON p.scope IN (r.forge, r.forge || '/' || r.forge_repo_id)
         WHERE r.id = t.repo AND p.breaker = 'open' AND p.paused_until_at_us > ?1)
@@ -146,7 +156,7 @@ LIMIT 1;
 
 -- name: FindQueued
 SELECT id, attempt FROM tasks INDEXED BY tasks_queued
-WHERE state = 'queued' ORDER BY queued_at_us, id LIMIT 1;
+WHERE state = 'queued' AND queued_at_us <= ?1 ORDER BY queued_at_us, id LIMIT 1;
 
 -- name: FindQueuedWithRoom
 -- Hops from repository to repository, so that a full one costs one step however long its queue is.
@@ -166,7 +176,7 @@ WITH RECURSIVE
     FROM hop WHERE hop.repo IS NOT NULL),
   head AS (
     SELECT (SELECT t.id FROM tasks t INDEXED BY tasks_queued_by_repo
-            WHERE t.state = 'queued' AND t.repo = hop.repo
+            WHERE t.state = 'queued' AND t.repo = hop.repo AND t.queued_at_us <= ?1
             ORDER BY t.queued_at_us, t.id LIMIT 1) AS id
     FROM hop
     WHERE hop.repo IS NOT NULL AND hop.repo NOT IN (SELECT repo FROM full))
@@ -186,14 +196,14 @@ UPDATE tasks SET lease_expires_at_us = ?4 WHERE id = ?1 AND epoch = ?2 AND lease
 SELECT id FROM tasks INDEXED BY tasks_leased WHERE lease_node <> '';
 
 -- name: ExpireAllLeases
-UPDATE tasks SET lease_expires_at_us = 0, epoch = epoch + 1, updated_at_us = ?1
+UPDATE tasks SET lease_expires_at_us = min(lease_expires_at_us, ?2), epoch = epoch + 1, updated_at_us = ?1
 WHERE lease_node <> '';
 
 -- name: ListLeasedBy
 SELECT id FROM tasks INDEXED BY tasks_leased WHERE lease_node <> '' AND lease_node = ?1 ORDER BY id;
 
 -- name: ExpireLease
-UPDATE tasks SET lease_expires_at_us = 0, epoch = epoch + 1, updated_at_us = ?3
+UPDATE tasks SET lease_expires_at_us = min(lease_expires_at_us, ?4), epoch = epoch + 1, updated_at_us = ?3
 WHERE id = ?1 AND lease_node = ?2;
 
 -- name: GetLeased
@@ -274,6 +284,10 @@ ORDER BY s.id;
 UPDATE tasks SET stage = 'publish', reason = ?2, lease_node = '', lease_expires_at_us = 0,
                  updated_at_us = ?3
 WHERE id = ?1;
+
+-- name: PutOff
+-- The queue's order is by time, and nothing is taken before its own.
+UPDATE tasks SET queued_at_us = ?2 WHERE id = ?1;
 
 -- name: ForgiveAttempt
 UPDATE tasks SET attempt = max(attempt - 1, 0) WHERE id = ?1;
@@ -360,6 +374,12 @@ UPDATE effects SET held_until_at_us = ?3 WHERE id = ?1 AND hold = ?2 AND state =
 -- name: ReleaseEffects
 UPDATE effects SET held_by = '', held_until_at_us = 0
 WHERE state = 'pending' AND held_by <> '' AND held_by = ?1;
+
+-- name: ListFailedEffects
+SELECT e.id, e.kind, r.path, coalesce(e.task_id, 0), e.attempts, e.error, e.updated_at_us
+FROM effects e INDEXED BY effects_failed
+JOIN repos r ON r.id = e.repo
+WHERE e.state = 'failed' ORDER BY e.updated_at_us DESC, e.id DESC LIMIT ?1;
 
 -- name: EffectRow
 SELECT state, version, kind, task_id, hold FROM effects WHERE id = ?1;
@@ -456,6 +476,33 @@ SELECT id, task_id, at_us, kind, detail FROM timeline WHERE id > ?1 ORDER BY id 
 -- name: ListTimelineOfTask
 SELECT id, task_id, at_us, kind, detail FROM timeline
 WHERE task_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3;
+
+-- name: AddAudit
+INSERT INTO audit (at_us, actor, action, task, subject, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6);
+
+-- name: LockAuditHead
+-- One writer: nobody seals before this transaction ends.
+SELECT seq, hash FROM audit_head;
+
+-- name: AuditHead
+SELECT seq, hash FROM audit_head;
+
+-- name: SetAuditHead
+UPDATE audit_head SET seq = ?1, hash = ?2;
+
+-- name: ListUnsealed
+SELECT id, at_us, actor, action, task, subject, detail FROM audit INDEXED BY audit_unsealed
+WHERE seq IS NULL ORDER BY id LIMIT ?1;
+
+-- name: SealRecord
+UPDATE audit SET seq = ?2, hash = ?3 WHERE id = ?1;
+
+-- name: ListAudit
+SELECT seq, hash, at_us, actor, action, task, subject, detail FROM audit INDEXED BY audit_sealed
+WHERE seq > ?1 ORDER BY seq LIMIT ?2;
+
+-- name: CountUnsealed
+SELECT count(*) FROM audit INDEXED BY audit_unsealed WHERE seq IS NULL;
 
 -- name: Counts
 SELECT (SELECT coalesce(max(id), 0) FROM deliveries),
