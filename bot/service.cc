@@ -7,6 +7,7 @@
 #include "bot/roles/web_role.h"
 #include "bot/roles/worker_role.h"
 #include "config/base/files.h"
+#include "pipeline/workspace/commit_signer.h"
 
 namespace swage {
 namespace {
@@ -54,8 +55,8 @@ Result<void> Service::Build(const Concretes& concretes) {
   }
   SWAGE_ASSIGN_OR_RETURN(const std::string supervisor, FindSupervisor());
   processes_ = MakePosixProcessRunner(supervisor);
-  workspaces_ = MakeWorktreeWorkspaces(settings_.data_dir, *processes_);
   SWAGE_ASSIGN_OR_RETURN(store_, concretes.open_store(settings_, clock_));
+  SWAGE_RETURN_IF_ERROR(BuildWorkspaces());
   SWAGE_RETURN_IF_ERROR(
       BuildRoles({settings_, node_, redactor_, log_, clock_, *store_, *processes_, *workspaces_,
                   [this](std::string_view name) { return FindForge(name); }, dialects, hints_,
@@ -70,6 +71,19 @@ Result<void> Service::Build(const Concretes& concretes) {
   if (web_ == nullptr) dialects.clear();  // health alone
   webhooks_ = std::make_unique<WebhookServer>(settings_, dialects, *store_, *health_, clock_, log_,
                                               [this] { hints_.Give(HintTopic::kDeliveries); });
+  return Ok();
+}
+
+// After the store, which tells whether another process uses the folder that the key is loaded into.
+Result<void> Service::BuildWorkspaces() {
+  WorkspaceOptions options;
+  if (settings_.signing_key.Given() && settings_.node.Has(kRoleWorker)) {
+    SWAGE_ASSIGN_OR_RETURN(
+        options.signer,
+        MakeCommitSigner(settings_.signing_key, settings_.data_dir / "signing", *processes_));
+    log_.Info("commits are signed", {{"key", options.signer->KeyName()}});
+  }
+  workspaces_ = MakeWorktreeWorkspaces(settings_.data_dir, *processes_, options);
   return Ok();
 }
 

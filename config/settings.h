@@ -25,6 +25,17 @@ struct SecretValue {
   std::string value;
 };
 
+/// A private key that signs the bot's commits (F11). It stays in its file: the programs that sign
+/// read it there, the bot only learns how to recognise it.
+struct SigningKey {
+  enum class Kind { kSsh, kOpenPgp };
+  Kind kind = Kind::kSsh;
+  std::filesystem::path file;  ///< empty = commits are not signed
+  std::string where;           ///< "FILE:LINE: publish.signing_key", for messages
+
+  bool Given() const { return !file.empty(); }
+};
+
 struct ForgeSettings {
   std::string name;     ///< [a-z0-9-]; part of task keys and of the webhook URL /hooks/NAME
   std::string kind;     ///< "github" or "gitlab"
@@ -104,6 +115,7 @@ struct Settings {
   std::string when_red = "draft";  ///< "draft" or "comment" (F9)
   std::string commit_name = "Swage";
   std::string commit_email = "swage@localhost";
+  SigningKey signing_key;
   bool keep_workspaces = false;  ///< leave a finished task's files on disk
 
   std::vector<std::string> warnings;  ///< what works but is hardly meant; one "FILE:LINE: ..." each

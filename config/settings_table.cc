@@ -456,6 +456,16 @@ const std::vector<Setting<Settings>>& ServerTable() {
           TextRule{.kind = "an e-mail address", .max_bytes = 200, .valid = IsEmail},
           [](auto& s) -> auto& { return s.commit_email; }),
       Declare<Settings>(
+          {.path = "publish.signing_key",
+           .manual =
+               "Signs every commit: the file of a private key without a passphrase, for the bot's "
+               "user alone, as `ssh-keygen` or `gpg --armor --export-secret-keys` writes it. Its "
+               "public half belongs into the bot's account at the forge, with `commit_email` among "
+               "that account's addresses.",
+           .example = "file:/etc/swage/signing-key",
+           .fallback = "commits are not signed"},
+          SigningKeyRule{}, [](auto& s) -> auto& { return s.signing_key; }),
+      Declare<Settings>(
           {.path = "workspaces.keep",
            .manual = "Leave the files of a finished task on disk, to look into.",
            .example = "false"},
