@@ -50,6 +50,10 @@ struct ForgeSettings {
   std::vector<std::string> allowed_bots;  ///< account ids of bots that may trigger (T16)
 };
 
+/// The commands that comments can hold, as pipeline/command.h explains them.
+inline constexpr std::string_view kCommandNames[] = {
+    "help", "run", "fix", "gates", "retry", "stop", "status", "delegate", "undelegate"};
+
 /// Where agents and gates find their commands, after AgentSettings::extra_path. The bot's own PATH
 /// is not theirs: a service and a shell must find the same commands.
 inline constexpr std::string_view kCommandPath = "/usr/local/bin:/usr/bin:/bin";
@@ -103,6 +107,7 @@ struct Settings {
   std::string trigger_label = "swage";
   std::string command_prefix = "/swage";
   std::string min_role = "write";
+  std::map<std::string, std::string> command_roles;  ///< command -> role, in place of min_role
 
   AgentSettings agent;
   std::vector<GateSpec> gates;  ///< for repositories whose policy names none

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
+#include "config/base/text.h"
 #include "config/gate_spec.h"
 
 namespace swage {
@@ -18,6 +20,16 @@ bool IsLabel(std::string_view s) {
 
 bool IsCommandPrefix(std::string_view s) {
   return s.size() > 1 && s.front() == '/' && IsGateName(s.substr(1));
+}
+
+bool IsCommandName(std::string_view s) {
+  return std::ranges::find(kCommandNames, s) != std::ranges::end(kCommandNames);
+}
+
+std::string_view CommandNames() {
+  static const std::string kNames =
+      "one of " + Join({std::begin(kCommandNames), std::end(kCommandNames)}, ", ");
+  return kNames;
 }
 
 bool IsDigits(std::string_view s) {
@@ -326,6 +338,15 @@ const std::vector<Setting<Settings>>& ServerTable() {
                    .max_bytes = 30,
                    .valid = IsCommandPrefix},
           [](auto& s) -> auto& { return s.command_prefix; }),
+      Declare<Settings>(
+          {.path = "commands.roles",
+           .manual = "What somebody must be for single commands, in place of `trigger.min_role`.",
+           .example = "{status: read, stop: triage, delegate: maintain}"},
+          MapRule<ChoiceRule>{
+              .key = {.kind = CommandNames(), .max_bytes = 30, .valid = IsCommandName},
+              .inner = {{"read", "triage", "write", "maintain", "admin"}},
+              .value_example = "triage"},
+          [](auto& s) -> auto& { return s.command_roles; }),
       Declare<Settings>(
           {.path = "agent.preset",
            .manual = "The coding agent: a built-in preset, or `command` for your own. `swage "

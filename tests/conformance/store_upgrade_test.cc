@@ -51,6 +51,10 @@ INSERT INTO effects (task_id, repo, kind, ordinal, key, payload, epoch, not_befo
   (NULL, 1, 'comment', 0, 'comment:9', '{}', 0, 0, 6, 6);
 INSERT INTO timeline (task_id, at_us, kind, detail) VALUES (3, 7, 'received', 'asked for');
 )"},
+    {6, R"(
+INSERT INTO delegates (task_id, account, login, let_by, created_at_us)
+  VALUES (2, '7', 'eve', 'alice', 8);
+)"},
 };
 
 // What the two engines keep in columns of their own.

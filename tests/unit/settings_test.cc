@@ -115,7 +115,7 @@ forges:
     allowed_bots: [12, "34"]
     ca_file: ca.pem
 trigger: {label: bot, min_role: maintain}
-commands: {prefix: /bot}
+commands: {prefix: /bot, roles: {stop: triage, delegate: admin}}
 agent:
   command: [run-it, "{prompt_file}"]
   time_limit: 1h
@@ -154,6 +154,8 @@ drain_limit: 0s
   EXPECT_EQ(s->trigger_label, "bot");
   EXPECT_EQ(s->min_role, "maintain");
   EXPECT_EQ(s->command_prefix, "/bot");
+  EXPECT_EQ(s->command_roles,
+            (std::map<std::string, std::string>{{"stop", "triage"}, {"delegate", "admin"}}));
   EXPECT_EQ(s->agent.preset, "command");
   EXPECT_EQ(s->agent.command, (std::vector<std::string>{"run-it", "{prompt_file}"}));
   EXPECT_EQ(s->agent.time_limit, hours(1));
@@ -404,6 +406,14 @@ TEST_F(SettingsTest, WantsAnAgentOfOneKind) {
   EXPECT_NE(with("{preset: command}").find("agent.command is empty"), std::string::npos);
   EXPECT_NE(with("{preset: codex, command: [x]}").find("has no effect"), std::string::npos);
   EXPECT_NE(with("codex").find("agent: is text; expected a map; write for example preset: ..."),
+            std::string::npos);
+}
+
+TEST_F(SettingsTest, KnowsTheCommandsThatARoleCanBeSetFor) {
+  EXPECT_NE(Faults(Minimal("commands: {roles: {stpo: read}}\n"))
+                .find("commands.roles: \"stpo\" is not one of help, run, fix"),
+            std::string::npos);
+  EXPECT_NE(Faults(Minimal("commands: {roles: {stop: everybody}}\n")).find("commands.roles.stop"),
             std::string::npos);
 }
 

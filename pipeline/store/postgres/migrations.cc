@@ -8,7 +8,7 @@ namespace swage::postgres {
 namespace {
 
 // In the order of their numbers.
-constexpr const char* kFiles[] = {"001_init.sql"};
+constexpr const char* kFiles[] = {"001_init.sql", "006_delegates.sql"};
 
 // On a large table an index takes its time, and so does waiting for the node that makes it.
 constexpr const char* kNoLimits = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0";

@@ -25,6 +25,7 @@ class SqlStore : public Store {
   Result<std::vector<Task>> ListTasks(const TaskFilter& filter) final;
   Result<std::vector<Step>> ListSteps(TaskId task) final;
   Result<std::vector<LedgerFinding>> ListFindings(TaskId task) final;
+  Result<std::vector<Delegate>> ListDelegates(TaskId task) final;
   Result<std::vector<TimelineEntry>> ListTimeline(TaskId task, std::int64_t after, int limit) final;
   Result<StoreCounts> Counts() final;
   Result<std::optional<Claimed>> ClaimTask(std::string_view node, std::chrono::milliseconds lease,

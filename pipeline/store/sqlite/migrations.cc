@@ -5,8 +5,8 @@
 namespace swage::sqlite {
 namespace {
 
-// In the order of their numbers.
-constexpr const char* kFiles[] = {"001_init.sql"};
+// In the order of their numbers, which may have gaps.
+constexpr const char* kFiles[] = {"001_init.sql", "006_delegates.sql"};
 
 // False when there is nothing left to do.
 Result<bool> ApplyNext(Connection& db, const std::vector<sql::Migration>& migrations,
