@@ -56,6 +56,7 @@ class Worker {
   auto WithPatience(TaskId task, std::stop_token stop, F&& call) -> decltype(call());
   Result<RunOutcome> Attempt(const Claimed& claimed, std::stop_token stop);
   Result<Ground> Prepare(const Claimed& claimed, Forge& forge, std::stop_token stop);
+  Result<void> TellOfUnknownProfile(const Task& task, const RepoPolicy& policy);
   Result<std::unique_ptr<Workspace>> Provision(const Claimed& claimed, std::stop_token stop);
   Result<LoopResult> RunLoop(const Claimed& claimed, const Ground& ground, const Forge& forge,
                              Workspace& workspace, std::stop_token stop);
