@@ -14,6 +14,7 @@
 #include "config/base/text.h"
 #include "pipeline/lease_keeper.h"
 #include "pipeline/maintenance/seal_audit.h"
+#include "pipeline/workspace/commit_signer.h"
 
 namespace swage {
 namespace {
@@ -70,7 +71,7 @@ Result<void> Service::Build(const Concretes& concretes) {
   }
   SWAGE_ASSIGN_OR_RETURN(const std::string supervisor, FindSupervisor());
   processes_ = MakePosixProcessRunner(supervisor);
-  workspaces_ = MakeWorktreeWorkspaces(settings_.data_dir, *processes_);
+  SWAGE_RETURN_IF_ERROR(BuildWorkspaces());
   const HoldSource holds = [this](std::string_view duty) {
     return store_->TryHold("duty:" + std::string(duty));
   };
@@ -87,6 +88,19 @@ Result<void> Service::Build(const Concretes& concretes) {
   if (web_ == nullptr) dialects.clear();  // health alone
   webhooks_ = std::make_unique<WebhookServer>(settings_, dialects, *store_, *health_, clock_, log_,
                                               [this] { hints_.Give(HintTopic::kDeliveries); });
+  return Ok();
+}
+
+// After the store, which tells whether another process uses the folder that the key is loaded into.
+Result<void> Service::BuildWorkspaces() {
+  WorkspaceOptions options;
+  if (settings_.signing_key.Given() && settings_.node.Has(kRoleWorker)) {
+    SWAGE_ASSIGN_OR_RETURN(
+        options.signer,
+        MakeCommitSigner(settings_.signing_key, settings_.data_dir / "signing", *processes_));
+    log_.Info("commits are signed", {{"key", options.signer->KeyName()}});
+  }
+  workspaces_ = MakeWorktreeWorkspaces(settings_.data_dir, *processes_, options);
   return Ok();
 }
 

@@ -68,6 +68,7 @@ class Service {
  private:
   Service(Settings settings, Redactor& redactor, Log& log);
   Result<void> Build(const Concretes& concretes);
+  Result<void> BuildWorkspaces();
   Result<void> BuildRoles(const NodeParts& parts);
   Result<void> Enter();
   Result<void> TakeUp();

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
+#include "config/base/text.h"
 #include "config/gate_spec.h"
 
 namespace swage {
@@ -19,6 +21,16 @@ bool IsLabel(std::string_view s) {
 
 bool IsCommandPrefix(std::string_view s) {
   return s.size() > 1 && s.front() == '/' && IsGateName(s.substr(1));
+}
+
+bool IsCommandName(std::string_view s) {
+  return std::ranges::find(kCommandNames, s) != std::ranges::end(kCommandNames);
+}
+
+std::string_view CommandNames() {
+  static const std::string kNames =
+      "one of " + Join({std::begin(kCommandNames), std::end(kCommandNames)}, ", ");
+  return kNames;
 }
 
 bool IsDigits(std::string_view s) {
@@ -347,6 +359,15 @@ const std::vector<Setting<Settings>>& ServerTable() {
                    .valid = IsCommandPrefix},
           [](auto& s) -> auto& { return s.command_prefix; }),
       Declare<Settings>(
+          {.path = "commands.roles",
+           .manual = "What somebody must be for single commands, in place of `trigger.min_role`.",
+           .example = "{status: read, stop: triage, delegate: maintain}"},
+          MapRule<ChoiceRule>{
+              .key = {.kind = CommandNames(), .max_bytes = 30, .valid = IsCommandName},
+              .inner = {{"read", "triage", "write", "maintain", "admin"}},
+              .value_example = "triage"},
+          [](auto& s) -> auto& { return s.command_roles; }),
+      Declare<Settings>(
           {.path = "agent.preset",
            .manual = "The coding agent: a built-in preset, or `command` for your own. `swage "
                      "config check` "
@@ -489,6 +510,16 @@ const std::vector<Setting<Settings>>& ServerTable() {
            .example = "swage@example.com"},
           TextRule{.kind = "an e-mail address", .max_bytes = 200, .valid = IsEmail},
           [](auto& s) -> auto& { return s.commit_email; }),
+      Declare<Settings>(
+          {.path = "publish.signing_key",
+           .manual =
+               "Signs every commit: the file of a private key without a passphrase, for the bot's "
+               "user alone, as `ssh-keygen` or `gpg --armor --export-secret-keys` writes it. Its "
+               "public half belongs into the bot's account at the forge, with `commit_email` among "
+               "that account's addresses.",
+           .example = "file:/etc/swage/signing-key",
+           .fallback = "commits are not signed"},
+          SigningKeyRule{}, [](auto& s) -> auto& { return s.signing_key; }),
       Declare<Settings>(
           {.path = "workspaces.keep",
            .manual = "Leave the files of a finished task on disk, to look into.",

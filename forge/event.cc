@@ -9,6 +9,7 @@ struct NameOf {
   std::string_view operator()(const IssueLabeled&) const { return "IssueLabeled"; }
   std::string_view operator()(const IssueUnlabeled&) const { return "IssueUnlabeled"; }
   std::string_view operator()(const IssueGone&) const { return "IssueGone"; }
+  std::string_view operator()(const IssueReopened&) const { return "IssueReopened"; }
   std::string_view operator()(const CommentCreated&) const { return "CommentCreated"; }
   std::string_view operator()(const PullRequestClosed&) const { return "PullRequestClosed"; }
   std::string_view operator()(const Ignored&) const { return "Ignored"; }

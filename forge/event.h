@@ -38,6 +38,13 @@ struct IssueGone {
   GoneReason reason = GoneReason::kClosed;
 };
 
+/// A closed issue is open again.
+struct IssueReopened {
+  RepoRef repo;
+  Actor actor;
+  Issue issue;
+};
+
 /// A new comment. Edited and deleted comments are no event (T19).
 struct CommentCreated {
   RepoRef repo;
@@ -63,7 +70,7 @@ struct Ignored {
   std::string why;  ///< "push event", "issue edited", ...
 };
 
-using Event = std::variant<IssueLabeled, IssueUnlabeled, IssueGone, CommentCreated,
+using Event = std::variant<IssueLabeled, IssueUnlabeled, IssueGone, IssueReopened, CommentCreated,
                            PullRequestClosed, Ignored>;
 
 /// "IssueLabeled", ... for logs and tests.

@@ -43,6 +43,9 @@ class Forge {
   /// By path ("owner/name").
   virtual Result<Repo> GetRepo(std::string_view path) = 0;
   virtual Result<Issue> GetIssue(const RepoRef& repo, std::int64_t number) = 0;
+  /// The account that has this name now. Names change hands: whoever is to be known again later is
+  /// known by its id. kNotFound when nobody has it.
+  virtual Result<Actor> FindAccount(std::string_view login) = 0;
   /// What `actor` may do now; kNone for strangers (never kNotFound).
   virtual Result<Role> GetRole(const RepoRef& repo, const Actor& actor) = 0;
   virtual Result<PullRequest> GetPullRequest(const RepoRef& repo, std::int64_t number) = 0;

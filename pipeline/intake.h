@@ -4,6 +4,7 @@
 // Decide never touches a network or a store, so every rule is a unit test. Intake never runs work.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@
 #include "config/settings.h"
 #include "forge/event.h"
 #include "forge/model.h"
+#include "pipeline/command.h"
 #include "pipeline/store/store.h"
 
 namespace swage {
@@ -24,8 +26,11 @@ struct IntakeRules {
   std::string trigger_label;
   std::string command_prefix;
   Role min_role = Role::kWrite;
+  std::map<Verb, Role> command_roles;  ///< in place of min_role
   std::string branch_prefix;
   std::string public_url;  ///< of the dashboard; may be empty
+
+  Role RoleFor(Verb verb) const;
 };
 
 IntakeRules RulesFor(const Settings& settings, const ForgeSettings& forge);
@@ -37,6 +42,8 @@ struct IntakeFacts {
   std::optional<Issue> issue;       ///< asked now; empty when it cannot be seen any more
   std::optional<PullRequest> pull;  ///< for commands on a pull request that is not ours
   std::optional<Task> task;         ///< newest generation of the issue or of the pull request
+  std::vector<Delegate> delegates;  ///< of that task
+  std::optional<Actor> named;       ///< whom a command names, asked now; empty = nobody
   std::string body_digest;          ///< SHA-256 of the delivery; tells replays apart (T4)
 };
 
@@ -49,15 +56,24 @@ struct Screening {
 };
 Screening Screen(const Event& event, const IntakeRules& rules, const Actor& self);
 
-/// The one gate: may this actor make Swage do something in this repository?
+/// What an actor is in a repository, and on the task that a command is about.
+struct Standing {
+  Role role = Role::kNone;
+  bool is_delegate = false;  ///< lets in whom the role does not
+};
+
+/// The one gate: may this actor make Swage do something in this repository, which `needs` a role?
 struct Admission {
   bool admitted = false;
   bool tell =
       false;  ///< refuse with a comment (a person without rights), or in silence (bots, strangers)
   std::string why;
 };
-Admission Admit(const RepoRef& repo, const Actor& actor, Role role, const Actor& self,
-                const IntakeRules& rules);
+Admission Admit(const RepoRef& repo, const Actor& actor, const Standing& standing, Role needs,
+                const Actor& self, const IntakeRules& rules);
+
+/// Whom a comment's command names and the forge must be asked for: a login, or empty.
+std::string NamedIn(const CommentCreated& event, const IntakeRules& rules, const Actor& self);
 
 /// The plan for what Screen found of no interest.
 IntakePlan Uninteresting(const Event& event, const Screening& screening);

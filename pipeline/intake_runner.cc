@@ -50,6 +50,7 @@ std::int64_t IssueNumber(const Event& event) {
   if (const auto* e = std::get_if<IssueLabeled>(&event)) return e->issue.number;
   if (const auto* e = std::get_if<IssueUnlabeled>(&event)) return e->issue.number;
   if (const auto* e = std::get_if<IssueGone>(&event)) return e->issue.number;
+  if (const auto* e = std::get_if<IssueReopened>(&event)) return e->issue.number;
   if (const auto* e = std::get_if<CommentCreated>(&event)) {
     return e->thread.kind == ThreadKind::kIssue ? e->thread.number : 0;
   }
@@ -66,6 +67,7 @@ std::int64_t PullNumber(const Event& event) {
 
 const Actor* AskingActor(const Event& event) {
   if (const auto* e = std::get_if<IssueLabeled>(&event)) return &e->actor;
+  if (const auto* e = std::get_if<IssueReopened>(&event)) return &e->actor;
   if (const auto* e = std::get_if<CommentCreated>(&event)) return &e->actor;
   return nullptr;  // the others only ever stop work; the forge itself checked who may do them
 }
@@ -198,7 +200,28 @@ Result<IntakeFacts> IntakeRunner::Gather(const Event& event, const Delivery& del
       if (pull.ok()) facts.pull = std::move(pull).value();
     }
   }
+  if (const auto* comment = std::get_if<CommentCreated>(&event); comment && facts.task) {
+    SWAGE_RETURN_IF_ERROR(GatherPeople(*comment, forge, facts));
+  }
   return facts;
+}
+
+// Who may command the task, and the account behind a name. Names of people who may not ask are not
+// looked up.
+Result<void> IntakeRunner::GatherPeople(const CommentCreated& event, Forge& forge,
+                                        IntakeFacts& facts) {
+  SWAGE_ASSIGN_OR_RETURN(facts.delegates, store_.ListDelegates(facts.task->id));
+  const IntakeRules& rules = rules_.at(forge.Name());
+  const std::string login = NamedIn(event, rules, facts.self);
+  const Role needs = std::min(rules.RoleFor(Verb::kDelegate), rules.RoleFor(Verb::kUndelegate));
+  if (login.empty() || facts.role < needs) return Ok();
+  Result<Actor> named = forge.FindAccount(login);
+  if (named.ok()) {
+    facts.named = std::move(named).value();
+  } else if (named.error().code != ErrorCode::kNotFound) {
+    return named.error();
+  }
+  return Ok();
 }
 
 Result<Actor> IntakeRunner::Self(Forge& forge) {

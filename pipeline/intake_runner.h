@@ -47,6 +47,7 @@ class IntakeRunner {
   Result<IntakePlan> DecideOne(const Delivery& delivery);
   Result<IntakeFacts> Gather(const Event& event, const Delivery& delivery, Forge& forge,
                              const Actor& self);
+  Result<void> GatherPeople(const CommentCreated& event, Forge& forge, IntakeFacts& facts);
   Result<Actor> Self(Forge& forge);
   void GiveBackRest();
   Result<void> Settle(const Delivery& delivery, const IntakePlan& plan);

@@ -19,6 +19,7 @@ constexpr std::size_t kLogBytes = 3'000;
 constexpr std::size_t kListedFindings = 50;
 constexpr std::size_t kStatusBytes = 140;
 constexpr std::ptrdiff_t kTriedSteps = 6;
+constexpr std::string_view kClosedBy = "the issue was closed by ";
 
 std::string Short(const CommitSha& sha) {
   return sha.value.substr(0, 10);
@@ -326,7 +327,8 @@ std::string Help(std::string_view marker, std::string_view prefix) {
   return body;
 }
 
-std::string Status(std::string_view marker, const Task& task, std::string_view public_url) {
+std::string Status(std::string_view marker, const Task& task,
+                   const std::vector<Delegate>& delegates, std::string_view public_url) {
   std::string body = fmt::format("{}\n**Swage** · {}\n\n", marker, Headline(task));
   body += fmt::format("Branch {} · run {} · cycle {}", CodeSpan(task.branch, 200), task.run,
                       task.cycle);
@@ -335,7 +337,7 @@ std::string Status(std::string_view marker, const Task& task, std::string_view p
   }
   const std::string url = TaskUrl(task.id, public_url);
   if (!url.empty()) body += fmt::format(" · [live log]({})", url);
-  return body + "\n";
+  return body + "\n" + DelegatesLine(delegates);
 }
 
 std::string Answer(std::string_view marker, std::string_view login, std::string_view sentence) {
@@ -447,6 +449,20 @@ std::string RunFailed(std::string_view marker, std::string_view reason, std::str
       marker, InertLine(reason, 500), prefix);
 }
 
+std::string UnknownProfile(std::string_view marker, std::string_view label,
+                           const std::vector<std::string>& known) {
+  std::vector<std::string> names;
+  for (const std::string& name : known) names.push_back(CodeSpan(name, 60));
+  const std::string there_are = names.empty()
+                                    ? "`.swage.yml` on the default branch names no profiles"
+                                    : "the known ones are " + Join(names, ", ");
+  return fmt::format(
+      "{}\n**Swage** · the label {} picks a profile that is not there: {}. The work goes on "
+      "without "
+      "one.\n",
+      marker, CodeSpan(label, 100), there_are);
+}
+
 std::string ReviewMarker(const Task& task, const CommitSha& head) {
   // One review per head and run: a person who asks for the gates again wants to see them again.
   return Marker("review", fmt::format("{}/{}/r{}", TaskMarkerKey(task), head.value, task.run));
@@ -516,13 +532,17 @@ std::string IssueGoneReason(GoneReason reason, std::string_view login) {
   const std::string who = InertPlain(login, 60);
   switch (reason) {
     case GoneReason::kClosed:
-      return fmt::format("the issue was closed by {}", who);
+      return fmt::format("{}{}", kClosedBy, who);
     case GoneReason::kDeleted:
       return fmt::format("the issue was deleted by {}", who);
     case GoneReason::kTransferred:
       return fmt::format("the issue was transferred by {}", who);
   }
   return {};
+}
+
+bool TellsOfClosing(std::string_view reason) {
+  return reason.starts_with(kClosedBy);
 }
 
 std::string PullRequestClosedBy(std::string_view login, bool merged) {

@@ -33,12 +33,28 @@ std::string Sticky(const Task& task, const std::vector<Step>& steps, std::string
 /// An answer to one comment; `key` makes the marker unique.
 std::string ReplyMarker(std::string_view comment_id);
 std::string Help(std::string_view marker, std::string_view prefix);
-std::string Status(std::string_view marker, const Task& task, std::string_view public_url);
+std::string Status(std::string_view marker, const Task& task,
+                   const std::vector<Delegate>& delegates, std::string_view public_url);
+/// "LOGIN: nothing was done: SENTENCE".
 std::string Answer(std::string_view marker, std::string_view login, std::string_view sentence);
+/// A line for Status; empty without delegates.
+std::string DelegatesLine(const std::vector<Delegate>& delegates);
+/// Who may command the task now, and how that is taken back.
+std::string Delegated(std::string_view marker, std::string_view login, std::string_view delegate,
+                      std::string_view prefix);
+std::string Undelegated(std::string_view marker, std::string_view login,
+                        const std::vector<Delegate>& gone);
 
 /// Sentences for Answer. `prefix` is "/swage".
 std::string UnknownCommand(const BadCommand& bad, std::string_view prefix);
 std::string MayNot(Role has, Role needs);
+/// Follows MayNot where there is a task that somebody could let `login` command.
+std::string OrBeDelegated(std::string_view login, std::string_view prefix);
+std::string NoSuchAccount(std::string_view login);
+std::string BotIsNotListed(std::string_view login);
+std::string TooManyDelegates(std::size_t most);
+/// `login` empty: the task has none at all.
+std::string NoSuchDelegate(std::string_view login, const std::vector<Delegate>& delegates);
 std::string NoTaskHere(std::string_view prefix);
 std::string NotMyPullRequest(bool from_fork);
 std::string RunNeedsAnIssue(std::string_view prefix);
@@ -78,6 +94,10 @@ std::string RedReport(std::string_view marker, const RunReport& report);
 /// An open pull request that a run could not bring any further: said there, where it was asked for.
 std::string RunFailed(std::string_view marker, std::string_view reason, std::string_view prefix);
 
+/// A label that picks a profile which the repository's policy does not have.
+std::string UnknownProfile(std::string_view marker, std::string_view label,
+                           const std::vector<std::string>& known);
+
 std::string ReviewMarker(const Task& task, const CommitSha& head);
 /// Findings without a line of their own are listed in the body.
 std::string ReviewBody(const RunReport& report, const std::vector<Finding>& unplaced);
@@ -101,6 +121,8 @@ std::string TaskTrailer(const Task& task);
 std::string StoppedBy(std::string_view login);
 std::string LabelRemovedBy(std::string_view login);
 std::string IssueGoneReason(GoneReason reason, std::string_view login);
+/// Whether a task's reason is that its issue was closed: then reopening takes the work up again.
+bool TellsOfClosing(std::string_view reason);
 std::string PullRequestClosedBy(std::string_view login, bool merged);
 std::string NoChange(std::string_view agent);
 std::string AgentFailed(std::string_view agent, std::string_view how);

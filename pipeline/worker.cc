@@ -259,6 +259,20 @@ Result<Worker::Ground> Worker::Prepare(const Claimed& claimed, Forge& forge, std
   return ground;
 }
 
+// Once per task: somebody mistyped a label, and should not wonder why it had no effect.
+Result<void> Worker::TellOfUnknownProfile(const Task& task, const RepoPolicy& policy) {
+  std::vector<std::string> known;
+  for (const auto& [name, text] : policy.profiles) known.push_back(name);
+  const std::string key = fmt::format("profile-{}", task.id.value);
+  const std::string marker = messages::ReplyMarker(key);
+  const std::string label = fmt::format("{}:{}", context_.settings.trigger_label, task.profile);
+  const CommentEffect comment{{ThreadKind::kIssue, task.issue_number},
+                              marker,
+                              messages::UnknownProfile(marker, label, known)};
+  return context_.store.AddEffects(
+      {{EffectKind::kComment, "comment:" + key, task.repo, task.id, Encode(comment)}});
+}
+
 Result<std::unique_ptr<Workspace>> Worker::Provision(const Claimed& claimed, std::stop_token stop) {
   const Task& task = claimed.task;
   ProvisionRequest request;
@@ -282,9 +296,12 @@ Result<LoopResult> Worker::RunLoop(const Claimed& claimed, const Ground& ground,
   plan.max_cycles = ground.policy.max_cycles.value_or(context_.settings.max_cycles);
   plan.repo_instructions = ground.policy.instructions;
   plan.requester_email = forge.CommitEmail(claimed.task.requester);
-  const auto profile = ground.policy.profiles.find(claimed.task.profile);
-  if (!claimed.task.profile.empty() && profile != ground.policy.profiles.end()) {
+  const std::string& wanted = claimed.task.profile;
+  if (const auto profile = ground.policy.profiles.find(wanted);
+      profile != ground.policy.profiles.end()) {
     plan.repo_instructions += "\n" + profile->second;
+  } else if (!wanted.empty()) {
+    SWAGE_RETURN_IF_ERROR(TellOfUnknownProfile(claimed.task, ground.policy));
   }
   Loop loop(
       {context_.store, workspace, context_.agent, gates_, context_.settings, context_.redactor},

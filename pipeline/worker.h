@@ -63,6 +63,7 @@ class Worker {
   Result<RunOutcome> Attempt(const Claimed& claimed, std::stop_token stop);
   Result<Ground> Prepare(const Claimed& claimed, Forge& forge, std::stop_token stop);
   Result<void> BringCheckpoint(Claimed& claimed, const Ground& ground, std::stop_token stop);
+  Result<void> TellOfUnknownProfile(const Task& task, const RepoPolicy& policy);
   Result<std::unique_ptr<Workspace>> Provision(const Claimed& claimed, std::stop_token stop);
   Result<LoopResult> RunLoop(const Claimed& claimed, const Ground& ground, const Forge& forge,
                              Workspace& workspace, std::stop_token stop);

@@ -19,6 +19,9 @@ class GitHubForge final : public Forge {
   Result<Issue> GetIssue(const RepoRef& repo, std::int64_t number) override {
     return github::GetIssue(api_, repo, number);
   }
+  Result<Actor> FindAccount(std::string_view login) override {
+    return github::FindAccount(api_, login);
+  }
   Result<Role> GetRole(const RepoRef& repo, const Actor& actor) override {
     return github::GetRole(api_, repo, actor);
   }

@@ -50,6 +50,7 @@ Event ParseIssues(const Envelope& e) {
     return IssueUnlabeled{e.repo, e.actor, issue, {label}};
   }
   if (e.action == "closed") return IssueGone{e.repo, e.actor, issue, GoneReason::kClosed};
+  if (e.action == "reopened") return IssueReopened{e.repo, e.actor, issue};
   if (e.action == "deleted") return IssueGone{e.repo, e.actor, issue, GoneReason::kDeleted};
   if (e.action == "transferred") return IssueGone{e.repo, e.actor, issue, GoneReason::kTransferred};
   return Ignore("issues", e.action);

@@ -19,6 +19,9 @@ class GitLabForge final : public Forge {
   Result<Issue> GetIssue(const RepoRef& repo, std::int64_t number) override {
     return gitlab::GetIssue(api_, repo, number);
   }
+  Result<Actor> FindAccount(std::string_view login) override {
+    return gitlab::FindAccount(api_, login);
+  }
   Result<Role> GetRole(const RepoRef& repo, const Actor& actor) override {
     return gitlab::GetRole(api_, repo, actor);
   }

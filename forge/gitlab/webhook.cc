@@ -141,6 +141,7 @@ Event ParseIssue(const Envelope& e) {
     return IssueGone{e.repo, e.actor, issue,
                      moved ? GoneReason::kTransferred : GoneReason::kClosed};
   }
+  if (e.action == "reopen") return IssueReopened{e.repo, e.actor, issue};
   if (e.action == "open") {
     if (issue.labels.empty()) return Ignore("issue", "open without labels");
     return IssueLabeled{e.repo, e.actor, issue, issue.labels, {}};

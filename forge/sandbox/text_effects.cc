@@ -73,6 +73,8 @@ bool BringsText(Happening what) {
       return true;
     case Happening::kIssueClosed:
     case Happening::kIssueReopened:
+    case Happening::kIssueDeleted:
+    case Happening::kIssueTransferred:
     case Happening::kLabelsChanged:
     case Happening::kNoteDeleted:
     case Happening::kPullSynchronized:

@@ -185,6 +185,19 @@ struct TaskChange {
   std::optional<FrozenText> text = std::nullopt;
 };
 
+/// Somebody who may command one task without the role (G3). Known by the account: names change
+/// hands.
+struct Delegate {
+  std::string account;  ///< immutable id at the task's forge
+  std::string login;    ///< as it was then, for people
+  std::string by;       ///< login of who let them
+};
+struct DelegateChange {
+  TaskId task;
+  Delegate who;
+  bool may = true;  ///< false: not any more
+};
+
 /// Everything that one delivery changes, in one transaction. Effects with task id 0 and
 /// `effects_for_new_task` are tied to the task that `task` made (or found).
 struct IntakePlan {
@@ -203,6 +216,7 @@ struct IntakePlan {
   std::string command_key;
   std::optional<NewTask> task;
   std::vector<TaskChange> changes;
+  std::vector<DelegateChange> delegates;
   std::vector<NewEffect> effects;
   std::vector<NewEffect>
       effects_for_new_task;  ///< `task` filled in by the store; dropped when no new row
@@ -401,6 +415,8 @@ class Store {
   virtual Result<std::vector<Task>> ListTasks(const TaskFilter& filter) = 0;
   virtual Result<std::vector<Step>> ListSteps(TaskId task) = 0;
   virtual Result<std::vector<LedgerFinding>> ListFindings(TaskId task) = 0;
+  /// In the order in which they were made.
+  virtual Result<std::vector<Delegate>> ListDelegates(TaskId task) = 0;
   /// Entries with id > after, oldest first; task 0 = of all tasks.
   virtual Result<std::vector<TimelineEntry>> ListTimeline(TaskId task, std::int64_t after,
                                                           int limit) = 0;

@@ -42,6 +42,7 @@ class Git {
   /// What the command printed. Errors: as ClassifyGitFailure; kTimeout, kCancelled, kTooLarge;
   /// kNotFound when git is not installed. Messages hold no credential.
   Result<std::string> Run(const GitCall& call, std::stop_token stop = {}) const;
+  const CommitSigner* Signer() const { return options_.signer.get(); }
   /// `git --version`, checked (T34).
   Result<void> CheckVersion() const;
 

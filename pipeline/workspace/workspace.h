@@ -159,10 +159,13 @@ class Workspaces {
   virtual Result<void> CheckGit() = 0;
 };
 
+class CommitSigner;
+
 struct WorkspaceOptions {
   std::string git = "git";  ///< looked up in the bot's own PATH when it has no '/'
   bool allow_file_remotes =
       false;  ///< local mode: remotes that are absolute paths or file:// (T36)
+  std::shared_ptr<const CommitSigner> signer = nullptr;  ///< null = commits are not signed (F11)
 };
 
 /// Works without doing anything yet; directories are made as they are needed. `processes` must

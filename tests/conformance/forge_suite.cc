@@ -171,6 +171,22 @@ TEST_P(ForgeSuite, Threat_T15_TellsWhatSomebodyMayDo) {
   EXPECT_LT(*forge_->GetRole(repo_, {"1", "../../user", false}), Role::kWrite);
 }
 
+TEST_P(ForgeSuite, FindsAnAccountByItsName) {
+  const auto ann = forge_->FindAccount("ann");
+  ASSERT_TRUE(ann.ok()) << ann.error().message;
+  EXPECT_EQ(ann->id, ActorOf("ann").id);
+  EXPECT_EQ(ann->login, "ann");
+  EXPECT_FALSE(ann->is_bot);
+  EXPECT_EQ(forge_->FindAccount("ANN")->id, ann->id);
+  server_->CreateUser("some-helper", true);
+  EXPECT_TRUE(forge_->FindAccount("some-helper")->is_bot);
+  for (const char* name : {"nobody-at-all", "an", "", "../user", "ann?page=2", "."}) {
+    const auto found = forge_->FindAccount(name);
+    ASSERT_FALSE(found.ok()) << name;
+    EXPECT_EQ(found.error().code, ErrorCode::kNotFound) << name << ": " << found.error().message;
+  }
+}
+
 TEST_P(ForgeSuite, NamesItsGitRemoteWithoutTheCredential) {
   const GitRemote remote = forge_->Remote(repo_);
   EXPECT_EQ(remote.url, server_->Url() + "/" + kRepo + ".git");

@@ -89,6 +89,41 @@ TEST_P(StoreSuite, APlanIsAppliedOncePerDelivery) {
   EXPECT_EQ(store_->ApplyIntake(plan).error().code, ErrorCode::kNotFound);
 }
 
+TEST_P(StoreSuite, DelegatesBelongToOneTaskAndAreKnownByTheirAccount) {
+  const TaskId id = Create(12);
+  const TaskId other = Create(13);
+  IntakePlan plan;
+  plan.delegates = {{id, {"7", "eve", "alice"}, true}, {id, {"8", "zoe", "alice"}, true}};
+  Apply(plan);
+  const auto accounts = [&](TaskId task) {
+    std::string all;
+    for (const Delegate& d : *store_->ListDelegates(task)) {
+      all += d.account + ":" + d.login + ":" + d.by + " ";
+    }
+    return all;
+  };
+  EXPECT_EQ(accounts(id), "7:eve:alice 8:zoe:alice ");
+  EXPECT_EQ(accounts(other), "");
+  // Once more, under another name: the account is the same.
+  plan.delegates = {{id, {"7", "eva", "bob"}, true}};
+  Apply(plan);
+  EXPECT_EQ(accounts(id), "7:eva:bob 8:zoe:alice ");
+  Reopen();
+  plan.delegates = {{id, {"7", "whatever", "bob"}, false}, {id, {"9", "nobody", "bob"}, false}};
+  Apply(plan);
+  EXPECT_EQ(accounts(id), "8:zoe:alice ");
+  EXPECT_EQ(Story(id).at(1), "@eve may command this task, says @alice");
+  EXPECT_EQ(Story(id).at(4), "@whatever may no longer command this task, says @bob");
+}
+
+TEST_P(StoreSuite, DelegatesOfNoTaskAreRefusedWithTheWholePlan) {
+  const TaskId id = Create(12);
+  IntakePlan plan;
+  plan.delegates = {{id, {"7", "eve", "alice"}, true}, {{999}, {"7", "eve", "alice"}, true}};
+  EXPECT_FALSE(store_->ApplyIntake(plan).ok());
+  EXPECT_TRUE(store_->ListDelegates(id)->empty());
+}
+
 TEST_P(StoreSuite, ConcurrentDeliveriesAreAllDurableAndEachOnce) {
   constexpr int kThreads = 16;
   constexpr int kEach = 50;

@@ -34,6 +34,7 @@ class FakeForge final : public Forge {
   std::set<std::string> reactions;             ///< "NUMBER/COMMENT/REACTION"
   std::vector<std::string> resolved;           ///< thread ids
   std::map<std::string, Role> roles;           ///< by actor id
+  std::vector<Actor> accounts;                 ///< for FindAccount
   // --- what happened
   std::vector<std::string> calls;                       ///< names, in order
   std::map<std::string, std::deque<Failure>> failures;  ///< by name of the call
@@ -56,6 +57,13 @@ class FakeForge final : public Forge {
   Result<Issue> GetIssue(const RepoRef&, std::int64_t number) override {
     if (!issues.contains(number)) return MakeError(ErrorCode::kNotFound, "no such issue");
     return Act("GetIssue", [&] { return issues.at(number); });
+  }
+  Result<Actor> FindAccount(std::string_view login) override {
+    for (const Actor& account : accounts) {
+      if (account.login == login) return Act("FindAccount", [&] { return account; });
+    }
+    calls.emplace_back("FindAccount");
+    return MakeError(ErrorCode::kNotFound, "no such account");
   }
   Result<Role> GetRole(const RepoRef&, const Actor& actor) override {
     return Act("GetRole",

@@ -38,6 +38,9 @@ class StubStore : public Store {
   Result<std::vector<LedgerFinding>> ListFindings(TaskId) override {
     return Unexpected("ListFindings");
   }
+  Result<std::vector<Delegate>> ListDelegates(TaskId) override {
+    return Unexpected("ListDelegates");
+  }
   Result<std::vector<TimelineEntry>> ListTimeline(TaskId, std::int64_t, int) override {
     return Unexpected("ListTimeline");
   }

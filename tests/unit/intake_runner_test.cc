@@ -16,7 +16,8 @@ namespace {
 using namespace std::chrono_literals;
 using testing::SizeIs;
 
-/// Every body is a label event of issue 12; "throw" and "nonsense" are what they say.
+/// Every body is a label event of issue 12, or what ada or eve says there ("ada: /swage help");
+/// "throw" and "nonsense" are what they say.
 class LabelDialect final : public WebhookDialect {
  public:
   Result<DeliveryInfo> Verify(const HeaderMap&, std::string_view, std::string_view,
@@ -27,6 +28,14 @@ class LabelDialect final : public WebhookDialect {
                       std::string_view body) const override {
     if (body == "throw") throw std::runtime_error("a payload nobody thought of");
     if (body == "nonsense") return MakeError(ErrorCode::kInvalid, "no JSON");
+    if (const std::size_t colon = body.find(": "); colon != body.npos) {
+      CommentCreated e;
+      e.repo = {std::string(forge), "77", "acme/lib"};
+      e.actor = body.starts_with("ada") ? Actor{"5", "ada", false} : Actor{"7", "eve", false};
+      e.thread = {ThreadKind::kIssue, 12};
+      e.comment = {std::string(body), std::string(body.substr(colon + 2)), "", e.actor};
+      return Event(e);
+    }
     IssueLabeled e;
     e.repo = {std::string(forge), "77", "acme/lib"};
     e.actor = {"5", "ada", false};
@@ -177,6 +186,35 @@ TEST_F(IntakeRunnerTest, AnExceptionConcernsItsDeliveryAlone) {
     runner.RunOnce({});
   }
   EXPECT_EQ(store_->Counts()->pending_deliveries, 0);
+}
+
+TEST_F(IntakeRunnerTest, ADelegateIsLookedUpOnceAndKeptByTheAccount) {
+  north_.accounts = {{"7", "eve", false}};
+  Deliver("north", "1");
+  IntakeRunner runner = Runner(*store_);
+  runner.RunOnce({});
+  const TaskId task = store_->ListTasks({})->at(0).id;
+  // Names that somebody without the role mentions are no reason to ask the forge.
+  Deliver("north", "eve: /swage delegate @eve");
+  runner.RunOnce({});
+  EXPECT_EQ(north_.Calls("FindAccount"), 0);
+  EXPECT_THAT(*store_->ListDelegates(task), SizeIs(0));
+
+  north_.Fail("FindAccount", MakeError(ErrorCode::kUnavailable, "down"));
+  Deliver("north", "ada: /swage delegate @eve");
+  runner.RunOnce({});
+  EXPECT_THAT(*store_->ListDelegates(task), SizeIs(0));
+  clock_.Advance(2s);
+  runner.RunOnce({});
+  ASSERT_THAT(*store_->ListDelegates(task), SizeIs(1));
+  EXPECT_EQ(store_->ListDelegates(task)->at(0).account, "7");
+
+  Deliver("north", "eve: /swage stop");
+  runner.RunOnce({});
+  EXPECT_EQ(store_->GetTask(task)->state, TaskState::kCancelled);
+  Deliver("north", "ada: /swage undelegate");
+  runner.RunOnce({});
+  EXPECT_THAT(*store_->ListDelegates(task), SizeIs(0));
 }
 
 // Else the loop around it would ask the forge as fast as it can until the disk has room again.

@@ -162,7 +162,7 @@ TEST(Messages, RedReport) {
 TEST(Messages, Answers) {
   const std::string marker = messages::ReplyMarker("501");
   ExpectGolden(messages::Help(marker, "/swage"), "help.md");
-  ExpectGolden(messages::Status(marker, SampleTask(), "https://swage.example"), "status.md");
+  ExpectGolden(messages::Status(marker, SampleTask(), {}, "https://swage.example"), "status.md");
   const Task review = SampleTask(TaskState::kInReview);
   std::string all;
   for (const std::string& sentence :
@@ -177,6 +177,30 @@ TEST(Messages, Answers) {
     all += messages::Answer(marker, "ada", sentence);
   }
   ExpectGolden(all, "answers.md");
+}
+
+TEST(Messages, UnknownProfile) {
+  const std::string marker = messages::ReplyMarker("profile-3");
+  ExpectGolden(messages::UnknownProfile(marker, "swage:dcos", {"docs", "tests"}) +
+                   messages::UnknownProfile(marker, "swage:docs", {}),
+               "unknown_profile.md");
+}
+
+TEST(Messages, Delegates) {
+  const std::string marker = messages::ReplyMarker("501");
+  const std::vector<Delegate> both = {{"7", "eve", "ada"}, {"8", "bob", "ada"}};
+  std::string all = messages::Delegated(marker, "ada", "eve", "/swage") +
+                    messages::Undelegated(marker, "ada", {both[0]}) +
+                    messages::Undelegated(marker, "ada", both) +
+                    messages::Status(marker, SampleTask(), both, "");
+  for (const std::string& sentence :
+       {messages::MayNot(Role::kRead, Role::kWrite) + messages::OrBeDelegated("eve", "/swage"),
+        messages::NoSuchAccount("evelyn"), messages::BotIsNotListed("helper[bot]"),
+        messages::TooManyDelegates(20), messages::NoSuchDelegate("zoe", both),
+        messages::NoSuchDelegate("zoe", {})}) {
+    all += messages::Answer(marker, "ada", sentence);
+  }
+  ExpectGolden(all, "delegates.md");
 }
 
 const CommitIdentity kBot{"Swage", "swage@localhost"};

@@ -32,6 +32,9 @@ class PlanApplier {
   Result<void> CarryOut() {
     if (plan_.task.has_value()) SWAGE_RETURN_IF_ERROR(EnsureTask(*plan_.task));
     for (const TaskChange& change : plan_.changes) SWAGE_RETURN_IF_ERROR(Change(change));
+    for (const DelegateChange& change : plan_.delegates) {
+      SWAGE_RETURN_IF_ERROR(ChangeDelegate(change));
+    }
     SWAGE_RETURN_IF_ERROR(AddAll(plan_.effects));
     if (result_.created) SWAGE_RETURN_IF_ERROR(AddAll(plan_.effects_for_new_task));
     return Ok();
@@ -162,6 +165,18 @@ class PlanApplier {
     if (change.remark.empty()) return Ok();
     SWAGE_RETURN_IF_ERROR(tx_.db.Post("AddRemark", task.id, change.remark, change.actor, tx_.now));
     return Ok();
+  }
+
+  Result<void> ChangeDelegate(const DelegateChange& change) {
+    SWAGE_RETURN_IF_ERROR(LockTask(tx_, change.task));
+    const Delegate& who = change.who;
+    if (change.may) {
+      SWAGE_RETURN_IF_ERROR(
+          tx_.db.Run("AddDelegate", change.task, who.account, who.login, who.by, tx_.now));
+    } else {
+      SWAGE_RETURN_IF_ERROR(tx_.db.Run("RemoveDelegate", change.task, who.account));
+    }
+    return AddTimeline(tx_, change.task, timeline::kDelegated, timeline::Delegated(change));
   }
 
   Result<void> End(const Task& task, TaskState to, const TaskChange& change) {

@@ -140,6 +140,7 @@ Result<std::optional<Task>> FindTaskByPullRequest(Connection& db, const RepoRef&
 Result<std::vector<Task>> ListTasks(Connection& db, const TaskFilter& filter);
 Result<std::vector<Step>> ListSteps(Connection& db, TaskId task);
 Result<std::vector<LedgerFinding>> ListFindings(Connection& db, TaskId task);
+Result<std::vector<Delegate>> ListDelegates(Connection& db, TaskId task);
 Result<std::vector<TimelineEntry>> ListTimeline(Connection& db, TaskId task, std::int64_t after,
                                                 int limit);
 Result<std::vector<ParkedDelivery>> ListParkedDeliveries(Connection& db, int limit);

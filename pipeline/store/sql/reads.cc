@@ -79,6 +79,11 @@ Result<std::vector<LedgerFinding>> ListFindings(Connection& db, TaskId task) {
   return db.All("ListFindings", ReadFinding, task);
 }
 
+Result<std::vector<Delegate>> ListDelegates(Connection& db, TaskId task) {
+  const auto read = [](Row& row) { return Delegate{row.Text(), row.Text(), row.Text()}; };
+  return db.All("ListDelegates", read, task);
+}
+
 Result<std::vector<TimelineEntry>> ListTimeline(Connection& db, TaskId task, std::int64_t after,
                                                 int limit) {
   if (task.value == 0) return db.All("ListTimeline", ReadEntry, after, limit);

@@ -54,6 +54,11 @@ Result<std::vector<LedgerFinding>> SqlStore::ListFindings(TaskId task) {
               [&](Connection& db, WallTime) { return sql::ListFindings(db, task); });
 }
 
+Result<std::vector<Delegate>> SqlStore::ListDelegates(TaskId task) {
+  return Read("list delegates",
+              [&](Connection& db, WallTime) { return sql::ListDelegates(db, task); });
+}
+
 Result<std::vector<TimelineEntry>> SqlStore::ListTimeline(TaskId task, std::int64_t after,
                                                           int limit) {
   return Read("list timeline",

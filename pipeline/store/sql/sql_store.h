@@ -26,6 +26,7 @@ class SqlStore : public Store {
   Result<std::vector<Task>> ListTasks(const TaskFilter& filter) final;
   Result<std::vector<Step>> ListSteps(TaskId task) final;
   Result<std::vector<LedgerFinding>> ListFindings(TaskId task) final;
+  Result<std::vector<Delegate>> ListDelegates(TaskId task) final;
   Result<std::vector<TimelineEntry>> ListTimeline(TaskId task, std::int64_t after, int limit) final;
   Result<StoreCounts> Counts() override;
   Result<std::vector<ParkedDelivery>> ListParkedDeliveries(int limit) final;

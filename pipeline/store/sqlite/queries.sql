@@ -108,6 +108,16 @@ WHERE id = ?1;
 -- name: AddRemark
 INSERT INTO remarks (task_id, text, actor, created_at_us) VALUES (?1, ?2, ?3, ?4);
 
+-- name: AddDelegate
+INSERT INTO delegates (task_id, account, login, let_by, created_at_us) VALUES (?1, ?2, ?3, ?4, ?5)
+ON CONFLICT (task_id, account) DO UPDATE SET login = excluded.login, let_by = excluded.let_by;
+
+-- name: RemoveDelegate
+DELETE FROM delegates WHERE task_id = ?1 AND account = ?2;
+
+-- name: ListDelegates
+SELECT account, login, let_by FROM delegates WHERE task_id = ?1 ORDER BY created_at_us, account;
+
 -- name: ListRemarks
 SELECT text FROM remarks WHERE task_id = ?1 ORDER BY id;
 
