@@ -107,6 +107,8 @@ std::string SecretInChange(std::string_view path);
 std::string PolicyChanged();
 std::string ClosedBeforePullRequest();
 std::string BrokenPolicy(std::string_view faults);
+/// A line of the gate's own log.
+std::string GateRunsAgain(std::string_view summary);
 std::string SameTreeTwice();
 std::string SameFailureTwice();
 std::string CyclesUsedUp(int cycles);
