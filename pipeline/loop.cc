@@ -242,9 +242,18 @@ Result<GateVerdict> Loop::RunGate(const GateSpec& gate, int cycle, const CommitS
   step.log_path = log.RelativePath();
   SWAGE_ASSIGN_OR_RETURN(const std::int64_t step_id, context_.store.StartStep(lease(), step));
   const auto sink = [&](std::string_view bytes) { log.Append(bytes); };
-  SWAGE_ASSIGN_OR_RETURN(
-      GateVerdict verdict,
-      context_.gate_runner.Run(gate, context_.workspace.Commands(), changed, commit, sink, stop));
+  const auto run = [&] {
+    return context_.gate_runner.Run(gate, context_.workspace.Commands(), changed, commit, sink,
+                                    stop);
+  };
+  SWAGE_ASSIGN_OR_RETURN(GateVerdict verdict, run());
+  // A gate that ran into its time limit would take as long again.
+  if (gate.rerun && verdict.outcome == GateOutcome::kFailed) {
+    SWAGE_RETURN_IF_ERROR(context_.workspace.Restore(commit));
+    log.Append(messages::GateRunsAgain(verdict.summary));
+    SWAGE_ASSIGN_OR_RETURN(GateVerdict again, run());
+    verdict = JoinReruns(std::move(verdict), std::move(again));
+  }
   log.Flush();
   Redact(context_.redactor, verdict);
   SWAGE_RETURN_IF_ERROR(

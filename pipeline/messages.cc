@@ -49,6 +49,8 @@ std::string_view Badge(GateOutcome outcome, bool required) {
       return required ? "✗ could not run" : "! could not run (advisory)";
     case GateOutcome::kSkipped:
       return "– skipped";
+    case GateOutcome::kFlaky:
+      return "≈ flaky";
   }
   return "";
 }
@@ -58,8 +60,10 @@ std::string GateSign(const Step& step) {
   const auto outcome = ParseGateOutcome(step.outcome);
   const bool passed = outcome == GateOutcome::kPassed;
   const bool skipped = outcome == GateOutcome::kSkipped;
+  const bool flaky = outcome == GateOutcome::kFlaky;
   const std::string_view sign = passed                          ? "✓"
                                 : skipped                       ? "–"
+                                : flaky                         ? "≈"
                                 : step.outcome == "running"     ? "…"
                                 : step.outcome == "interrupted" ? "↻"
                                 : step.required                 ? "✗"
@@ -153,7 +157,7 @@ std::string Details(std::string_view summary, std::string_view body) {
 std::string FailedLogs(const std::vector<GateVerdict>& verdicts) {
   std::string out;
   for (const GateVerdict& v : verdicts) {
-    const bool fine = v.outcome == GateOutcome::kPassed || v.outcome == GateOutcome::kSkipped;
+    const bool fine = !v.Failed() && v.outcome != GateOutcome::kFlaky;
     if (fine || v.log_tail.empty()) continue;
     const std::string_view tail(v.log_tail);
     const std::string_view last = tail.substr(tail.size() - std::min(tail.size(), kLogBytes));
@@ -608,6 +612,10 @@ std::string BrokenPolicy(std::string_view faults) {
       "the repository's .swage.yml cannot be used: {}; fix it on the default branch, then "
       "retry",
       faults);
+}
+
+std::string GateRunsAgain(std::string_view summary) {
+  return fmt::format("\n--- swage: {}; the gate runs once more on the same commit ---\n", summary);
 }
 
 std::string SameTreeTwice() {

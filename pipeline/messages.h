@@ -136,6 +136,8 @@ std::string BranchIsForeign(std::string_view branch);
 /// What to do about a forge that is left alone, for the log and the first page.
 std::string PaceFix(PauseCause cause);
 std::string BrokenPolicy(std::string_view faults);
+/// A line of the gate's own log.
+std::string GateRunsAgain(std::string_view summary);
 std::string SameTreeTwice();
 std::string SameFailureTwice();
 std::string CyclesUsedUp(int cycles);

@@ -107,6 +107,7 @@ Look LookOf(std::string_view outcome, bool required) {
   if (outcome == "running") return {"busy", "…"};
   if (outcome == "passed" || outcome == "ok") return {"ok", "✓"};
   if (outcome == "skipped" || outcome == "interrupted") return {"", "–"};
+  if (outcome == "flaky") return {"warn", "≈"};
   return {required ? "bad" : "warn", "✗"};
 }
 

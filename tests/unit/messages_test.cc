@@ -154,6 +154,16 @@ TEST(Messages, Review) {
   ExpectGolden(messages::LineCommentBody(SampleFinding()), "line_comment.md");
 }
 
+// Green, and yet to be looked at.
+TEST(Messages, AFlakyGateIsShownWithWhatItSaidAtFirst) {
+  RunReport report = SampleReport(true);
+  GateVerdict failed = SampleReport(false).verdicts[1];
+  report.verdicts[1] = JoinReruns(failed, report.verdicts[1]);
+  ExpectGolden(messages::ReviewBody(report, {}), "review_flaky.md");
+  EXPECT_EQ(messages::StatusDescription(report.verdicts[1]),
+            "passed when run again; at first: 2 of 14 tests failed");
+}
+
 TEST(Messages, RedReport) {
   ExpectGolden(messages::RedReport(messages::ReplyMarker("red-7-r1"), SampleReport(false)),
                "red_report.md");
