@@ -29,7 +29,9 @@ class SqliteObserver final : public sql::SqlStore {
   Result<std::vector<bool>> AddDeliveries(const std::vector<NewDelivery>&) override {
     return Refused();
   }
-  Result<std::vector<Delivery>> PendingDeliveries(int) override { return Refused(); }
+  Result<std::vector<Delivery>> TakeDeliveries(const TakeRequest&) override { return Refused(); }
+  bool SharedByNodes() const override { return false; }
+  Result<std::unique_ptr<Hold>> TryHold(std::string_view) override { return Refused(); }
 
  private:
   Result<void> RunWrite(const Writes&) override { return Refused(); }
