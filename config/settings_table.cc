@@ -289,7 +289,7 @@ const std::vector<Setting<Settings>>& ServerTable() {
            .manual = "Others take over this node's tasks when it was not heard of for so long; it "
                      "stops its own agents before. Shorter ones are for tests.",
            .example = "60s"},
-          DurationRule{std::chrono::seconds(6), std::chrono::minutes(10)},
+          DurationRule{std::chrono::seconds(8), std::chrono::minutes(10)},
           [](auto& s) -> auto& { return s.node.lease; }),
       Declare<Settings>(
           {.path = "listen",

@@ -102,8 +102,8 @@ TEST(LeaseTimes, LeaveTimeToKillBeforeTheLeaseEnds) {
   const LeaseTimes usual(seconds(60));
   EXPECT_EQ(usual.heartbeat, seconds(10));
   EXPECT_EQ(usual.fence, seconds(45));
-  const LeaseTimes shortest(seconds(6));
-  EXPECT_EQ(shortest.fence, seconds(2));
+  const LeaseTimes shortest(seconds(8));
+  EXPECT_EQ(shortest.fence, seconds(4));
   EXPECT_LT(shortest.heartbeat * 2, shortest.fence) << "one renewal may fail";
 }
 

@@ -519,16 +519,16 @@ TEST_F(SettingsTest, ExamplesOfTheManualAreGood) {
 }
 
 TEST_F(SettingsTest, ANodeHasANameAndAtLeastOneRole) {
-  const auto s = Load(Minimal("node: {name: worker-1.lan, roles: [worker, web], lease: 6s}\n"));
+  const auto s = Load(Minimal("node: {name: worker-1.lan, roles: [worker, web], lease: 8s}\n"));
   ASSERT_TRUE(s.ok()) << s.error().message;
   EXPECT_EQ(s->node.name, "worker-1.lan");
   EXPECT_TRUE(s->node.Has(kRoleWorker));
   EXPECT_FALSE(s->node.Has(kRolePublisher));
-  EXPECT_EQ(s->node.lease, seconds(6));
+  EXPECT_EQ(s->node.lease, seconds(8));
   EXPECT_NE(Faults(Minimal("node: {roles: []}\n")).find("names no role"), std::string::npos);
   EXPECT_NE(Faults(Minimal("node: {roles: [cook]}\n")).find("node.roles[0]"), std::string::npos);
   EXPECT_NE(Faults(Minimal("node: {name: \"a b\"}\n")).find("node.name"), std::string::npos);
-  EXPECT_NE(Faults(Minimal("node: {lease: 5s}\n")).find("node.lease"), std::string::npos);
+  EXPECT_NE(Faults(Minimal("node: {lease: 7s}\n")).find("node.lease"), std::string::npos);
 }
 
 TEST(SettingsReferenceTest, IsTheCommittedFile) {
