@@ -385,7 +385,8 @@ bool ScansBigTable(const std::string& plan) {
                                              "effects",    "e",        "o",       "steps", "s",
                                              "n",          "timeline", "findings"};
   if (!plan.starts_with("SCAN ")) return false;
-  for (const char* partial : {"tasks_queued", "tasks_leased", "deliveries_due", "effects_due"}) {
+  for (const char* partial : {"tasks_queued", "tasks_leased", "deliveries_due", "effects_due",
+                              "deliveries_parked", "effects_failed"}) {
     if (plan.find(std::string("INDEX ") + partial) != std::string::npos) return false;
   }
   return kBig.contains(plan.substr(5, plan.find(' ', 5) - 5));

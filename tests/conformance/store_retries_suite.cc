@@ -98,7 +98,7 @@ TEST_P(StoreSuite, DeadLettersAreListedNewestFirst) {
   for (const char* key : {"a", "b"}) {
     ASSERT_TRUE(*store_->AddDelivery({"forge", key, "issues", "{}"}));
   }
-  for (const Delivery& delivery : *store_->PendingDeliveries(10)) {
+  for (const Delivery& delivery : TakeInbox("one")) {
     IntakePlan plan;
     plan.delivery = delivery.id;
     plan.ignored = true;
@@ -110,7 +110,7 @@ TEST_P(StoreSuite, DeadLettersAreListedNewestFirst) {
   ASSERT_THAT(*parked, SizeIs(1));
   EXPECT_EQ(parked->front().key, "b");
   EXPECT_EQ(parked->front().outcome, "cannot be decided: no JSON");
-  EXPECT_THAT(*store_->PendingDeliveries(10), SizeIs(0));
+  EXPECT_THAT(TakeInbox("two"), SizeIs(0));
 
   const TaskId id = Create(1);
   Add({MakeEffect(EffectKind::kComment, "comment:1", id)});

@@ -145,7 +145,7 @@ TEST_F(IntakeRunnerTest, WhatCannotBeDecidedIsKeptAndMarkedNotTriedForEver) {
 TEST_F(IntakeRunnerTest, WhatTheStoreNeverTakesIsParkedInTheEnd) {
   class Refusing final : public StubStore {
    public:
-    Result<std::vector<Delivery>> PendingDeliveries(int) override {
+    Result<std::vector<Delivery>> TakeDeliveries(const TakeRequest&) override {
       if (parked) return std::vector<Delivery>{};
       Delivery delivery;
       delivery.id = {1};
@@ -156,7 +156,8 @@ TEST_F(IntakeRunnerTest, WhatTheStoreNeverTakesIsParkedInTheEnd) {
     Result<std::optional<Task>> FindTaskByIssue(const RepoRef&, std::int64_t) override {
       return std::optional<Task>();
     }
-    Result<void> DeferDelivery(DeliveryId, std::string_view, std::chrono::milliseconds) override {
+    Result<void> DeferDelivery(DeliveryId, std::string_view, std::chrono::milliseconds,
+                               Blame) override {
       ++deferred;
       return Ok();
     }

@@ -161,7 +161,7 @@ TEST(Messages, AFlakyGateIsShownWithWhatItSaidAtFirst) {
   report.verdicts[1] = JoinReruns(failed, report.verdicts[1]);
   ExpectGolden(messages::ReviewBody(report, {}), "review_flaky.md");
   EXPECT_EQ(messages::StatusDescription(report.verdicts[1]),
-            "passed when run again; at first: 2 of 14 tests failed");
+            "passed when run again; at first: 1 of 14 tests failed");
 }
 
 TEST(Messages, RedReport) {

@@ -179,7 +179,7 @@ drain_limit: 0s
   EXPECT_EQ(s->commit_email, "b@example.com");
   EXPECT_EQ(s->signing_key.file, dir_.path() / "key");
   EXPECT_EQ(s->signing_key.kind, SigningKey::Kind::kSsh);
-  EXPECT_EQ(s->signing_key.where, (dir_.path() / "swage.yml:36: publish.signing_key").string());
+  EXPECT_EQ(s->signing_key.where, (dir_.path() / "swage.yml:39: publish.signing_key").string());
   EXPECT_TRUE(s->keep_workspaces);
   EXPECT_EQ(s->drain_limit, milliseconds(0));
 }

@@ -469,10 +469,10 @@ ON CONFLICT (name) DO UPDATE SET
   heartbeat_at_us = excluded.heartbeat_at_us;
 
 -- name: ListNodes
-SELECT n.name, n.instance, n.host, n.roles, n.version, n.url, n.started_at_us, n.heartbeat_at_us,
+SELECT node.name, node.instance, node.host, node.roles, node.version, node.url, node.started_at_us, node.heartbeat_at_us,
        (SELECT count(*) FROM tasks t
-        WHERE t.lease_node <> '' AND t.lease_expires_at_us > $1 AND t.lease_node = n.name)
-FROM nodes n ORDER BY n.name LIMIT $2;
+        WHERE t.lease_node <> '' AND t.lease_expires_at_us > $1 AND t.lease_node = node.name)
+FROM nodes AS node ORDER BY node.name LIMIT $2;
 
 -- name: ForgetNode
 DELETE FROM nodes WHERE name = $1 AND instance = $2;
