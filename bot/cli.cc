@@ -4,6 +4,8 @@
 #include <ostream>
 
 #include "bot/config_check.h"
+#include "bot/operator/audit_commands.h"
+#include "bot/operator/task_commands.h"
 #include "config/base/text.h"
 #include "config/rules.h"
 #include "config/settings.h"
@@ -30,6 +32,8 @@ class Parser {
     app_.set_version_flag("--version", std::string("swage ") + SWAGE_VERSION);
     AddServe();
     AddConfig();
+    AddTasks();
+    AddAudit();
     AddDemo();
     version_ = app_.add_subcommand("version", "Print the version.");
   }
@@ -47,6 +51,13 @@ class Parser {
     if (*serve_) return actions_.serve(serve_options_);
     if (*demo_) return RunDemo(err);
     if (*check_) return CheckConfig(check_file_, actions_.look_at_store, out, err);
+    if (*tasks_) return ListTasksCommand(tasks_options_, actions_.store, out, err);
+    if (*parked_) return ListParkedCommand(tasks_options_, actions_.store, out, err);
+    if (*show_) return ShowTaskCommand(task_options_, actions_.store, out, err);
+    if (*retry_) return RetryTaskCommand(task_options_, actions_.store, out, err);
+    if (*stop_) return StopTaskCommand(task_options_, actions_.store, out, err);
+    if (*verify_) return VerifyAudit(verify_options_, actions_.store, out, err);
+    if (*export_) return ExportAudit(export_options_, actions_.store, out, err);
     if (*reference_) out << SettingsReference();
     if (*version_) out << "swage " << SWAGE_VERSION << "\n";
     return kExitOk;
@@ -86,6 +97,73 @@ class Parser {
         "mistakes.");
     reference_ =
         config->add_subcommand("reference", "Print the manual of all settings (Markdown).");
+  }
+
+  static void AddConfigFile(CLI::App* command, std::filesystem::path& file) {
+    command->add_option("-c,--config", file, "The server's settings file")
+        ->required()
+        ->envname("SWAGE_CONFIG");
+  }
+
+  void AddTasks() {
+    tasks_ = app_.add_subcommand("tasks", "List tasks, newest first.");
+    AddConfigFile(tasks_, tasks_options_.config);
+    tasks_->add_option("--state", tasks_options_.state, "Only those in this state");
+    tasks_->add_option("--repo", tasks_options_.repo, "Only those of this repository (acme/lib)");
+    tasks_->add_option("--limit", tasks_options_.limit, "At most so many")
+        ->check(CLI::Range(1, 100'000))
+        ->capture_default_str();
+    tasks_->add_flag("--json", tasks_options_.json, "One JSON object a line");
+    parked_ = app_.add_subcommand(
+        "parked", "List what was given up: deliveries, and writes that a forge refused.");
+    AddConfigFile(parked_, tasks_options_.config);
+    parked_->add_option("--limit", tasks_options_.limit, "At most so many of each")
+        ->check(CLI::Range(1, 100'000))
+        ->capture_default_str();
+    parked_->add_flag("--json", tasks_options_.json, "One JSON object a line");
+    show_ = AddTaskCommand("show", "Tell all about one task: steps, logs, history.");
+    show_->add_flag("--json", task_options_.json, "One JSON object");
+    retry_ = AddTaskCommand("retry", "Queue a failed, cancelled or waiting task again.");
+    stop_ = AddTaskCommand("stop", "Cancel a task.");
+    for (CLI::App* command : {retry_, stop_}) {
+      command->footer(
+          "Beside a running server this works with PostgreSQL only; the embedded database has one "
+          "process. There, comment on the issue instead. " +
+          std::string(kFooter));
+    }
+  }
+
+  CLI::App* AddTaskCommand(const std::string& name, const std::string& about) {
+    CLI::App* command = app_.add_subcommand(name, about);
+    AddConfigFile(command, task_options_.config);
+    command
+        ->add_option("TASK", task_options_.task,
+                     "Its number, its key (hub/acme/lib#12) or its issue's URL")
+        ->required();
+    return command;
+  }
+
+  void AddAudit() {
+    CLI::App* audit = app_.add_subcommand("audit", "Check or read the log of all that was done.");
+    audit->require_subcommand(1);
+    verify_ =
+        audit->add_subcommand("verify", "Check that no record was changed, removed or added.");
+    AddConfigFile(verify_, verify_options_.config);
+    verify_->add_option("--head", verify_options_.head,
+                        "SEQ:HASH of an earlier check or of the server's log");
+    verify_->add_flag("--json", verify_options_.json, "One JSON object");
+    verify_->footer(
+        "Works beside a running server. Exit codes: 0 the log is whole; 1 it is broken, and where; "
+        "2 it could not be read.");
+    export_ = audit->add_subcommand("export", "Write the records out, oldest first.");
+    AddConfigFile(export_, export_options_.config);
+    export_->add_option("--since", export_options_.since,
+                        "From then on: 2026-03-01, 2026-03-01T12:00:00Z, or 2h (ago)");
+    export_->add_option("--until", export_options_.until, "Up to then");
+    export_->add_option("--task", export_options_.task,
+                        "Only those of this task (hub/acme/lib#12)");
+    export_->add_flag("--json", export_options_.json,
+                      "JSON Lines, with all that is needed to check the hashes");
   }
 
   void AddDemo() {
@@ -145,8 +223,19 @@ class Parser {
   CLI::App* check_ = nullptr;
   CLI::App* reference_ = nullptr;
   CLI::App* version_ = nullptr;
+  CLI::App* tasks_ = nullptr;
+  CLI::App* parked_ = nullptr;
+  CLI::App* show_ = nullptr;
+  CLI::App* retry_ = nullptr;
+  CLI::App* stop_ = nullptr;
+  CLI::App* verify_ = nullptr;
+  CLI::App* export_ = nullptr;
   ServeOptions serve_options_;
   DemoOptions demo_options_;
+  TasksOptions tasks_options_;
+  TaskOptions task_options_;
+  AuditVerifyOptions verify_options_;
+  AuditExportOptions export_options_;
   std::vector<std::string> gates_;
   std::filesystem::path check_file_ = "swage.yml";
 };

@@ -1,8 +1,9 @@
 // The command line: what a person can ask of the program, and what it answers before any work
 // begins.
 //
-// RunCli parses, prints help and mistakes, and answers `config` and `version` itself; `serve` and
-// `demo` are handed to the actions that main.cc wires. Exit codes: kExitOk, kExitFailed,
+// RunCli parses, prints help and mistakes, and answers `config` and `version` itself, and with
+// `store` all that only looks into the database or changes a row; `serve` and `demo` are handed to
+// the actions that main.cc wires. Exit codes: kExitOk, kExitFailed,
 // kExitUsage.
 #pragma once
 
@@ -12,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "bot/operator/store_access.h"
 #include "config/settings.h"
 
 namespace swage {
@@ -47,6 +49,7 @@ struct CliActions {
   std::function<int(const DemoOptions&)> demo;
   /// For `config check`: what the database is, or why it cannot be used. Changes nothing there.
   std::function<Result<std::string>(const Settings&)> look_at_store;
+  StoreAccess store;
   std::vector<std::string>
       demo_forges;  ///< dialects of the sandbox forge; the first is the default
 };

@@ -8,10 +8,13 @@
 #include "bot/cli.h"
 #include "bot/find_program.h"
 #include "config/base/clock.h"
+#include "config/base/files.h"
+#include "config/base/process.h"
 #include "config/base/text.h"
 #include "config/faults.h"
 #include "config/gate_spec.h"
 #include "pipeline/agent_presets.h"
+#include "pipeline/workspace/commit_signer.h"
 
 namespace swage {
 namespace {
@@ -45,6 +48,15 @@ AgentState LookAtAgent(const AgentSettings& agent) {
     text += fmt::format("; to install it: {}", preset->install);
   }
   return {std::move(text)};
+}
+
+// Signs something, as every commit will be.
+Result<std::string> LookAtSigningKey(const SigningKey& key) {
+  SWAGE_ASSIGN_OR_RETURN(const std::string supervisor, FindSupervisor());
+  const auto processes = MakePosixProcessRunner(supervisor);
+  const TempDir home("swage-check-");
+  SWAGE_ASSIGN_OR_RETURN(const auto signer, MakeCommitSigner(key, home.path() / "gpg", *processes));
+  return signer->KeyName();
 }
 
 std::string Row(std::string_view name, std::string_view text) {
@@ -102,7 +114,14 @@ int CheckConfig(const std::filesystem::path& file, const StoreLook& look_at_stor
     err << settings.error().message << "\n";
     return kExitUsage;
   }
+  std::optional<Result<std::string>> key;
+  if (settings->signing_key.Given()) key = LookAtSigningKey(settings->signing_key);
+  if (key && !key->ok()) {
+    err << key->error().message << "\n";
+    return kExitUsage;
+  }
   out << file.string() << " can be used:\n\n" << DescribeSettings(*settings);
+  out << Row("signature", key ? **key : "none; publish.signing_key names a key");
   for (const std::string& warning : settings->warnings) out << "\nwarning: " << warning;
   if (!settings->warnings.empty()) out << "\n";
   int code = kExitOk;

@@ -10,23 +10,24 @@
 #include "forge/github/webhook.h"
 #include "forge/gitlab/gitlab_forge.h"
 #include "forge/gitlab/webhook.h"
+#include "forge/traffic_gate.h"
 
 namespace swage {
 namespace {
 
-Result<ForgeParts> MakeForge(const ForgeSettings& settings, const Clock& clock) {
+Result<ForgeParts> MakeForge(const ForgeSettings& settings, const Clock& clock, TrafficGate& gate) {
   ForgeParts parts;
   if (settings.kind == "github") {
     SWAGE_ASSIGN_OR_RETURN(auto transport,
                            MakeHttpTransport(GitHubTransportOptions(settings), clock));
-    parts.forge = MakeGitHubForge(settings, std::move(transport));
+    parts.forge = MakeGitHubForge(settings, MakeGatedTransport(std::move(transport), gate));
     parts.dialect = MakeGitHubDialect();
     return parts;
   }
   if (settings.kind == "gitlab") {
     SWAGE_ASSIGN_OR_RETURN(auto transport,
                            MakeHttpTransport(GitLabTransportOptions(settings), clock));
-    parts.forge = MakeGitLabForge(settings, std::move(transport));
+    parts.forge = MakeGitLabForge(settings, MakeGatedTransport(std::move(transport), gate));
     parts.dialect = MakeGitLabDialect();
     return parts;
   }
@@ -51,6 +52,26 @@ Result<std::string> LookAtStore(const Settings& settings) {
   return fmt::format("sqlite, {}", (settings.data_dir / "swage.db").string());
 }
 
+// Beside servers that may be of another version: the schema is theirs.
+Result<std::unique_ptr<Store>> VisitPostgres(const Settings& settings, const Clock& clock) {
+  PostgresOptions options = DatabaseOf(settings);
+  options.migrate = false;
+  return OpenPostgresStore(options, clock);
+}
+
+Result<std::unique_ptr<Store>> ObserveStore(const Settings& settings, const Clock& clock) {
+  if (settings.store.value != "sqlite") return VisitPostgres(settings, clock);
+  return ObserveSqliteStore(settings.data_dir / "swage.db", clock);
+}
+
+Result<std::unique_ptr<Store>> EditStore(const Settings& settings, const Clock& clock) {
+  if (settings.store.value != "sqlite") return VisitPostgres(settings, clock);
+  auto store = OpenStore(settings, clock);
+  if (store.ok() || store.error().code != ErrorCode::kConflict) return store;
+  return MakeError(ErrorCode::kConflict,
+                   store.error().message + ", or comment /swage stop or retry on the issue");
+}
+
 }  // namespace
 }  // namespace swage
 
@@ -60,6 +81,7 @@ int main(int argc, char** argv) {
     return swage::RunServe(options, {swage::MakeForge, swage::OpenStore});
   };
   actions.look_at_store = swage::LookAtStore;
+  actions.store = {swage::ObserveStore, swage::EditStore};
   actions.demo = swage::RunDemo;
   actions.demo_forges = {"github", "gitlab"};
   return swage::RunCli(argc, argv, actions, std::cout, std::cerr);

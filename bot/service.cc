@@ -1,30 +1,44 @@
 #include "bot/service.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
+
+#include <utility>
 
 #include "bot/roles/housekeeping_role.h"
 #include "bot/roles/publisher_role.h"
 #include "bot/roles/web_role.h"
 #include "bot/roles/worker_role.h"
+#include "config/base/crypto.h"
 #include "config/base/files.h"
+#include "config/base/text.h"
+#include "pipeline/lease_keeper.h"
+#include "pipeline/maintenance/seal_audit.h"
+#include "pipeline/workspace/commit_signer.h"
 
 namespace swage {
 namespace {
 
 constexpr std::size_t kMaxHostName = 256;
+constexpr std::size_t kMaxSettingsBytes = 4 << 20;
 
-std::string NodeName(const NodeSettings& node) {
-  if (!node.name.empty()) return node.name;
+std::string HostName() {
   char host[kMaxHostName] = "node";
   gethostname(host, sizeof host - 1);
   return host;
+}
+
+// Secrets are in it as references only.
+std::string SettingsDigest(const Settings& settings) {
+  const auto text = ReadFile(settings.source, kMaxSettingsBytes);
+  return text.ok() ? Sha256Hex(*text) : "unknown";
 }
 
 }  // namespace
 
 Service::Service(Settings settings, Redactor& redactor, Log& log)
     : settings_(std::move(settings)),
-      node_(NodeName(settings_.node)),
+      node_(settings_.node.name.empty() ? HostName() : settings_.node.name),
       redactor_(redactor),
       log_(log) {}
 
@@ -46,30 +60,47 @@ Forge* Service::FindForge(std::string_view name) {
 
 Result<void> Service::Build(const Concretes& concretes) {
   SWAGE_RETURN_IF_ERROR(MakeDirs(settings_.data_dir));
+  SWAGE_ASSIGN_OR_RETURN(store_, concretes.open_store(settings_, clock_));
   std::map<std::string, const WebhookDialect*> dialects;
   for (const ForgeSettings& forge : settings_.forges) {
-    SWAGE_ASSIGN_OR_RETURN(ForgeParts parts, concretes.make_forge(forge, clock_));
+    paces_.push_back(std::make_unique<PaceKeeper>(*store_, log_, forge.name, PaceRules{forge.pause},
+                                                  forge.write_interval));
+    SWAGE_ASSIGN_OR_RETURN(ForgeParts parts, concretes.make_forge(forge, clock_, *paces_.back()));
     dialects[forge.name] = parts.dialect.get();
     forges_[forge.name] = std::move(parts);
   }
   SWAGE_ASSIGN_OR_RETURN(const std::string supervisor, FindSupervisor());
   processes_ = MakePosixProcessRunner(supervisor);
-  workspaces_ = MakeWorktreeWorkspaces(settings_.data_dir, *processes_);
-  SWAGE_ASSIGN_OR_RETURN(store_, concretes.open_store(settings_, clock_));
-  SWAGE_RETURN_IF_ERROR(
-      BuildRoles({settings_, node_, redactor_, log_, clock_, *store_, *processes_, *workspaces_,
-                  [this](std::string_view name) { return FindForge(name); }, dialects, hints_,
-                  [this](std::string_view duty) -> Result<std::unique_ptr<Hold>> {
-                    return holds_.TryHold(duty);
-                  }}));
+  SWAGE_RETURN_IF_ERROR(BuildWorkspaces());
+  const HoldSource holds = [this](std::string_view duty) {
+    return store_->TryHold("duty:" + std::string(duty));
+  };
+  SWAGE_RETURN_IF_ERROR(BuildRoles(
+      {settings_, node_, redactor_, log_, clock_, *store_, *processes_, *workspaces_,
+       [this](std::string_view name) { return FindForge(name); }, dialects, hints_, holds}));
 
+  own_duties_ = std::make_unique<Housekeeper>(holds, log_);
   health_ = std::make_unique<Health>(*store_, clock_);
   for (const auto& role : roles_) {
     health_->AddRole(role->Name(), [&role = *role] { return role.Health(); });
   }
+  health_->AddRole("node", [this] { return own_duties_->Health(); });
   if (web_ == nullptr) dialects.clear();  // health alone
   webhooks_ = std::make_unique<WebhookServer>(settings_, dialects, *store_, *health_, clock_, log_,
                                               [this] { hints_.Give(HintTopic::kDeliveries); });
+  return Ok();
+}
+
+// After the store, which tells whether another process uses the folder that the key is loaded into.
+Result<void> Service::BuildWorkspaces() {
+  WorkspaceOptions options;
+  if (settings_.signing_key.Given() && settings_.node.Has(kRoleWorker)) {
+    SWAGE_ASSIGN_OR_RETURN(
+        options.signer,
+        MakeCommitSigner(settings_.signing_key, settings_.data_dir / "signing", *processes_));
+    log_.Info("commits are signed", {{"key", options.signer->KeyName()}});
+  }
+  workspaces_ = MakeWorktreeWorkspaces(settings_.data_dir, *processes_, options);
   return Ok();
 }
 
@@ -92,15 +123,60 @@ Result<void> Service::BuildRoles(const NodeParts& parts) {
   return Ok();
 }
 
+// Takes the node's name, before anything is done in it.
+Result<void> Service::Enter() {
+  NodeInfo self;
+  self.name = node_;
+  self.instance = RandomHex(8);
+  self.host = HostName();
+  self.roles = Join(settings_.node.roles, ", ");
+  self.version = SWAGE_VERSION;
+  if (web_ != nullptr) self.url = settings_.public_url;
+  self.started = clock_.Now();
+  SWAGE_ASSIGN_OR_RETURN(auto presence, Presence::Enter(*store_, clock_, std::move(self)));
+  presence_ = presence.get();
+  DutyPlan plan;
+  plan.duty = std::move(presence);
+  plan.every = LeaseTimes(settings_.node.lease).heartbeat;
+  plan.single = false;
+  own_duties_->Add(std::move(plan));
+  own_duties_->Start();
+  return Ok();
+}
+
 Result<void> Service::TakeUp() {
-  // This process alone holds the embedded store, so whoever held these leases is dead.
-  SWAGE_ASSIGN_OR_RETURN(const int orphans, store_->ExpireAllLeases());
+  // Whoever held these leases is dead: nobody else has this node's name, and an embedded store is
+  // this process's alone.
+  SWAGE_ASSIGN_OR_RETURN(const int orphans, store_->SharedByNodes() ? store_->ExpireLeases(node_)
+                                                                    : store_->ExpireAllLeases());
   if (orphans > 0) log_.Info("taking up tasks of an earlier process", {{"tasks", orphans}});
   return Ok();
 }
 
+Result<void> Service::Audit(std::string_view action, std::string detail) {
+  return store_->AppendAudit({audit::Node(node_), std::string(action), "", "", std::move(detail)});
+}
+
+// Whatever the roles of this process: what it did is numbered when it is gone.
+void Service::SealLast() {
+  Result<void> done = Audit(audit::kNodeStopped);
+  if (done.ok()) done = SealAll(*store_, {});
+  if (!done.ok()) {
+    log_.Warn("the audit log's last entries have no number yet; the next start gives it to them",
+              {{"error", done.error().message}});
+  }
+  NoteAuditHead(*store_, log_);
+}
+
 Result<void> Service::Start() {
+  SWAGE_RETURN_IF_ERROR(Enter());
   SWAGE_RETURN_IF_ERROR(TakeUp());
+  SWAGE_RETURN_IF_ERROR(
+      Audit(audit::kNodeStarted,
+            fmt::format("swage {}, roles {}, settings sha256 {}", SWAGE_VERSION,
+                        Join(settings_.node.roles, ","), SettingsDigest(settings_))));
+  NoteAuditHead(*store_, log_);
+  started_ = true;
   // The ports first: a server that cannot have them must not begin any work.
   if (web_ != nullptr) SWAGE_RETURN_IF_ERROR(web_->Start());
   SWAGE_RETURN_IF_ERROR(webhooks_->Start());
@@ -116,6 +192,9 @@ Result<void> Service::Start() {
 
 void Service::Drain() {
   health_->SetStopping();
+  if (auto noted = Audit(audit::kNodeDrains); !noted.ok()) {
+    log_.Warn("cannot write to the audit log", {{"error", noted.error().message}});
+  }
   for (const auto& role : roles_) role->Drain(settings_.drain_limit);
 }
 
@@ -124,6 +203,9 @@ void Service::Stop() {
   if (webhooks_) webhooks_->Stop();
   for (const auto& role : roles_) role->BeginStop();
   for (const auto& role : roles_) role->Stop();
+  if (own_duties_) own_duties_->Stop();
+  if (presence_ != nullptr) presence_->Leave();
+  if (std::exchange(started_, false)) SealLast();
 }
 
 int Service::DashboardPort() const {

@@ -21,6 +21,9 @@
 #include "config/base/redact.h"
 #include "config/settings.h"
 #include "forge/forge.h"
+#include "pipeline/maintenance/housekeeper.h"
+#include "pipeline/maintenance/presence.h"
+#include "pipeline/pace_keeper.h"
 #include "pipeline/store/store.h"
 #include "pipeline/workspace/workspace.h"
 
@@ -34,7 +37,8 @@ struct ForgeParts {
 
 /// The concrete parts, chosen in main.cc.
 struct Concretes {
-  std::function<Result<ForgeParts>(const ForgeSettings&, const Clock&)> make_forge;
+  /// Every request of the forge goes through the gate.
+  std::function<Result<ForgeParts>(const ForgeSettings&, const Clock&, TrafficGate&)> make_forge;
   std::function<Result<std::unique_ptr<Store>>(const Settings&, const Clock&)> open_store;
 };
 
@@ -64,8 +68,13 @@ class Service {
  private:
   Service(Settings settings, Redactor& redactor, Log& log);
   Result<void> Build(const Concretes& concretes);
+  Result<void> BuildWorkspaces();
   Result<void> BuildRoles(const NodeParts& parts);
+  Result<void> Enter();
   Result<void> TakeUp();
+  /// What this process does, into the audit log.
+  Result<void> Audit(std::string_view action, std::string detail = "");
+  void SealLast();
   Forge* FindForge(std::string_view name);
 
   const Settings settings_;
@@ -74,14 +83,17 @@ class Service {
   Log& log_;
   SystemClock clock_;
   Hints hints_;
-  LocalHolds holds_;
-  std::map<std::string, ForgeParts, std::less<>> forges_;
   std::unique_ptr<Store> store_;
+  std::vector<std::unique_ptr<PaceKeeper>> paces_;
+  std::map<std::string, ForgeParts, std::less<>> forges_;
   std::unique_ptr<ProcessRunner> processes_;
   std::unique_ptr<Workspaces> workspaces_;
+  Presence* presence_ = nullptr;  ///< one of own_duties_
+  std::unique_ptr<Housekeeper> own_duties_;
   std::unique_ptr<Health> health_;
   std::vector<std::unique_ptr<NodeRole>> roles_;  ///< in the order in which they stop
   WebRole* web_ = nullptr;                        ///< one of roles_, if it is there
+  bool started_ = false;
   std::unique_ptr<WebhookServer> webhooks_;
 };
 

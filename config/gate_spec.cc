@@ -190,6 +190,14 @@ const std::vector<Setting<GateDraft>>& GateTable() {
            .example = "true"},
           BoolRule{}, [](auto& g) -> auto& { return g.spec.required; }),
       Declare<GateDraft>(
+          {.path = "rerun",
+           .manual =
+               "A gate that fails is run once more on the same commit. When it passes then, it "
+               "counts as passed and is marked as flaky wherever it is shown. `false` spares "
+               "the second run.",
+           .example = "false"},
+          BoolRule{}, [](auto& g) -> auto& { return g.spec.rerun; }),
+      Declare<GateDraft>(
           {.path = "report.format",
            .manual = "How to find the single complaints in what the gate says; they become "
                      "line comments. Without it the gate speaks as a whole.",

@@ -23,6 +23,7 @@ struct GateSpec {
   std::vector<std::string> run;  ///< argv; with `shell: true` it is {"/bin/sh", "-c", text}
   std::chrono::milliseconds timeout{std::chrono::minutes(10)};
   bool required = true;  ///< false = advisory: reported, never blocks
+  bool rerun = true;     ///< a failure is run once more on the same files, to tell a flaky gate
   ReportFormat format = ReportFormat::kNone;
   std::string report;              ///< file below the workspace; empty = the command's output
   std::string matcher;             ///< RE2 with named groups file, line, message, rule, severity

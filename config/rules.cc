@@ -14,6 +14,11 @@ namespace swage {
 namespace {
 
 constexpr std::size_t kMaxSecretBytes = 16 << 10;
+constexpr std::size_t kMaxKeyBytes = 64 << 10;
+constexpr std::size_t kKeyLineBytes = 32;  // a shorter line of a key is its last or a checksum
+constexpr std::size_t kKeyLinesKnown = 8;  // each is looked for in all that leaves
+constexpr std::filesystem::perms kOthers =
+    std::filesystem::perms::group_all | std::filesystem::perms::others_all;
 constexpr std::size_t kMaxCertificateBytes = 1 << 20;
 
 struct Unit {
@@ -127,6 +132,18 @@ std::optional<DatabaseUrl> ReadDatabaseUrl(std::string_view url) {
   read.shown = fmt::format("{}://{}{}{}", scheme, user, user.empty() ? "" : "@",
                            at == place.npos ? place : place.substr(at + 1));
   return read;
+}
+
+// A key leaks in lines. The first one is the same in every OpenSSH key; of the others some are
+// enough, spread over the whole.
+void LearnKey(std::string_view key, Redactor& redactor) {
+  std::vector<std::string_view> lines;
+  for (const std::string_view line : SplitLines(key)) {
+    const bool marks = line.size() >= kKeyLineBytes && line.find_first_of("-: ") == line.npos;
+    if (marks) lines.push_back(Trim(line));
+  }
+  const std::size_t step = 1 + lines.size() / kKeyLinesKnown;
+  for (std::size_t i = 1; i < lines.size(); i += step) redactor.Add(lines[i]);
 }
 
 }  // namespace
@@ -393,6 +410,36 @@ std::optional<SecretValue> StoreRule::Read(const YamlNode& node, const Spot& spo
     if (spot.reading.redactor != nullptr) (void)spot.reading.redactor->Add(secret);
   }
   return SecretValue{named ? *text : url->shown, *value};
+}
+
+std::optional<SigningKey> SigningKeyRule::Read(const YamlNode& node, const Spot& spot) const {
+  constexpr std::string_view kFile = "file:";
+  const std::string* text = ScalarText(node, "the file of a private key", spot);
+  if (text == nullptr) return std::nullopt;
+  if (!text->starts_with(kFile)) {
+    spot.Fault("the programs that sign read the key from a file");
+    return std::nullopt;
+  }
+  SigningKey key;
+  key.file = spot.reading.folder / text->substr(kFile.size());
+  const Result<std::string> bytes = ReadFile(key.file, kMaxKeyBytes);
+  std::error_code error;
+  const auto mode = std::filesystem::status(key.file, error).permissions();
+  if (!bytes.ok()) {
+    spot.Say(bytes.error().With("cannot read the key").message);
+  } else if (bytes->find("PRIVATE KEY") == bytes->npos) {
+    spot.Say(
+        fmt::format("{} holds no private key; name the file that `ssh-keygen` or `gpg --armor "
+                    "--export-secret-keys` wrote",
+                    key.file.string()));
+  } else if ((mode & kOthers) != std::filesystem::perms::none) {
+    spot.Say(fmt::format("others can read the key; run chmod 600 {}", key.file.string()));
+  } else {
+    if (bytes->find("BEGIN PGP") != bytes->npos) key.kind = SigningKey::Kind::kOpenPgp;
+    if (spot.reading.redactor != nullptr) LearnKey(*bytes, *spot.reading.redactor);
+    return key;
+  }
+  return std::nullopt;
 }
 
 std::string ListRule::Describe() const {

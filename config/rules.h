@@ -151,6 +151,14 @@ struct StoreRule {
   std::optional<SecretValue> Read(const YamlNode& node, const Spot& spot) const;
 };
 
+/// "file:PATH" of a private key that nobody else can read. The redactor learns its lines.
+struct SigningKeyRule {
+  using Value = SigningKey;
+  std::string Describe() const { return "file of a private key"; }
+  std::string Show(const SigningKey&) const { return ""; }
+  std::optional<SigningKey> Read(const YamlNode& node, const Spot& spot) const;
+};
+
 struct ListRule {
   using Value = std::vector<std::string>;
   TextRule item;

@@ -46,6 +46,11 @@ class Checker {
     CheckSecrets();
     CheckForges();
     CheckStore();
+    if (settings_.signing_key.Given()) {
+      settings_.signing_key.where =
+          fmt::format("{}:{}: publish.signing_key", settings_.source.string(),
+                      reading_.LineOf("publish.signing_key", 1));
+    }
     if (settings_.concurrent_tasks_per_repo > settings_.concurrent_tasks &&
         reading_.lines.contains("limits.tasks_per_repo")) {
       Warn("limits.tasks_per_repo", "is more than limits.tasks, which decides");

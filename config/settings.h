@@ -25,6 +25,17 @@ struct SecretValue {
   std::string value;
 };
 
+/// A private key that signs the bot's commits (F11). It stays in its file: the programs that sign
+/// read it there, the bot only learns how to recognise it.
+struct SigningKey {
+  enum class Kind { kSsh, kOpenPgp };
+  Kind kind = Kind::kSsh;
+  std::filesystem::path file;  ///< empty = commits are not signed
+  std::string where;           ///< "FILE:LINE: publish.signing_key", for messages
+
+  bool Given() const { return !file.empty(); }
+};
+
 struct ForgeSettings {
   std::string name;     ///< [a-z0-9-]; part of task keys and of the webhook URL /hooks/NAME
   std::string kind;     ///< "github" or "gitlab"
@@ -36,8 +47,15 @@ struct ForgeSettings {
   std::map<std::string, SecretValue> repo_webhook_secrets;  ///< "owner/name" -> secret, wins (T6)
   std::vector<std::string>
       repos;  ///< globs, "!" excludes, the last match decides; empty = none (A10)
-  std::vector<std::string> allowed_bots;  ///< account ids of bots that may trigger (T16)
+  std::vector<std::string> allowed_bots;            ///< account ids of bots that may trigger (T16)
+  std::chrono::milliseconds timeout{30'000};        ///< of one request
+  std::chrono::milliseconds write_interval{1'000};  ///< between two writes, of all nodes together
+  std::chrono::milliseconds pause{60'000};  ///< the first one when the forge does not say how long
 };
+
+/// The commands that comments can hold, as pipeline/command.h explains them.
+inline constexpr std::string_view kCommandNames[] = {
+    "help", "run", "fix", "gates", "retry", "stop", "status", "delegate", "undelegate"};
 
 /// Where agents and gates find their commands, after AgentSettings::extra_path. The bot's own PATH
 /// is not theirs: a service and a shell must find the same commands.
@@ -96,18 +114,22 @@ struct Settings {
   std::string trigger_label = "swage";
   std::string command_prefix = "/swage";
   std::string min_role = "write";
+  std::map<std::string, std::string> command_roles;  ///< command -> role, in place of min_role
 
   AgentSettings agent;
   std::vector<GateSpec> gates;  ///< for repositories whose policy names none
   bool policy_gates = true;     ///< false: gates of a repository's policy are not read
   int max_cycles = 3;
   int max_attempts = 3;  ///< claims of one run before it is parked (B9)
+  std::chrono::milliseconds attempt_delay{std::chrono::minutes(1)};  ///< grows with the attempts
   int concurrent_tasks = 4;
   int concurrent_tasks_per_repo = 4;
+  int publishers = 4;  ///< threads that write to forges
   std::string branch_prefix = "swage/";
   std::string when_red = "draft";  ///< "draft" or "comment" (F9)
   std::string commit_name = "Swage";
   std::string commit_email = "swage@localhost";
+  SigningKey signing_key;
   bool keep_workspaces = false;  ///< leave a finished task's files on disk
 
   std::vector<std::string> warnings;  ///< what works but is hardly meant; one "FILE:LINE: ..." each

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
+#include "config/base/text.h"
 #include "config/gate_spec.h"
 
 namespace swage {
@@ -11,6 +13,7 @@ namespace {
 
 using std::chrono::hours;
 using std::chrono::milliseconds;
+using std::chrono::minutes;
 
 bool IsLabel(std::string_view s) {
   return s.find(',') == std::string_view::npos && s.front() != ' ';
@@ -18,6 +21,16 @@ bool IsLabel(std::string_view s) {
 
 bool IsCommandPrefix(std::string_view s) {
   return s.size() > 1 && s.front() == '/' && IsGateName(s.substr(1));
+}
+
+bool IsCommandName(std::string_view s) {
+  return std::ranges::find(kCommandNames, s) != std::ranges::end(kCommandNames);
+}
+
+std::string_view CommandNames() {
+  static const std::string kNames =
+      "one of " + Join({std::begin(kCommandNames), std::end(kCommandNames)}, ", ");
+  return kNames;
 }
 
 bool IsDigits(std::string_view s) {
@@ -171,6 +184,25 @@ const std::vector<Setting<ForgeSettings>>& ForgeTable() {
                "An authority to trust beside the system's, for a forge with a private certificate.",
            .example = "/etc/swage/ca.pem"},
           CertificateRule{}, [](auto& f) -> auto& { return f.ca_file; }),
+      Declare<ForgeSettings>(
+          {.path = "timeout",
+           .manual = "How long one request may take before it counts as failed.",
+           .example = "30s"},
+          DurationRule{milliseconds(100), minutes(5)}, [](auto& f) -> auto& { return f.timeout; }),
+      Declare<ForgeSettings>(
+          {.path = "write_interval",
+           .manual = "The least time between two writes, all nodes together. GitHub asks for a "
+                     "second; `0s` is for a forge of your own.",
+           .example = "1s"},
+          DurationRule{milliseconds(0), minutes(1)},
+          [](auto& f) -> auto& { return f.write_interval; }),
+      Declare<ForgeSettings>(
+          {.path = "pause",
+           .manual = "How long the forge is left alone when it refuses for its limits, or refuses "
+                     "the token, and does not say for how long; then twice as long, up to an hour. "
+                     "A host that fails five times in a row is tried again after a twelfth of it.",
+           .example = "1m"},
+          DurationRule{milliseconds(100), hours(1)}, [](auto& f) -> auto& { return f.pause; }),
   };
   return kTable;
 }
@@ -258,7 +290,7 @@ const std::vector<Setting<Settings>>& ServerTable() {
            .manual = "Others take over this node's tasks when it was not heard of for so long; it "
                      "stops its own agents before. Shorter ones are for tests.",
            .example = "60s"},
-          DurationRule{milliseconds(1'000), std::chrono::minutes(10)},
+          DurationRule{std::chrono::seconds(8), std::chrono::minutes(10)},
           [](auto& s) -> auto& { return s.node.lease; }),
       Declare<Settings>(
           {.path = "listen",
@@ -343,6 +375,15 @@ const std::vector<Setting<Settings>>& ServerTable() {
                    .max_bytes = 30,
                    .valid = IsCommandPrefix},
           [](auto& s) -> auto& { return s.command_prefix; }),
+      Declare<Settings>(
+          {.path = "commands.roles",
+           .manual = "What somebody must be for single commands, in place of `trigger.min_role`.",
+           .example = "{status: read, stop: triage, delegate: maintain}"},
+          MapRule<ChoiceRule>{
+              .key = {.kind = CommandNames(), .max_bytes = 30, .valid = IsCommandName},
+              .inner = {{"read", "triage", "write", "maintain", "admin"}},
+              .value_example = "triage"},
+          [](auto& s) -> auto& { return s.command_roles; }),
       Declare<Settings>(
           {.path = "agent.preset",
            .manual = "The coding agent: a built-in preset, or `command` for your own. `swage "
@@ -437,13 +478,27 @@ const std::vector<Setting<Settings>>& ServerTable() {
            .example = "3"},
           IntRule{1, 20}, [](auto& s) -> auto& { return s.max_attempts; }),
       Declare<Settings>(
-          {.path = "limits.tasks", .manual = "Tasks that run at once.", .example = "4"},
+          {.path = "limits.attempt_delay",
+           .manual =
+               "The pause before work is taken up again; twice as long after the second time, "
+               "and so on. After a first crash there is none.",
+           .example = "1m"},
+          DurationRule{milliseconds(0), hours(6)},
+          [](auto& s) -> auto& { return s.attempt_delay; }),
+      Declare<Settings>(
+          {.path = "limits.tasks", .manual = "Tasks that run at once on one node.", .example = "4"},
           IntRule{1, 64}, [](auto& s) -> auto& { return s.concurrent_tasks; }),
       Declare<Settings>(
           {.path = "limits.tasks_per_repo",
-           .manual = "Tasks of one repository that run at once.",
+           .manual = "Tasks of one repository that run at once, on all nodes.",
            .example = "4"},
           IntRule{1, 64}, [](auto& s) -> auto& { return s.concurrent_tasks_per_repo; }),
+      Declare<Settings>(
+          {.path = "limits.publishers",
+           .manual = "Writes to forges that are under way at once. All but one may be pushes, so "
+                     "that a slow push never holds up everything else.",
+           .example = "4"},
+          IntRule{1, 64}, [](auto& s) -> auto& { return s.publishers; }),
       Declare<Settings>(
           {.path = "publish.branch_prefix",
            .manual = "Task branches begin with it; nothing else is ever pushed to.",
@@ -472,6 +527,16 @@ const std::vector<Setting<Settings>>& ServerTable() {
            .example = "swage@example.com"},
           TextRule{.kind = "an e-mail address", .max_bytes = 200, .valid = IsEmail},
           [](auto& s) -> auto& { return s.commit_email; }),
+      Declare<Settings>(
+          {.path = "publish.signing_key",
+           .manual =
+               "Signs every commit: the file of a private key without a passphrase, for the bot's "
+               "user alone, as `ssh-keygen` or `gpg --armor --export-secret-keys` writes it. Its "
+               "public half belongs into the bot's account at the forge, with `commit_email` among "
+               "that account's addresses.",
+           .example = "file:/etc/swage/signing-key",
+           .fallback = "commits are not signed"},
+          SigningKeyRule{}, [](auto& s) -> auto& { return s.signing_key; }),
       Declare<Settings>(
           {.path = "workspaces.keep",
            .manual = "Leave the files of a finished task on disk, to look into.",

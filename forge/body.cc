@@ -10,6 +10,9 @@ namespace {
 
 constexpr std::string_view kCutMark = "… (cut: longer than the forge takes)";
 constexpr std::size_t kMaxLostLine = 1'000;
+constexpr std::string_view kOwnStart = "<!-- swage:pr ";
+constexpr std::string_view kOwnHint =
+    "<!-- Everything up to the end mark is rewritten by the bot; write above or below it. -->";
 
 // The fence that a line at the left margin opens; empty = none. CommonMark 4.5.
 std::string_view OpenedFence(std::string_view line) {
@@ -36,6 +39,18 @@ std::string OpenFenceAt(std::string_view text) {
   return std::string(open);
 }
 
+// Both marks of the block that `text` begins with; empty when it is none.
+struct OwnMarks {
+  std::string_view start;
+  std::string end;
+};
+
+OwnMarks MarksOf(std::string_view text) {
+  const std::string_view start = text.substr(0, text.find('\n'));
+  if (!start.starts_with(kOwnStart) || !start.ends_with("-->")) return {};
+  return {start, "<!-- swage:pr-end " + std::string(start.substr(kOwnStart.size()))};
+}
+
 }  // namespace
 
 std::string FitBody(std::string_view body, std::size_t max_bytes) {
@@ -57,6 +72,34 @@ std::string MarkedBody(std::string_view marker, std::string_view body, std::size
   if (fitted.find(marker) != std::string::npos) return fitted;
   std::string marked = std::string(marker) + "\n";
   return marked + FitBody(body, max_bytes - std::min(max_bytes, marked.size()));
+}
+
+std::string OwnBlock(std::string_view key, std::string_view text) {
+  std::string block = Marker("pr", key) + "\n" + std::string(kOwnHint) + "\n";
+  return block + std::string(text) + Marker("pr-end", key);
+}
+
+std::string FitOwnBlock(std::string_view block, std::size_t max_bytes) {
+  const OwnMarks marks = MarksOf(block);
+  if (block.size() <= max_bytes || marks.start.empty() || !block.ends_with(marks.end)) {
+    return FitBody(block, max_bytes);
+  }
+  block.remove_suffix(marks.end.size());
+  const std::size_t room = max_bytes - std::min(max_bytes, marks.end.size() + 1);
+  return FitBody(block, room) + "\n" + marks.end;
+}
+
+std::string WithOwnBlock(std::string_view current, std::string_view wanted, std::size_t max_bytes) {
+  const OwnMarks marks = MarksOf(wanted);
+  if (marks.start.empty()) return FitBody(wanted, max_bytes);
+  const std::size_t begin = current.find(marks.start);
+  if (begin == std::string_view::npos) return std::string(current);
+  const std::size_t end = current.find(marks.end, begin);
+  const std::string_view before = current.substr(0, begin);
+  const std::string_view after =
+      end == std::string_view::npos ? std::string_view() : current.substr(end + marks.end.size());
+  const std::size_t room = max_bytes - std::min(max_bytes, before.size() + after.size());
+  return std::string(before) + FitOwnBlock(wanted, room) + std::string(after);
 }
 
 std::string FindingMarker(std::string_view fingerprint) {

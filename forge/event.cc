@@ -9,6 +9,7 @@ struct NameOf {
   std::string_view operator()(const IssueLabeled&) const { return "IssueLabeled"; }
   std::string_view operator()(const IssueUnlabeled&) const { return "IssueUnlabeled"; }
   std::string_view operator()(const IssueGone&) const { return "IssueGone"; }
+  std::string_view operator()(const IssueReopened&) const { return "IssueReopened"; }
   std::string_view operator()(const CommentCreated&) const { return "CommentCreated"; }
   std::string_view operator()(const PullRequestClosed&) const { return "PullRequestClosed"; }
   std::string_view operator()(const PullRequestPushed&) const { return "PullRequestPushed"; }
@@ -23,6 +24,14 @@ struct RepoOf {
   }
 };
 
+struct ActorOf {
+  const Actor* operator()(const Ignored&) const { return nullptr; }
+  template <class T>
+  const Actor* operator()(const T& event) const {
+    return &event.actor;
+  }
+};
+
 }  // namespace
 
 std::string_view EventName(const Event& event) {
@@ -30,6 +39,9 @@ std::string_view EventName(const Event& event) {
 }
 const RepoRef* EventRepo(const Event& event) {
   return std::visit(RepoOf{}, event);
+}
+const Actor* EventActor(const Event& event) {
+  return std::visit(ActorOf{}, event);
 }
 
 }  // namespace swage

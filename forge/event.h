@@ -40,6 +40,13 @@ struct IssueGone {
   GoneReason reason = GoneReason::kClosed;
 };
 
+/// A closed issue is open again.
+struct IssueReopened {
+  RepoRef repo;
+  Actor actor;
+  Issue issue;
+};
+
 /// A new comment. Edited and deleted comments are no event (T19).
 struct CommentCreated {
   RepoRef repo;
@@ -74,12 +81,14 @@ struct Ignored {
   std::string why;  ///< "push event", "issue edited", ...
 };
 
-using Event = std::variant<IssueLabeled, IssueUnlabeled, IssueGone, CommentCreated,
+using Event = std::variant<IssueLabeled, IssueUnlabeled, IssueGone, IssueReopened, CommentCreated,
                            PullRequestClosed, PullRequestPushed, Ignored>;
 
 /// "IssueLabeled", ... for logs and tests.
 std::string_view EventName(const Event& event);
 /// The repository an event speaks of; nullptr for Ignored.
 const RepoRef* EventRepo(const Event& event);
+/// Who caused it; nullptr for Ignored.
+const Actor* EventActor(const Event& event);
 
 }  // namespace swage

@@ -44,6 +44,9 @@ class Forge {
   /// By path ("owner/name").
   virtual Result<Repo> GetRepo(std::string_view path) = 0;
   virtual Result<Issue> GetIssue(const RepoRef& repo, std::int64_t number) = 0;
+  /// The account that has this name now. Names change hands: whoever is to be known again later is
+  /// known by its id. kNotFound when nobody has it.
+  virtual Result<Actor> FindAccount(std::string_view login) = 0;
   /// What `actor` may do now; kNone for strangers (never kNotFound).
   virtual Result<Role> GetRole(const RepoRef& repo, const Actor& actor) = 0;
   virtual Result<PullRequest> GetPullRequest(const RepoRef& repo, std::int64_t number) = 0;
@@ -69,8 +72,9 @@ class Forge {
   virtual Result<Comment> EnsureComment(const RepoRef& repo, const Thread& thread,
                                         std::string_view marker, std::string_view body,
                                         std::string_view known_id) = 0;
-  /// The one open pull request of `draft.head_branch`: created, or found and its title, body and
-  /// draft state brought up to date. kConflict when the newest one was closed or merged by a human.
+  /// The one open pull request of `draft.head_branch`: created, or found and its draft state and
+  /// its own block of the text (OwnBlock) brought up to date. Title, base and the rest of the text
+  /// are people's once it exists. kConflict when the newest one was closed or merged by a human.
   virtual Result<PullRequest> EnsurePullRequest(const RepoRef& repo,
                                                 const PullRequestDraft& draft) = 0;
   /// One review per marker. Lines outside the diff fall back to a file comment, then to the body.

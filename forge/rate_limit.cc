@@ -51,8 +51,7 @@ std::optional<milliseconds> RateLimited(const HttpResponse& response, WallTime n
        (response.headers.contains("retry-after") ||
         NumberHeader(response, "x-ratelimit-remaining") == 0 || SpeaksOfALimit(response)));
   if (!refused) return std::nullopt;
-  const milliseconds wait = RetryAfter(response, now);
-  return wait.count() > 0 ? wait : kDefaultRetryAfter;
+  return RetryAfter(response, now);
 }
 
 }  // namespace swage

@@ -9,14 +9,12 @@
 
 namespace swage {
 
-/// When a forge refuses for its limits and does not say for how long (GitHub: "at least one
-/// minute").
-inline constexpr std::chrono::milliseconds kDefaultRetryAfter{60'000};
 /// Longer waits are cut: a wrong clock on the other side must not park a task for days.
 inline constexpr std::chrono::milliseconds kMaxRetryAfter{2 * 3'600'000};
 
-/// The wait that the response orders, when it was refused for a rate limit: any 429, and a 403 with
-/// retry-after, with x-ratelimit-remaining 0, or whose text speaks of a secondary limit.
+/// The wait that the response orders (zero = it does not say), when it was refused for a rate
+/// limit: any 429, and a 403 with retry-after, with x-ratelimit-remaining 0, or whose text speaks
+/// of a secondary limit.
 std::optional<std::chrono::milliseconds> RateLimited(const HttpResponse& response, WallTime now);
 
 /// retry-after in seconds, else (x-)ratelimit-reset as a time; zero = neither.

@@ -47,13 +47,13 @@ std::string Move(std::string_view from, std::string_view to) {
   return fmt::format("{} > {}", from, to);
 }
 
-}  // namespace audit
-
-AuditEntry BoundedEntry(const AuditEntry& entry) {
-  return {OneLine(entry.actor, kMaxAuditName), OneLine(entry.action, kMaxAuditName),
-          OneLine(entry.task, kMaxAuditName), OneLine(entry.subject, kMaxAuditName),
-          OneLine(entry.detail, kMaxAuditDetail)};
+AuditEntry Bounded(std::string_view actor, std::string_view action, std::string_view task,
+                   std::string_view subject, std::string_view detail) {
+  return {OneLine(actor, kMaxName), OneLine(action, kMaxName), OneLine(task, kMaxName),
+          OneLine(subject, kMaxName), OneLine(detail, kMaxDetail)};
 }
+
+}  // namespace audit
 
 std::string FormatHead(const AuditHead& head) {
   return fmt::format("{}:{}", head.seq, head.hash);

@@ -19,7 +19,7 @@
 
 namespace swage {
 
-/// What is known when it happens; BoundedEntry says how much of it is kept.
+/// What is known when it happens.
 struct AuditEntry {
   std::string actor;    ///< "person/ada", "node/HOST"; "swage" = its own rules
   std::string action;   ///< one of the words below
@@ -52,13 +52,14 @@ std::string Person(std::string_view login);  ///< "person/ada"; kSwage without a
 std::string Node(std::string_view name);     ///< "node/HOST"
 std::string Move(std::string_view from, std::string_view to);  ///< "queued > running"
 
-}  // namespace audit
-
-inline constexpr std::size_t kMaxAuditName = 200;    ///< bytes of every field but the detail
-inline constexpr std::size_t kMaxAuditDetail = 300;  ///< bytes
+inline constexpr std::size_t kMaxName = 200;    ///< bytes of every field but the detail
+inline constexpr std::size_t kMaxDetail = 300;  ///< bytes
 
 /// Each field on one line, valid UTF-8 without control characters, cut at its bound.
-AuditEntry BoundedEntry(const AuditEntry& entry);
+AuditEntry Bounded(std::string_view actor, std::string_view action, std::string_view task,
+                   std::string_view subject, std::string_view detail);
+
+}  // namespace audit
 
 struct AuditRecord {
   std::int64_t seq = 0;  ///< 1, 2, 3, ... without a gap

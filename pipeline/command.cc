@@ -67,8 +67,46 @@ std::string ShownWord(std::string_view word) {
   return shown;
 }
 
+constexpr std::size_t kMaxLogin = 255;
+
 BadCommand Bad(std::string what, std::string suggestion = {}) {
   return {std::move(what), std::move(suggestion)};
+}
+
+ParsedComment ParseText(const VerbInfo& info, std::string_view same_line,
+                        std::string_view later_lines) {
+  std::string text(same_line);
+  if (!Trim(later_lines).empty())
+    text += (text.empty() ? "" : "\n") + std::string(Trim(later_lines));
+  text = std::string(Trim(StripHidden(StripControl(text))));
+  if (text.empty()) {
+    return {{}, Bad(fmt::format("`{}` needs {} after it", info.name, info.argument))};
+  }
+  if (text.size() > kMaxCommandText) {
+    return {{},
+            Bad(fmt::format("the text after `{}` is longer than {} bytes", info.name,
+                            kMaxCommandText))};
+  }
+  return {Command{info.verb, std::move(text)}, {}};
+}
+
+// Exactly one "@login"; the rest of the comment is for people.
+ParsedComment ParsePerson(const VerbInfo& info, std::string_view words) {
+  if (words.empty() && info.takes == Argument::kMaybePerson) return {Command{info.verb, {}}, {}};
+  constexpr std::string_view kBot = "[bot]";
+  std::string_view login = words;
+  if (login.starts_with('@')) login.remove_prefix(1);
+  const std::string_view name =
+      login.ends_with(kBot) ? login.substr(0, login.size() - kBot.size()) : login;
+  const bool plain =
+      std::all_of(name.begin(), name.end(), [](char c) { return IsWordChar(c) || c == '.'; });
+  if (words.starts_with('@') && plain && !name.empty() && login.size() <= kMaxLogin) {
+    return {Command{info.verb, {}, std::string(login)}, {}};
+  }
+  return {
+      {},
+      Bad(fmt::format("`{}` needs {} after it and nothing else", info.name,
+                      info.takes == Argument::kPerson ? "one `@name`" : "one `@name` or nothing"))};
 }
 
 ParsedComment ParseVerb(std::string_view first_line_rest, std::string_view later_lines) {
@@ -93,43 +131,47 @@ ParsedComment ParseVerb(std::string_view first_line_rest, std::string_view later
     return {{}, Bad(fmt::format("unknown command `{}`", shown), NearestVerb(word))};
   }
 
-  const bool takes_text = !info->argument.empty();
   const std::string_view same_line = Trim(line.substr(word_end));
-  if (!takes_text) {
-    if (!same_line.empty()) return {{}, Bad(fmt::format("`{}` takes no argument", info->name))};
-    return {Command{info->verb, {}}, {}};
+  switch (info->takes) {
+    case Argument::kNone:
+      if (!same_line.empty()) return {{}, Bad(fmt::format("`{}` takes no argument", info->name))};
+      return {Command{info->verb, {}}, {}};
+    case Argument::kPerson:
+    case Argument::kMaybePerson:
+      return ParsePerson(*info, same_line);
+    case Argument::kText:
+      break;
   }
-  std::string text(same_line);
-  if (!Trim(later_lines).empty())
-    text += (text.empty() ? "" : "\n") + std::string(Trim(later_lines));
-  text = std::string(Trim(StripHidden(StripControl(text))));
-  if (text.empty()) {
-    return {{}, Bad(fmt::format("`{}` needs {} after it", info->name, info->argument))};
-  }
-  if (text.size() > kMaxCommandText) {
-    return {{},
-            Bad(fmt::format("the text after `{}` is longer than {} bytes", info->name,
-                            kMaxCommandText))};
-  }
-  return {Command{info->verb, std::move(text)}, {}};
+  return ParseText(*info, same_line, later_lines);
 }
 
 }  // namespace
 
 const std::vector<VerbInfo>& Verbs() {
   static const std::vector<VerbInfo> kVerbs = {
-      {Verb::kHelp, "help", "", "Lists the commands."},
-      {Verb::kRun, "run", "", "Works on this issue, as the label does."},
-      {Verb::kFix, "fix", "<what to change>",
+      {Verb::kHelp, "help", Argument::kNone, "", "Lists the commands."},
+      {Verb::kRun, "run", Argument::kNone, "", "Works on this issue, as the label does."},
+      {Verb::kFix, "fix", Argument::kText, "<what to change>",
        "Continues on the same branch with your remark and updates the same pull request."},
-      {Verb::kGates, "gates", "",
+      {Verb::kGates, "gates", Argument::kNone, "",
        "Runs the gates again on the current head and posts the results."},
-      {Verb::kRetry, "retry", "",
+      {Verb::kRetry, "retry", Argument::kNone, "",
        "Starts again after a failure or a stop, from the last checkpoint."},
-      {Verb::kStop, "stop", "", "Stops the work now; what was done stays on the branch."},
-      {Verb::kStatus, "status", "", "Says what the task is doing."},
+      {Verb::kStop, "stop", Argument::kNone, "",
+       "Stops the work now; what was done stays on the branch."},
+      {Verb::kStatus, "status", Argument::kNone, "", "Says what the task is doing."},
+      {Verb::kDelegate, "delegate", Argument::kPerson, "@name",
+       "Lets somebody without the role command this one task."},
+      {Verb::kUndelegate, "undelegate", Argument::kMaybePerson, "[@name]",
+       "Takes that back; without a name, from everybody."},
   };
   return kVerbs;
+}
+
+const VerbInfo& InfoOf(Verb verb) {
+  const auto& verbs = Verbs();
+  return *std::find_if(verbs.begin(), verbs.end(),
+                       [verb](const VerbInfo& info) { return info.verb == verb; });
 }
 
 ParsedComment ParseComment(std::string_view body, std::string_view prefix,

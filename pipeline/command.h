@@ -1,6 +1,6 @@
 // Command: one line of ChatOps, parsed by a fixed grammar (G2, T19, T21).
 //
-//   /swage <verb> [text]        or      @swage <verb> [text]
+//   /swage <verb> [text | @person]      or      @swage <verb> [text | @person]
 //
 // Only the first line that is not blank counts; never inside a quote, a code fence or a code span.
 // The text after the verb is data: it goes into a prompt or a lookup, never near a shell. Pure.
@@ -13,21 +13,26 @@
 
 namespace swage {
 
-enum class Verb { kHelp, kRun, kRetry, kStop, kStatus, kFix, kGates };
+enum class Verb { kHelp, kRun, kRetry, kStop, kStatus, kFix, kGates, kDelegate, kUndelegate };
+
+enum class Argument { kNone, kText, kPerson, kMaybePerson };
 
 struct VerbInfo {
   Verb verb;
   std::string_view name;
-  std::string_view argument;  ///< "", "<what to change>"
+  Argument takes = Argument::kNone;
+  std::string_view argument;  ///< as help shows it: "", "<what to change>"
   std::string_view help;      ///< one sentence
 };
 /// Every verb, in the order in which help lists them.
 const std::vector<VerbInfo>& Verbs();
+const VerbInfo& InfoOf(Verb verb);
 
 struct Command {
   Verb verb = Verb::kHelp;
   std::string
       text;  ///< the rest of the comment: at most kMaxCommandText bytes, hidden text stripped
+  std::string person = {};  ///< a login without '@': [A-Za-z0-9._-], maybe with "[bot]" behind it
 };
 
 struct BadCommand {

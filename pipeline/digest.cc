@@ -12,15 +12,11 @@
 namespace swage {
 namespace {
 
-bool Failed(const GateVerdict& v) {
-  return v.outcome != GateOutcome::kPassed && v.outcome != GateOutcome::kSkipped;
-}
-
 // Required gates first: they decide.
 std::vector<const GateVerdict*> FailedOnes(const std::vector<GateVerdict>& verdicts) {
   std::vector<const GateVerdict*> failed;
   for (const GateVerdict& v : verdicts) {
-    if (Failed(v)) failed.push_back(&v);
+    if (v.Failed()) failed.push_back(&v);
   }
   std::stable_partition(failed.begin(), failed.end(), [](const auto* v) { return v->required; });
   return failed;

@@ -21,7 +21,9 @@
 
 namespace swage {
 
-enum class GateOutcome { kPassed, kFailed, kTimedOut, kError, kSkipped };
+/// kFlaky: failed, and passed when it was run again on the same files (E5). It does not block, and
+/// is never shown as a plain pass.
+enum class GateOutcome { kPassed, kFailed, kTimedOut, kError, kSkipped, kFlaky };
 std::string_view Name(GateOutcome o);  ///< "passed", ...
 std::optional<GateOutcome> ParseGateOutcome(std::string_view s);
 
@@ -35,9 +37,9 @@ struct GateVerdict {
   std::string log_tail;  ///< last kLogTailBytes of the output, control characters stripped
   CommitSha commit;      ///< what was tested (E6)
 
-  bool Blocks() const {
-    return required && outcome != GateOutcome::kPassed && outcome != GateOutcome::kSkipped;
-  }
+  /// Whether there is something to mend: it failed, whatever that means for the change.
+  bool Failed() const;
+  bool Blocks() const { return required && Failed(); }
 };
 
 inline constexpr std::size_t kLogTailBytes = 16 << 10;
@@ -61,6 +63,10 @@ class GateRunner {
  private:
   ProcessRunner& processes_;
 };
+
+/// One verdict of two runs on the same files: `failed`, and `again` if that failed as well.
+/// Otherwise kFlaky, with what the first run found as warnings, so that nothing is hidden. Pure.
+GateVerdict JoinReruns(GateVerdict failed, GateVerdict again);
 
 /// What the agent is told after failed gates: findings first (by gate), then log tails; at most
 /// `max_bytes`, each gate getting its fair share. Pure.

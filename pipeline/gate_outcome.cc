@@ -1,3 +1,6 @@
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <array>
 
 #include "pipeline/gate.h"
@@ -5,9 +8,9 @@
 namespace swage {
 namespace {
 
-constexpr std::array<GateOutcome, 5> kOutcomes = {GateOutcome::kPassed, GateOutcome::kFailed,
+constexpr std::array<GateOutcome, 6> kOutcomes = {GateOutcome::kPassed,   GateOutcome::kFailed,
                                                   GateOutcome::kTimedOut, GateOutcome::kError,
-                                                  GateOutcome::kSkipped};
+                                                  GateOutcome::kSkipped,  GateOutcome::kFlaky};
 
 }  // namespace
 
@@ -23,6 +26,8 @@ std::string_view Name(GateOutcome o) {
       return "error";
     case GateOutcome::kSkipped:
       return "skipped";
+    case GateOutcome::kFlaky:
+      return "flaky";
   }
   SWAGE_CHECK(false && "a value outside its enum");
 }
@@ -32,6 +37,32 @@ std::optional<GateOutcome> ParseGateOutcome(std::string_view s) {
     if (Name(o) == s) return o;
   }
   return std::nullopt;
+}
+
+bool GateVerdict::Failed() const {
+  switch (outcome) {
+    case GateOutcome::kPassed:
+    case GateOutcome::kSkipped:
+    case GateOutcome::kFlaky:
+      return false;
+    case GateOutcome::kFailed:
+    case GateOutcome::kTimedOut:
+    case GateOutcome::kError:
+      return true;
+  }
+  SWAGE_CHECK(false && "a value outside its enum");
+}
+
+GateVerdict JoinReruns(GateVerdict failed, GateVerdict again) {
+  again.duration += failed.duration;
+  if (again.outcome != GateOutcome::kPassed) return again;
+  failed.outcome = GateOutcome::kFlaky;
+  failed.summary = fmt::format("passed when run again; at first: {}", failed.summary);
+  failed.duration = again.duration;
+  for (Finding& finding : failed.findings) {
+    finding.severity = std::max(finding.severity, Severity::kWarning);
+  }
+  return failed;
 }
 
 }  // namespace swage

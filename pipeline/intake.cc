@@ -9,121 +9,22 @@
 #include "config/repo_allow.h"
 #include "pipeline/command.h"
 #include "pipeline/effects.h"
+#include "pipeline/intake_commands.h"
+#include "pipeline/intake_parts.h"
 #include "pipeline/messages.h"
 #include "pipeline/takeover.h"
 
 namespace swage {
 namespace {
 
-IntakePlan Ignore(std::string why) {
-  IntakePlan plan;
-  plan.outcome = std::move(why);
-  plan.ignored = true;
-  return plan;
-}
-
-const Actor* EventActor(const Event& event) {
-  return std::visit(
-      [](const auto& e) -> const Actor* {
-        if constexpr (requires { e.actor; }) {
-          return &e.actor;
-        } else {
-          return nullptr;
-        }
-      },
-      event);
-}
-
-NewEffect ReactionTo(const RepoRef& repo, const Thread& thread, std::string_view comment_id,
-                     Reaction reaction, TaskId task = {}) {
-  const std::string where =
-      comment_id.empty()
-          ? fmt::format("{}{}", thread.kind == ThreadKind::kIssue ? "i" : "p", thread.number)
-          : fmt::format("c{}", comment_id);
-  return {
-      EffectKind::kReaction,
-      fmt::format("reaction:{}:{}:{}:{}", repo.forge, repo.id, where, static_cast<int>(reaction)),
-      repo, task, Encode(ReactionEffect{thread, std::string(comment_id), reaction})};
-}
-
-NewEffect StickyFor(const RepoRef& repo, TaskId task) {
-  return {EffectKind::kSticky, task.value == 0 ? "" : StickyKey(task), repo, task, "{}"};
-}
-
-NewEffect Reply(const CommentCreated& e, std::string body, const std::string& marker) {
-  return {EffectKind::kComment,
-          fmt::format("reply:{}:{}:{}", e.repo.forge, e.repo.id, e.comment.id), e.repo, TaskId{},
-          Encode(CommentEffect{e.thread, marker, std::move(body)})};
-}
-
-bool IsActive(TaskState s) {
-  return s == TaskState::kQueued || s == TaskState::kRunning || s == TaskState::kWaiting;
-}
-
-bool HasPullRequest(const Task& task) {
-  return task.pr_number != 0;
-}
-
-// A run that continues an open pull request is a fix; one without is the implementation again.
-RunKind ResumeKind(const Task& task) {
-  return HasPullRequest(task) ? RunKind::kFix : RunKind::kImplement;
-}
-
-// Somebody pushed to our branch and then asked us to go on: from there.
-CommitSha HeadToAdopt(const IntakeFacts& facts) {
-  const bool theirs = facts.task && facts.pull && facts.task->pr_number == facts.pull->number &&
-                      facts.pull->state == PullRequestState::kOpen && !facts.pull->from_fork &&
-                      facts.pull->head_sha != facts.task->pushed;
-  return theirs ? facts.pull->head_sha : CommitSha{};
-}
-
-// --- starting: shared by the label and by `run`
-// ------------------------------------------------------------
-
-struct StartRequest {
-  const RepoRef& repo;
-  const Actor& actor;
-  const Issue& text;  ///< as it was when the actor asked
-  std::string profile;
-  bool by_label = false;
-};
-
-enum class StartOutcome { kStarted, kWorking, kInReview };
-
-StartOutcome PlanStart(const StartRequest& request, const IntakeFacts& facts,
-                       const IntakeRules& rules, IntakePlan& plan) {
-  const auto& task = facts.task;
-  if (task && IsActive(task->state)) {
-    plan.outcome = "already being worked on";
-    return StartOutcome::kWorking;
-  }
-  if (task && task->state == TaskState::kInReview) {
-    plan.outcome = "already in review";
-    return StartOutcome::kInReview;
-  }
-  if (task && (task->state == TaskState::kFailed || task->state == TaskState::kCancelled)) {
-    plan.changes.push_back({task->id, TaskChangeKind::kRequeue, ResumeKind(*task), "",
-                            request.actor.login, "", Freeze(request.text), HeadToAdopt(facts),
-                            request.by_label});
-    plan.effects.push_back(StickyFor(request.repo, task->id));
-    plan.outcome = "started again";
-    return StartOutcome::kStarted;
-  }
-  NewTask fresh;
-  fresh.repo = request.repo;
-  fresh.issue_number = request.text.number;
-  fresh.issue_url = request.text.web_url;
-  fresh.text = Freeze(request.text);
-  fresh.requester = request.actor;
-  fresh.profile = request.profile;
-  fresh.branch_prefix = rules.branch_prefix;
-  fresh.by_label = request.by_label;
-  fresh.new_generation = task.has_value();  // merged or closed before: a human asks for another one
-  plan.task = std::move(fresh);
-  plan.effects_for_new_task.push_back(StickyFor(request.repo, TaskId{}));
-  plan.outcome = task ? "task created (new generation)" : "task created";
-  return StartOutcome::kStarted;
-}
+using intake::Deny;
+using intake::Ignore;
+using intake::IsActive;
+using intake::PlanStart;
+using intake::ReactionTo;
+using intake::StartOutcome;
+using intake::StartRequest;
+using intake::StickyFor;
 
 IntakePlan Cancel(const Task& task, const Actor& actor, std::string reason) {
   IntakePlan plan;
@@ -144,24 +45,35 @@ IntakePlan DecideUnlabeled(const IssueUnlabeled& e, const IntakeFacts& facts,
   return Cancel(*facts.task, e.actor, messages::LabelRemovedBy(e.actor.login));
 }
 
-NewEffect AnswerToLabel(const IssueLabeled& e, const Actor& actor, const std::string& key,
-                        std::string_view sentence) {
-  const Thread thread{ThreadKind::kIssue, e.issue.number};
+NewEffect AnswerOnIssue(const RepoRef& repo, const Actor& actor, std::int64_t number,
+                        const std::string& key, std::string_view sentence) {
   const std::string marker = messages::ReplyMarker(key);
-  return {EffectKind::kComment, fmt::format("reply:{}:{}:{}", e.repo.forge, e.repo.id, key), e.repo,
-          TaskId{},
-          Encode(CommentEffect{thread, marker, messages::Answer(marker, actor.login, sentence)})};
+  const std::string answer = messages::Answer(marker, actor.login, sentence);
+  return {EffectKind::kComment, fmt::format("reply:{}:{}:{}", repo.forge, repo.id, key), repo,
+          TaskId{}, Encode(CommentEffect{{ThreadKind::kIssue, number}, marker, answer})};
+}
+
+// A refusal that its author hears of once per issue, however often the label comes and goes.
+IntakePlan TellOnIssue(const RepoRef& repo, const Actor& actor, std::int64_t number,
+                       const Admission& admission, const IntakeFacts& facts,
+                       const IntakeRules& rules) {
+  IntakePlan plan = Deny(admission.why);
+  if (!admission.tell) return plan;
+  plan.effects.push_back(AnswerOnIssue(repo, actor, number,
+                                       fmt::format("label-refused-{}-{}", number, actor.id),
+                                       messages::MayNot(facts.role, rules.min_role)));
+  return plan;
 }
 
 // Nobody approved a text that was edited after the label was set: whoever set it is asked again
 // (T18).
 IntakePlan AskAgain(const IssueLabeled& e, const IntakeFacts& facts, const IntakeRules& rules) {
-  IntakePlan plan = Ignore("the text was edited after the label was set");
+  IntakePlan plan = Deny("the text was edited after the label was set");
   plan.command_key = CommandKey(e, facts);
-  plan.effects.push_back(
-      AnswerToLabel(e, facts.labelling->act.actor,
-                    fmt::format("label-edited-{}-{}", e.issue.number, facts.labelling->act.id),
-                    messages::EditedSinceLabelled(rules.trigger_label, rules.command_prefix)));
+  const ThreadAct& act = facts.labelling->act;
+  plan.effects.push_back(AnswerOnIssue(
+      e.repo, act.actor, e.issue.number, fmt::format("label-edited-{}-{}", e.issue.number, act.id),
+      messages::EditedSinceLabelled(rules.trigger_label, rules.command_prefix)));
   return plan;
 }
 
@@ -172,16 +84,11 @@ IntakePlan DecideLabeled(const IssueLabeled& e, const IntakeFacts& facts,
   // I14: what a poll found has an author only if the forge names one.
   if (e.found && !facts.labelling) return Ignore("the forge does not say who set the label");
   const Actor& actor = facts.labelling ? facts.labelling->act.actor : e.actor;
-  const Admission admission = Admit(e.repo, actor, facts.role, facts.self, rules);
+  const Admission admission = Admit(e.repo, actor, {facts.role}, rules.min_role, facts.self, rules);
   if (!admission.admitted) {
-    IntakePlan plan = Ignore(admission.why);
-    if (admission.tell) {
-      // One setting of the label, one decision.
-      if (facts.labelling) plan.command_key = CommandKey(e, facts);
-      plan.effects.push_back(
-          AnswerToLabel(e, actor, fmt::format("label-refused-{}-{}", e.issue.number, actor.id),
-                        messages::MayNot(facts.role, rules.min_role)));
-    }
+    IntakePlan plan = TellOnIssue(e.repo, actor, e.issue.number, admission, facts, rules);
+    // One setting of the label, one decision.
+    if (admission.tell && facts.labelling) plan.command_key = CommandKey(e, facts);
     return plan;
   }
   // Deliveries come late and out of order: what counts is whether the issue still asks for work.
@@ -206,6 +113,31 @@ IntakePlan DecideGone(const IssueGone& e, const IntakeFacts& facts) {
   if (!facts.task || !IsActive(facts.task->state)) return Ignore("nothing to stop");
   if (facts.issue && facts.issue->open) return Ignore("the issue is open again");
   return Cancel(*facts.task, e.actor, messages::IssueGoneReason(e.reason, e.actor.login));
+}
+
+// The label still asks for the work. What was stopped because the issue was closed goes on, and
+// what was labelled while it was closed begins; what ended in any other way stays as it is.
+IntakePlan DecideReopened(const IssueReopened& e, const IntakeFacts& facts,
+                          const IntakeRules& rules) {
+  if (!facts.issue || !facts.issue->open) return Ignore("the issue is closed again or gone");
+  const auto profile = TriggerProfile(facts.issue->labels, rules.trigger_label);
+  if (!profile) return Ignore("no trigger label");
+  const bool stopped_by_close = facts.task && facts.task->state == TaskState::kCancelled &&
+                                messages::TellsOfClosing(facts.task->reason);
+  if (facts.task && !stopped_by_close) return Ignore("its task did not end with the issue");
+  const Admission admission =
+      Admit(e.repo, e.actor, {facts.role}, rules.min_role, facts.self, rules);
+  if (!admission.admitted) {
+    return TellOnIssue(e.repo, e.actor, e.issue.number, admission, facts, rules);
+  }
+  IntakePlan plan;
+  const std::string& when = e.issue.updated_at.empty() ? facts.body_digest : e.issue.updated_at;
+  plan.command_key =
+      fmt::format("reopen:{}:{}:{}:{}", e.repo.forge, e.repo.id, e.issue.number, when);
+  PlanStart({e.repo, e.actor, e.issue, *profile, true}, facts, rules, plan);
+  plan.effects.push_back(
+      ReactionTo(e.repo, {ThreadKind::kIssue, e.issue.number}, "", Reaction::kEyes));
+  return plan;
 }
 
 // F8: the branch is theirs until somebody asks the bot to go on. In the middle of publishing it is
@@ -243,158 +175,8 @@ IntakePlan DecidePullClosed(const PullRequestClosed& e, const IntakeFacts& facts
   return plan;
 }
 
-// --- commands
-// ----------------------------------------------------------------------------------------------
-
-// Builds the plan of one command: what changes, and how the author hears of it.
-class CommandDecision {
- public:
-  CommandDecision(const CommentCreated& event, const IntakeFacts& facts, const IntakeRules& rules)
-      : e_(event), facts_(facts), rules_(rules), marker_(messages::ReplyMarker(event.comment.id)) {
-    plan_.command_key = CommandKey(event, facts);
-  }
-
-  IntakePlan Refuse(std::string_view sentence) {
-    React(Reaction::kConfused);
-    plan_.effects.push_back(
-        Reply(e_, messages::Answer(marker_, e_.actor.login, sentence), marker_));
-    plan_.outcome = fmt::format("refused: {}", sentence);
-    return std::move(plan_);
-  }
-
-  IntakePlan Run(const Command& command) {
-    if (command.verb == Verb::kHelp) {
-      return Inform("help", messages::Help(marker_, rules_.command_prefix));
-    }
-    if (command.verb == Verb::kRun) return Start();
-    if (!facts_.task) return Refuse(NoTask());
-    const Task& task = *facts_.task;
-    switch (command.verb) {
-      case Verb::kStatus:
-        return Inform("status", messages::Status(marker_, task, rules_.public_url));
-      case Verb::kStop:
-        return Stop(task);
-      case Verb::kRetry:
-        return Retry(task);
-      case Verb::kFix:
-        return Fix(task, command.text);
-      case Verb::kGates:
-        return Gates(task);
-      case Verb::kHelp:
-      case Verb::kRun:
-        break;
-    }
-    return Refuse(NoTask());
-  }
-
- private:
-  void React(Reaction reaction) {
-    plan_.effects.push_back(ReactionTo(e_.repo, e_.thread, e_.comment.id, reaction));
-  }
-
-  std::string NoTask() const {
-    if (e_.thread.kind == ThreadKind::kPullRequest) {
-      return messages::NotMyPullRequest(facts_.pull && facts_.pull->from_fork);
-    }
-    return messages::NoTaskHere(rules_.command_prefix);
-  }
-
-  IntakePlan Inform(std::string_view what, std::string body) {
-    React(Reaction::kThumbsUp);
-    plan_.effects.push_back(Reply(e_, std::move(body), marker_));
-    plan_.outcome = fmt::format("answered {}", what);
-    return std::move(plan_);
-  }
-
-  IntakePlan Start() {
-    if (e_.thread.kind == ThreadKind::kPullRequest) {
-      return Refuse(messages::RunNeedsAnIssue(rules_.command_prefix));
-    }
-    const bool open = facts_.issue && facts_.issue->open && e_.thread_open;
-    if (!open) return Refuse(messages::ThreadClosed());
-    const Issue& text = e_.issue ? *e_.issue : *facts_.issue;
-    switch (PlanStart({e_.repo, e_.actor, text, "", false}, facts_, rules_, plan_)) {
-      case StartOutcome::kWorking:
-        return Refuse(messages::AlreadyWorking(*facts_.task));
-      case StartOutcome::kInReview:
-        return Refuse(messages::AlreadyInReview(*facts_.task, rules_.command_prefix));
-      case StartOutcome::kStarted:
-        React(Reaction::kRocket);
-        break;
-    }
-    return std::move(plan_);
-  }
-
-  IntakePlan Change(const Task& task, TaskChangeKind kind, RunKind run_kind, std::string remark,
-                    std::string reason, std::string outcome) {
-    React(Reaction::kRocket);
-    plan_.changes.push_back(
-        {task.id, kind, run_kind, std::move(remark), e_.actor.login, std::move(reason)});
-    if (kind == TaskChangeKind::kRequeue) plan_.changes.back().adopt = HeadToAdopt(facts_);
-    plan_.effects.push_back(StickyFor(task.repo, task.id));
-    plan_.outcome = std::move(outcome);
-    return std::move(plan_);
-  }
-
-  IntakePlan Stop(const Task& task) {
-    if (!IsActive(task.state)) return Refuse(messages::NothingToStop(task));
-    return Change(task, TaskChangeKind::kCancel, RunKind::kFix, "",
-                  messages::StoppedBy(e_.actor.login), "stopped");
-  }
-
-  IntakePlan Retry(const Task& task) {
-    const bool can = task.state == TaskState::kFailed || task.state == TaskState::kCancelled ||
-                     task.state == TaskState::kWaiting;
-    if (!can) return Refuse(messages::NothingToRetry(task, rules_.command_prefix));
-    if (!e_.thread_open) return Refuse(messages::ThreadClosed());
-    IntakePlan plan = Change(task, TaskChangeKind::kRequeue, ResumeKind(task), "", "", "retried");
-    // Who asks again asks for the issue as it reads now: "say more in the issue, then retry".
-    if (e_.issue) plan.changes.back().text = Freeze(*e_.issue);
-    return plan;
-  }
-
-  IntakePlan Fix(const Task& task, const std::string& remark) {
-    if (task.state == TaskState::kMerged || task.state == TaskState::kClosed) {
-      return Refuse(messages::ClosedIsFinal(task, rules_.command_prefix));
-    }
-    if (!e_.thread_open) return Refuse(messages::ThreadClosed());
-    const bool steering = task.state == TaskState::kQueued || task.state == TaskState::kRunning;
-    const TaskChangeKind kind = steering ? TaskChangeKind::kRemark : TaskChangeKind::kRequeue;
-    return Change(task, kind, ResumeKind(task), remark, "",
-                  steering ? "remark for the next cycle" : "continues with a remark");
-  }
-
-  IntakePlan Gates(const Task& task) {
-    if (task.state == TaskState::kMerged || task.state == TaskState::kClosed) {
-      return Refuse(messages::ClosedIsFinal(task, rules_.command_prefix));
-    }
-    if (IsActive(task.state)) return Refuse(messages::AlreadyWorking(task));
-    if (!HasPullRequest(task)) return Refuse(messages::NoPullRequestYet(task));
-    return Change(task, TaskChangeKind::kRequeue, RunKind::kGates, "", "", "gates run again");
-  }
-
-  const CommentCreated& e_;
-  const IntakeFacts& facts_;
-  const IntakeRules& rules_;
-  const std::string marker_;
-  IntakePlan plan_;
-};
-
-IntakePlan DecideComment(const CommentCreated& e, const IntakeFacts& facts,
-                         const IntakeRules& rules) {
-  const ParsedComment parsed = ParseComment(e.comment.body, rules.command_prefix, facts.self.login);
-  if (!parsed.command && !parsed.bad) return Ignore("no command");
-  const Admission admission = Admit(e.repo, e.actor, facts.role, facts.self, rules);
-  if (!admission.admitted && !admission.tell) return Ignore(admission.why);
-  CommandDecision decision(e, facts, rules);
-  if (!admission.admitted) return decision.Refuse(messages::MayNot(facts.role, rules.min_role));
-  if (parsed.bad)
-    return decision.Refuse(messages::UnknownCommand(*parsed.bad, rules.command_prefix));
-  return decision.Run(*parsed.command);
-}
-
 Screening Boring(std::string why) {
-  return {false, std::move(why)};
+  return {false, std::move(why), false};
 }
 
 }  // namespace
@@ -406,9 +188,24 @@ IntakeRules RulesFor(const Settings& settings, const ForgeSettings& forge) {
   rules.trigger_label = settings.trigger_label;
   rules.command_prefix = settings.command_prefix;
   rules.min_role = ParseRole(settings.min_role).value_or(Role::kWrite);
+  for (const VerbInfo& info : Verbs()) {
+    const auto set = settings.command_roles.find(std::string(info.name));
+    if (set == settings.command_roles.end()) continue;
+    rules.command_roles[info.verb] = ParseRole(set->second).value_or(rules.min_role);
+  }
   rules.branch_prefix = settings.branch_prefix;
   rules.public_url = settings.public_url;
   return rules;
+}
+
+Role IntakeRules::RoleFor(Verb verb) const {
+  const auto set = command_roles.find(verb);
+  return set == command_roles.end() ? min_role : set->second;
+}
+
+std::string NamedIn(const CommentCreated& e, const IntakeRules& rules, const Actor& self) {
+  const ParsedComment parsed = ParseComment(e.comment.body, rules.command_prefix, self.login);
+  return parsed.command ? parsed.command->person : "";
 }
 
 std::optional<Role> ParseRole(std::string_view name) {
@@ -447,7 +244,7 @@ Screening Screen(const Event& event, const IntakeRules& rules, const Actor& self
     return Boring("the payload names no repository");
   }
   if (!IsRepoAllowed(rules.repos, repo->path)) {
-    return Boring(fmt::format("{} is not on the allow-list", repo->path));
+    return {false, fmt::format("{} is not on the allow-list", repo->path), true};
   }
   const Actor* actor = EventActor(event);
   const auto* labeled = std::get_if<IssueLabeled>(&event);
@@ -472,29 +269,34 @@ Screening Screen(const Event& event, const IntakeRules& rules, const Actor& self
     const ParsedComment parsed = ParseComment(e->comment.body, rules.command_prefix, self.login);
     if (!parsed.command && !parsed.bad) return Boring("no command");
   }
-  return {true, ""};
+  return {true, "", false};
 }
 
-Admission Admit(const RepoRef& repo, const Actor& actor, Role role, const Actor& self,
-                const IntakeRules& rules) {
+Admission Admit(const RepoRef& repo, const Actor& actor, const Standing& standing, Role needs,
+                const Actor& self, const IntakeRules& rules) {
   if (!IsRepoAllowed(rules.repos, repo.path)) {
     return {false, false, fmt::format("{} is not on the allow-list", repo.path)};
   }
   if (actor.id.empty()) return {false, false, "the payload names no actor"};
   if (actor.id == self.id) return {false, false, "our own act"};
-  const auto& bots = rules.allowed_bots;
-  if (actor.is_bot && std::find(bots.begin(), bots.end(), actor.id) == bots.end()) {
+  if (intake::IsForeignBot(actor, rules)) {
     return {false, false, fmt::format("{} is a bot that is not on the list", actor.login)};
   }
-  if (role < rules.min_role) {
+  if (standing.role < needs && !standing.is_delegate) {
     return {false, true, fmt::format("{} may not: the role is too low", actor.login)};
   }
   return {true, false, ""};
 }
 
+IntakePlan Uninteresting(const Event& event, const Screening& screening) {
+  IntakePlan plan = screening.refused ? Deny(screening.why) : Ignore(screening.why);
+  if (const Actor* actor = EventActor(event)) plan.actor = actor->login;
+  return plan;
+}
+
 IntakePlan Decide(const Event& event, const IntakeFacts& facts, const IntakeRules& rules) {
   const Screening screening = Screen(event, rules, facts.self);
-  if (!screening.interesting) return Ignore(screening.why);
+  if (!screening.interesting) return Uninteresting(event, screening);
   struct Visitor {
     const IntakeFacts& facts;
     const IntakeRules& rules;
@@ -503,10 +305,16 @@ IntakePlan Decide(const Event& event, const IntakeFacts& facts, const IntakeRule
     IntakePlan operator()(const IssueGone& e) { return DecideGone(e, facts); }
     IntakePlan operator()(const PullRequestClosed& e) { return DecidePullClosed(e, facts); }
     IntakePlan operator()(const PullRequestPushed& e) { return DecidePushed(e, facts, rules); }
-    IntakePlan operator()(const CommentCreated& e) { return DecideComment(e, facts, rules); }
+    IntakePlan operator()(const IssueReopened& e) { return DecideReopened(e, facts, rules); }
+    IntakePlan operator()(const CommentCreated& e) {
+      return intake::DecideComment(e, facts, rules);
+    }
     IntakePlan operator()(const Ignored& e) { return Ignore(e.why); }
   };
-  return std::visit(Visitor{facts, rules}, event);
+  IntakePlan plan = std::visit(Visitor{facts, rules}, event);
+  const Actor* actor = facts.labelling ? &facts.labelling->act.actor : EventActor(event);
+  if (actor != nullptr) plan.actor = actor->login;
+  return plan;
 }
 
 }  // namespace swage

@@ -4,6 +4,7 @@
 // Decide never touches a network or a store, so every rule is a unit test. Intake never runs work.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@
 #include "config/settings.h"
 #include "forge/event.h"
 #include "forge/model.h"
+#include "pipeline/command.h"
 #include "pipeline/labelling.h"
 #include "pipeline/store/store.h"
 
@@ -25,8 +27,11 @@ struct IntakeRules {
   std::string trigger_label;
   std::string command_prefix;
   Role min_role = Role::kWrite;
+  std::map<Verb, Role> command_roles;  ///< in place of min_role
   std::string branch_prefix;
   std::string public_url;  ///< of the dashboard; may be empty
+
+  Role RoleFor(Verb verb) const;
 };
 
 IntakeRules RulesFor(const Settings& settings, const ForgeSettings& forge);
@@ -39,6 +44,8 @@ struct IntakeFacts {
   std::optional<PullRequest> pull;     ///< asked now: of a command or a push, or the task's own
   std::optional<Labelling> labelling;  ///< of a label event, where the forge tells
   std::optional<Task> task;            ///< newest generation of the issue or of the pull request
+  std::vector<Delegate> delegates;     ///< of that task
+  std::optional<Actor> named;          ///< whom a command names, asked now; empty = nobody
   std::string body_digest;             ///< SHA-256 of the delivery; tells replays apart (T4)
 };
 
@@ -46,25 +53,38 @@ struct IntakeFacts {
 /// costs one row and no request, however many strangers knock (T7, T9).
 struct Screening {
   bool interesting = false;
-  std::string why;  ///< when not interesting
+  std::string why;       ///< when not interesting
+  bool refused = false;  ///< it wanted something that it may not have
 };
 Screening Screen(const Event& event, const IntakeRules& rules, const Actor& self);
 
-/// The one gate: may this actor make Swage do something in this repository?
+/// What an actor is in a repository, and on the task that a command is about.
+struct Standing {
+  Role role = Role::kNone;
+  bool is_delegate = false;  ///< lets in whom the role does not
+};
+
+/// The one gate: may this actor make Swage do something in this repository, which `needs` a role?
 struct Admission {
   bool admitted = false;
   bool tell =
       false;  ///< refuse with a comment (a person without rights), or in silence (bots, strangers)
   std::string why;
 };
-Admission Admit(const RepoRef& repo, const Actor& actor, Role role, const Actor& self,
-                const IntakeRules& rules);
+Admission Admit(const RepoRef& repo, const Actor& actor, const Standing& standing, Role needs,
+                const Actor& self, const IntakeRules& rules);
+
+/// Whom a comment's command names and the forge must be asked for: a login, or empty.
+std::string NamedIn(const CommentCreated& event, const IntakeRules& rules, const Actor& self);
+
+/// The plan for what Screen found of no interest.
+IntakePlan Uninteresting(const Event& event, const Screening& screening);
 
 /// Pure. The plan's `delivery` is left to the caller.
 IntakePlan Decide(const Event& event, const IntakeFacts& facts, const IntakeRules& rules);
 
 /// What makes two notices of one request the same (IntakePlan::command_key): the comment, or the
-/// setting of the label. Empty: the event asks for nothing.
+/// setting of the label. Empty: the event asks for nothing that has a key of its own.
 std::string CommandKey(const Event& event, const IntakeFacts& facts);
 
 /// The text as it will be worked on: hidden characters and HTML comments stripped, hashed.

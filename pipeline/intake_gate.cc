@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace swage {
 namespace {
 
@@ -9,6 +11,7 @@ std::int64_t IssueNumber(const Event& event) {
   if (const auto* e = std::get_if<IssueLabeled>(&event)) return e->issue.number;
   if (const auto* e = std::get_if<IssueUnlabeled>(&event)) return e->issue.number;
   if (const auto* e = std::get_if<IssueGone>(&event)) return e->issue.number;
+  if (const auto* e = std::get_if<IssueReopened>(&event)) return e->issue.number;
   if (const auto* e = std::get_if<CommentCreated>(&event)) {
     return e->thread.kind == ThreadKind::kIssue ? e->thread.number : 0;
   }
@@ -29,6 +32,7 @@ const Actor* AskingActor(const Event& event, const IntakeFacts& facts) {
   if (const auto* e = std::get_if<IssueLabeled>(&event)) {
     return facts.labelling ? &facts.labelling->act.actor : &e->actor;
   }
+  if (const auto* e = std::get_if<IssueReopened>(&event)) return &e->actor;
   if (const auto* e = std::get_if<CommentCreated>(&event)) return &e->actor;
   return nullptr;
 }
@@ -76,7 +80,7 @@ Result<IntakePlan> IntakeGate::Consider(std::string_view name, const Event& even
   SWAGE_ASSIGN_OR_RETURN(facts.self, Self(*forge));
   facts.body_digest = std::string(digest);
   const Screening screening = Screen(event, Rules(name), facts.self);
-  if (!screening.interesting) return Ignored(screening.why);
+  if (!screening.interesting) return Uninteresting(event, screening);
   return ConsiderInteresting(*forge, event, std::move(facts));
 }
 
@@ -99,7 +103,28 @@ Result<IntakePlan> IntakeGate::ConsiderInteresting(Forge& forge, const Event& ev
   if (const std::int64_t pull = PullNumber(event); pull != 0) {
     SWAGE_RETURN_IF_ERROR(GatherPull(forge, repo, pull, event, facts));
   }
+  if (const auto* comment = std::get_if<CommentCreated>(&event); comment && facts.task) {
+    SWAGE_RETURN_IF_ERROR(GatherPeople(*comment, forge, facts));
+  }
   return Decide(event, facts, rules);
+}
+
+// Who may command the task, and the account behind a name. Names of people who may not ask are not
+// looked up.
+Result<void> IntakeGate::GatherPeople(const CommentCreated& event, Forge& forge,
+                                      IntakeFacts& facts) {
+  SWAGE_ASSIGN_OR_RETURN(facts.delegates, store_.ListDelegates(facts.task->id));
+  const IntakeRules& rules = Rules(forge.Name());
+  const std::string login = NamedIn(event, rules, facts.self);
+  const Role needs = std::min(rules.RoleFor(Verb::kDelegate), rules.RoleFor(Verb::kUndelegate));
+  if (login.empty() || facts.role < needs) return Ok();
+  Result<Actor> named = forge.FindAccount(login);
+  if (named.ok()) {
+    facts.named = std::move(named).value();
+  } else if (named.error().code != ErrorCode::kNotFound) {
+    return named.error();
+  }
+  return Ok();
 }
 
 // The store refuses a second time all the same; asked here, it spares the forge the questions.

@@ -31,6 +31,7 @@ class IntakeGate {
  private:
   Result<IntakePlan> ConsiderInteresting(Forge& forge, const Event& event, IntakeFacts facts);
   Result<bool> WasObeyed(const Event& event, const IntakeFacts& facts);
+  Result<void> GatherPeople(const CommentCreated& event, Forge& forge, IntakeFacts& facts);
   Result<void> GatherIssue(Forge& forge, const RepoRef& repo, std::int64_t number,
                            IntakeFacts& facts);
   Result<void> GatherPull(Forge& forge, const RepoRef& repo, std::int64_t number,

@@ -9,7 +9,7 @@ namespace swage {
 namespace {
 
 constexpr int kDeliveriesPerRound = 100;
-constexpr int kMaxDefers = 20;  // with the delays below: about three hours of a forge that is down
+constexpr int kMaxDefers = 20;  // with the delays below: about three hours of failures
 
 std::chrono::milliseconds DeferDelay(int attempts) {
   return std::min(std::chrono::milliseconds(1'000) * (1 << std::min(attempts, 10)),
@@ -19,6 +19,11 @@ std::chrono::milliseconds DeferDelay(int attempts) {
 bool IsOutOfReach(ErrorCode code) {
   return code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout ||
          code == ErrorCode::kRateLimited;
+}
+
+// The forge has its pause, and nothing is wrong with the delivery.
+bool IsTheForgesFault(ErrorCode code) {
+  return code == ErrorCode::kRateLimited || code == ErrorCode::kUnauthenticated;
 }
 
 bool IsTransient(ErrorCode code) {
@@ -44,23 +49,30 @@ bool IsTransient(ErrorCode code) {
 }  // namespace
 
 IntakeRunner::IntakeRunner(Store& store, std::map<std::string, const WebhookDialect*> dialects,
-                           ForgeLookup forges, const Settings& settings, Log& log, Hooks hooks)
+                           ForgeLookup forges, const Settings& settings, Log& log,
+                           const Clock& clock, std::string node, Hooks hooks)
     : store_(store),
       dialects_(std::move(dialects)),
       gate_(store, std::move(forges), settings),
       log_(log),
+      clock_(clock),
+      node_(std::move(node)),
       hooks_(std::move(hooks)) {}
 
 int IntakeRunner::RunOnce(std::stop_token stop) {
-  const auto pending = store_.PendingDeliveries(kDeliveriesPerRound);
+  const auto pending = store_.TakeDeliveries({node_, kDeliveriesPerRound, kHold});
   if (!pending.ok()) {
     log_.Warn("cannot read the inbox", {{"error", pending.error().message}});
     return 0;
   }
   std::map<std::string, Error> out_of_reach;  // forges that did not answer in this round
   int settled = 0;
+  const MonotonicTime enough = clock_.Monotonic() + kRoundLimit;
   for (const Delivery& delivery : *pending) {
-    if (stop.stop_requested()) break;
+    if (stop.stop_requested() || clock_.Monotonic() >= enough) {
+      GiveBackRest();
+      break;
+    }
     const auto down = out_of_reach.find(delivery.what.forge);
     const Result<IntakePlan> plan = down == out_of_reach.end()
                                         ? Contain([&] { return DecideOne(delivery); })
@@ -75,25 +87,43 @@ int IntakeRunner::RunOnce(std::stop_token stop) {
   return settled;
 }
 
+void IntakeRunner::GiveBackRest() {
+  const auto released = store_.ReleaseDeliveries(node_);
+  if (released.ok()) return;
+  log_.Warn("cannot give deliveries back; others may take them in a minute",
+            {{"error", released.error().message}});
+}
+
 Result<void> IntakeRunner::Settle(const Delivery& delivery, const IntakePlan& plan) {
   const Result<void> applied = Apply(delivery, plan);
-  if (applied.ok() || delivery.attempts >= kMaxDefers) return applied;
+  if (applied.ok()) return applied;
   // kConflict: the facts moved on under the decision. Anything else is the disk's or the store's.
-  return Defer(delivery, applied.error());
+  if (delivery.attempts < kMaxDefers) return Defer(delivery, applied.error());
+  if (applied.error().code == ErrorCode::kUnavailable) return applied;
+  return Park(delivery, applied.error());
 }
 
 Result<void> IntakeRunner::Postpone(const Delivery& delivery, const Error& error) {
-  if (IsTransient(error.code) && delivery.attempts < kMaxDefers) return Defer(delivery, error);
+  const bool again =
+      IsTransient(error.code) && (IsTheForgesFault(error.code) || delivery.attempts < kMaxDefers);
+  if (again) return Defer(delivery, error);
+  return Park(delivery, error);
+}
+
+Result<void> IntakeRunner::Park(const Delivery& delivery, const Error& error) {
   IntakePlan undecidable;
   undecidable.ignored = true;
+  undecidable.parked = true;
   undecidable.outcome = "cannot be decided: " + error.message;
   log_.Error("delivery given up", {{"delivery", delivery.id}, {"error", error.message}});
   return Apply(delivery, std::move(undecidable));
 }
 
 Result<void> IntakeRunner::Defer(const Delivery& delivery, const Error& error) {
-  const auto delay = std::max(DeferDelay(delivery.attempts), error.retry_after);
-  const auto deferred = store_.DeferDelivery(delivery.id, error.message, delay);
+  const int attempts = IsTheForgesFault(error.code) ? 0 : delivery.attempts;
+  const auto delay = std::max(DeferDelay(attempts), error.retry_after);
+  const Blame blame = IsTheForgesFault(error.code) ? Blame::kForge : Blame::kItself;
+  const auto deferred = store_.DeferDelivery(delivery.id, error.message, delay, blame);
   log_.Warn("delivery deferred", {{"delivery", delivery.id},
                                   {"error", error.message},
                                   {"noted", deferred.ok() ? "yes" : "no"}});

@@ -136,6 +136,18 @@ Result<void> Loop::WriteHandOff(int cycle) {
   return Ok();
 }
 
+Result<void> Loop::KeepCheckpoint(const CommitSha& commit) {
+  Store& store = context_.store;
+  Checkpoint checkpoint{commit};
+  if (!store.SharedByNodes()) return store.SaveCheckpoint(lease(), checkpoint);
+  checkpoint.base = task().base_sha;
+  auto packed = context_.workspace.PackFromBase(commit);
+  if (packed.ok()) checkpoint.pack = *std::move(packed);
+  SWAGE_RETURN_IF_ERROR(store.SaveCheckpoint(lease(), checkpoint));
+  if (packed.ok()) return Ok();
+  return store.AddNote(lease(), messages::CheckpointStays(lease().node, packed.error().message));
+}
+
 Result<Loop::AgentOutcome> Loop::RunAgent(int cycle, std::stop_token stop) {
   const Settings& settings = context_.settings;
   SWAGE_RETURN_IF_ERROR(EnterStage(Stage::kAgent, cycle));
@@ -176,7 +188,7 @@ Result<Loop::AgentOutcome> Loop::RunAgent(int cycle, std::stop_token stop) {
                                                    task(), cycle, plan_.requester_email, bot)),
                                                bot, result_.warnings));
   if (outcome.snapshot.changed) {
-    SWAGE_RETURN_IF_ERROR(context_.store.SaveCheckpoint(lease(), outcome.snapshot.commit));
+    SWAGE_RETURN_IF_ERROR(KeepCheckpoint(outcome.snapshot.commit));
   }
   if (!outcome.ran_well) {
     result_.warnings.push_back(
@@ -230,9 +242,18 @@ Result<GateVerdict> Loop::RunGate(const GateSpec& gate, int cycle, const CommitS
   step.log_path = log.RelativePath();
   SWAGE_ASSIGN_OR_RETURN(const std::int64_t step_id, context_.store.StartStep(lease(), step));
   const auto sink = [&](std::string_view bytes) { log.Append(bytes); };
-  SWAGE_ASSIGN_OR_RETURN(
-      GateVerdict verdict,
-      context_.gate_runner.Run(gate, context_.workspace.Commands(), changed, commit, sink, stop));
+  const auto run = [&] {
+    return context_.gate_runner.Run(gate, context_.workspace.Commands(), changed, commit, sink,
+                                    stop);
+  };
+  SWAGE_ASSIGN_OR_RETURN(GateVerdict verdict, run());
+  // A gate that ran into its time limit would take as long again.
+  if (gate.rerun && verdict.outcome == GateOutcome::kFailed) {
+    SWAGE_RETURN_IF_ERROR(context_.workspace.Restore(commit));
+    log.Append(messages::GateRunsAgain(verdict.summary));
+    SWAGE_ASSIGN_OR_RETURN(GateVerdict again, run());
+    verdict = JoinReruns(std::move(verdict), std::move(again));
+  }
   log.Flush();
   Redact(context_.redactor, verdict);
   SWAGE_RETURN_IF_ERROR(

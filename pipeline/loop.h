@@ -78,6 +78,8 @@ class Loop {
   Result<void> RunGates(int cycle, const CommitSha& commit, std::stop_token stop);
   Result<GateVerdict> RunGate(const GateSpec& gate, int cycle, const CommitSha& commit,
                               const std::vector<std::string>& changed, std::stop_token stop);
+  /// Saves it, with what another node would go on from should this one die.
+  Result<void> KeepCheckpoint(const CommitSha& commit);
   Result<void> EnterStage(Stage stage, int cycle);
   /// True when the run ends with this cycle; fills result_.
   bool Decide(int cycle);

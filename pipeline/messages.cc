@@ -6,6 +6,7 @@
 #include <map>
 
 #include "config/base/text.h"
+#include "forge/body.h"
 #include "forge/markdown.h"
 
 namespace swage::messages {
@@ -17,6 +18,8 @@ constexpr std::size_t kMessageBytes = 1'500;
 constexpr std::size_t kLogBytes = 3'000;
 constexpr std::size_t kListedFindings = 50;
 constexpr std::size_t kStatusBytes = 140;
+constexpr std::ptrdiff_t kTriedSteps = 6;
+constexpr std::string_view kClosedBy = "the issue was closed by ";
 
 std::string Short(const CommitSha& sha) {
   return sha.value.substr(0, 10);
@@ -46,6 +49,8 @@ std::string_view Badge(GateOutcome outcome, bool required) {
       return required ? "✗ could not run" : "! could not run (advisory)";
     case GateOutcome::kSkipped:
       return "– skipped";
+    case GateOutcome::kFlaky:
+      return "≈ flaky";
   }
   return "";
 }
@@ -55,8 +60,10 @@ std::string GateSign(const Step& step) {
   const auto outcome = ParseGateOutcome(step.outcome);
   const bool passed = outcome == GateOutcome::kPassed;
   const bool skipped = outcome == GateOutcome::kSkipped;
+  const bool flaky = outcome == GateOutcome::kFlaky;
   const std::string_view sign = passed                          ? "✓"
                                 : skipped                       ? "–"
+                                : flaky                         ? "≈"
                                 : step.outcome == "running"     ? "…"
                                 : step.outcome == "interrupted" ? "↻"
                                 : step.required                 ? "✗"
@@ -150,7 +157,7 @@ std::string Details(std::string_view summary, std::string_view body) {
 std::string FailedLogs(const std::vector<GateVerdict>& verdicts) {
   std::string out;
   for (const GateVerdict& v : verdicts) {
-    const bool fine = v.outcome == GateOutcome::kPassed || v.outcome == GateOutcome::kSkipped;
+    const bool fine = !v.Failed() && v.outcome != GateOutcome::kFlaky;
     if (fine || v.log_tail.empty()) continue;
     const std::string_view tail(v.log_tail);
     const std::string_view last = tail.substr(tail.size() - std::min(tail.size(), kLogBytes));
@@ -216,7 +223,8 @@ std::string Footer(const RunReport& r) {
 std::string Headline(const Task& task) {
   switch (task.state) {
     case TaskState::kQueued:
-      return "queued; work starts as soon as a worker is free";
+      return task.reason.empty() ? "queued; work starts as soon as a worker is free"
+                                 : "queued again: " + InertLine(task.reason, 300);
     case TaskState::kRunning:
       switch (task.stage) {
         case Stage::kNone:
@@ -244,6 +252,27 @@ std::string Headline(const Task& task) {
       return "stopped: " + InertLine(task.reason, 300);
   }
   return "";
+}
+
+// Of a task that was given up after several attempts: what was tried last, and where its logs are.
+std::string Attempts(const Task& task, const std::vector<Step>& steps) {
+  if (task.state != TaskState::kFailed || task.attempt < 2) return {};
+  std::vector<const Step*> last;
+  for (const Step& step : steps) {
+    if (step.run == task.run) last.push_back(&step);
+  }
+  std::string table = fmt::format("\n**What was tried in {} attempts**\n\n", task.attempt);
+  if (last.empty()) return table + "No attempt came as far as its first step.\n";
+  if (last.size() > kTriedSteps) last.erase(last.begin(), last.end() - kTriedSteps);
+  table += "| When (UTC) | Step | Outcome | Log on the server |\n|---|---|---|---|\n";
+  for (const Step* step : last) {
+    table += fmt::format(
+        "| {} | cycle {}, {} {} | {} | {} |\n", FormatUtc(step->started), step->cycle,
+        Name(step->kind), CodeSpan(step->name, 60),
+        InertLine(step->outcome + (step->summary.empty() ? "" : ": ") + step->summary, 150),
+        step->log_path.empty() ? "" : CodeSpan(step->log_path, 150));
+  }
+  return table;
 }
 
 std::string NextStep(const Task& task, std::string_view prefix) {
@@ -277,6 +306,7 @@ std::string Sticky(const Task& task, const std::vector<Step>& steps, std::string
                    std::string_view prefix) {
   std::string body = fmt::format("{}\n**Swage** · {}\n", StickyMarker(task), Headline(task));
   body += CycleTable(task, steps);
+  body += Attempts(task, steps);
   const std::string url = TaskUrl(task.id, public_url);
   std::string foot = NextStep(task, prefix);
   if (!url.empty()) foot += fmt::format("{}[Live log]({})", foot.empty() ? "" : " ", url);
@@ -301,7 +331,8 @@ std::string Help(std::string_view marker, std::string_view prefix) {
   return body;
 }
 
-std::string Status(std::string_view marker, const Task& task, std::string_view public_url) {
+std::string Status(std::string_view marker, const Task& task,
+                   const std::vector<Delegate>& delegates, std::string_view public_url) {
   std::string body = fmt::format("{}\n**Swage** · {}\n\n", marker, Headline(task));
   body += fmt::format("Branch {} · run {} · cycle {}", CodeSpan(task.branch, 200), task.run,
                       task.cycle);
@@ -310,7 +341,7 @@ std::string Status(std::string_view marker, const Task& task, std::string_view p
   }
   const std::string url = TaskUrl(task.id, public_url);
   if (!url.empty()) body += fmt::format(" · [live log]({})", url);
-  return body + "\n";
+  return body + "\n" + DelegatesLine(delegates);
 }
 
 std::string Answer(std::string_view marker, std::string_view login, std::string_view sentence) {
@@ -402,7 +433,7 @@ std::string PullRequestTitle(const Task& task) {
 }
 
 std::string PullRequestBody(const RunReport& r) {
-  std::string body = fmt::format("{}\n", Marker("pr", TaskMarkerKey(r.task)));
+  std::string body;
   if (!r.green) {
     body +=
         "> **Not ready:** required gates are red. This is a draft so that you can see how far it "
@@ -415,7 +446,7 @@ std::string PullRequestBody(const RunReport& r) {
                   InertLine(r.task.text.title, kTitleBytes), CodeSpan(r.task.requester.login, 60));
   body += WorkSections(r);
   body += Footer(r);
-  return body;
+  return OwnBlock(TaskMarkerKey(r.task), body);
 }
 
 std::string RedReport(std::string_view marker, const RunReport& r) {
@@ -437,6 +468,20 @@ std::string TookOver(std::string_view marker, std::string_view prefix) {
       "ever overwritten.\n\n`{1} fix <text>` or `{1} retry` here goes on from what you "
       "pushed.\n",
       marker, prefix);
+}
+
+std::string UnknownProfile(std::string_view marker, std::string_view label,
+                           const std::vector<std::string>& known) {
+  std::vector<std::string> names;
+  for (const std::string& name : known) names.push_back(CodeSpan(name, 60));
+  const std::string there_are = names.empty()
+                                    ? "`.swage.yml` on the default branch names no profiles"
+                                    : "the known ones are " + Join(names, ", ");
+  return fmt::format(
+      "{}\n**Swage** · the label {} picks a profile that is not there: {}. The work goes on "
+      "without "
+      "one.\n",
+      marker, CodeSpan(label, 100), there_are);
 }
 
 std::string ReviewMarker(const Task& task, const CommitSha& head) {
@@ -487,9 +532,13 @@ std::string CommitMessage(const Task& task, int cycle, std::string_view requeste
   std::string message = Truncate(title.empty() ? "Work on the issue" : title, kSubjectBytes);
   message += fmt::format("\n\nFor issue #{}, cycle {}.\n", task.issue_number, cycle);
   const std::string login = InertPlain(task.requester.login, 60);
-  message += fmt::format("\nCo-authored-by: {} <{}>\nSigned-off-by: {} <{}>\nSwage-Task: {}\n",
-                         login, requester_email, bot.name, bot.email, TaskKey(task));
+  message += fmt::format("\nCo-authored-by: {} <{}>\nSigned-off-by: {} <{}>\n{}\n", login,
+                         requester_email, bot.name, bot.email, TaskTrailer(task));
   return message;
+}
+
+std::string TaskTrailer(const Task& task) {
+  return "Swage-Task: " + TaskKey(task);
 }
 
 std::string StoppedBy(std::string_view login) {
@@ -504,13 +553,17 @@ std::string IssueGoneReason(GoneReason reason, std::string_view login) {
   const std::string who = InertPlain(login, 60);
   switch (reason) {
     case GoneReason::kClosed:
-      return fmt::format("the issue was closed by {}", who);
+      return fmt::format("{}{}", kClosedBy, who);
     case GoneReason::kDeleted:
       return fmt::format("the issue was deleted by {}", who);
     case GoneReason::kTransferred:
       return fmt::format("the issue was transferred by {}", who);
   }
   return {};
+}
+
+bool TellsOfClosing(std::string_view reason) {
+  return reason.starts_with(kClosedBy);
 }
 
 std::string PullRequestClosedBy(std::string_view login, bool merged) {
@@ -565,6 +618,27 @@ std::string ClosedBeforePullRequest() {
   return "the issue was closed before its pull request was opened; reopen it, then retry";
 }
 
+std::string BranchIsForeign(std::string_view branch) {
+  return fmt::format(
+      "the branch {} holds commits that are not the bot's; nothing was overwritten; rename or "
+      "delete it, then retry",
+      branch);
+}
+
+std::string PaceFix(PauseCause cause) {
+  switch (cause) {
+    case PauseCause::kNone:
+      return "nothing to do";
+    case PauseCause::kLimit:
+    case PauseCause::kDown:
+      return "nothing to do unless it lasts: the work is kept and goes on by itself";
+    case PauseCause::kRefused:
+      return "check the bot's token: is it still valid, and may it write to the repository? Put a "
+             "good one where the setting `token` points and restart; the work is kept and goes on";
+  }
+  return "";
+}
+
 std::string PolicyChanged() {
   return "This change edits .swage.yml. The gates above are those of the default branch; the edit "
          "counts after the merge.";
@@ -575,6 +649,10 @@ std::string BrokenPolicy(std::string_view faults) {
       "the repository's .swage.yml cannot be used: {}; fix it on the default branch, then "
       "retry",
       faults);
+}
+
+std::string GateRunsAgain(std::string_view summary) {
+  return fmt::format("\n--- swage: {}; the gate runs once more on the same commit ---\n", summary);
 }
 
 std::string SameTreeTwice() {
@@ -588,6 +666,15 @@ std::string SameFailureTwice() {
 std::string CyclesUsedUp(int cycles) {
   return fmt::format("Stopped: gates are still red after {}.",
                      Count(static_cast<std::size_t>(cycles), "cycle"));
+}
+
+std::string CheckpointStays(std::string_view node, std::string_view why) {
+  return fmt::format("the checkpoint stays on node {}, and only it can go on from there: {}", node,
+                     why);
+}
+
+std::string StartsAgain(std::string_view why) {
+  return fmt::format("starting again from the base: {}", why);
 }
 
 }  // namespace swage::messages

@@ -15,6 +15,7 @@
 #include "pipeline/command.h"
 #include "pipeline/findings/finding.h"
 #include "pipeline/gate.h"
+#include "pipeline/pace.h"
 #include "pipeline/store/store.h"
 #include "pipeline/task.h"
 #include "pipeline/workspace/workspace.h"
@@ -32,12 +33,28 @@ std::string Sticky(const Task& task, const std::vector<Step>& steps, std::string
 /// An answer to one comment; `key` makes the marker unique.
 std::string ReplyMarker(std::string_view comment_id);
 std::string Help(std::string_view marker, std::string_view prefix);
-std::string Status(std::string_view marker, const Task& task, std::string_view public_url);
+std::string Status(std::string_view marker, const Task& task,
+                   const std::vector<Delegate>& delegates, std::string_view public_url);
+/// "LOGIN: nothing was done: SENTENCE".
 std::string Answer(std::string_view marker, std::string_view login, std::string_view sentence);
+/// A line for Status; empty without delegates.
+std::string DelegatesLine(const std::vector<Delegate>& delegates);
+/// Who may command the task now, and how that is taken back.
+std::string Delegated(std::string_view marker, std::string_view login, std::string_view delegate,
+                      std::string_view prefix);
+std::string Undelegated(std::string_view marker, std::string_view login,
+                        const std::vector<Delegate>& gone);
 
 /// Sentences for Answer. `prefix` is "/swage".
 std::string UnknownCommand(const BadCommand& bad, std::string_view prefix);
 std::string MayNot(Role has, Role needs);
+/// Follows MayNot where there is a task that somebody could let `login` command.
+std::string OrBeDelegated(std::string_view login, std::string_view prefix);
+std::string NoSuchAccount(std::string_view login);
+std::string BotIsNotListed(std::string_view login);
+std::string TooManyDelegates(std::size_t most);
+/// `login` empty: the task has none at all.
+std::string NoSuchDelegate(std::string_view login, const std::vector<Delegate>& delegates);
 std::string NoTaskHere(std::string_view prefix);
 std::string NotMyPullRequest(bool from_fork);
 std::string RunNeedsAnIssue(std::string_view prefix);
@@ -82,6 +99,10 @@ std::string RunFailed(std::string_view marker, std::string_view reason, std::str
 /// Somebody pushed to the bot's branch (F8).
 std::string TookOver(std::string_view marker, std::string_view prefix);
 
+/// A label that picks a profile which the repository's policy does not have.
+std::string UnknownProfile(std::string_view marker, std::string_view label,
+                           const std::vector<std::string>& known);
+
 std::string ReviewMarker(const Task& task, const CommitSha& head);
 /// Findings without a line of their own are listed in the body.
 std::string ReviewBody(const RunReport& report, const std::vector<Finding>& unplaced);
@@ -96,6 +117,8 @@ std::string StatusDescription(const GateVerdict& verdict);
 /// sign-off, the task (F11).
 std::string CommitMessage(const Task& task, int cycle, std::string_view requester_email,
                           const CommitIdentity& bot);
+/// The line of it by which the bot knows its own work for a task.
+std::string TaskTrailer(const Task& task);
 
 // --- reasons shown in the sticky comment, the CLI and the dashboard
 // ------------------------------------------
@@ -103,6 +126,8 @@ std::string CommitMessage(const Task& task, int cycle, std::string_view requeste
 std::string StoppedBy(std::string_view login);
 std::string LabelRemovedBy(std::string_view login);
 std::string IssueGoneReason(GoneReason reason, std::string_view login);
+/// Whether a task's reason is that its issue was closed: then reopening takes the work up again.
+bool TellsOfClosing(std::string_view reason);
 std::string PullRequestClosedBy(std::string_view login, bool merged);
 std::string NoChange(std::string_view agent);
 std::string AgentFailed(std::string_view agent, std::string_view how);
@@ -115,9 +140,21 @@ std::string UnlabelledBeforePullRequest();
 std::string HumanTookOver();
 std::string RepoOutOfSight(std::string_view path);
 std::string RepoArchived(std::string_view path);
+/// The task's branch holds what the bot did not make (X26).
+std::string BranchIsForeign(std::string_view branch);
+/// What to do about a forge that is left alone, for the log and the first page.
+std::string PaceFix(PauseCause cause);
 std::string BrokenPolicy(std::string_view faults);
+/// A line of the gate's own log.
+std::string GateRunsAgain(std::string_view summary);
 std::string SameTreeTwice();
 std::string SameFailureTwice();
 std::string CyclesUsedUp(int cycles);
+
+// --- lines of the timeline that a worker writes
+/// Nobody but `node` can go on from the newest checkpoint.
+std::string CheckpointStays(std::string_view node, std::string_view why);
+/// The checkpoint was made elsewhere and cannot be had.
+std::string StartsAgain(std::string_view why);
 
 }  // namespace swage::messages

@@ -23,6 +23,7 @@ std::vector<Finding> AllFindings(const std::vector<GateVerdict>& verdicts) {
 StatusState ToStatus(const GateVerdict& verdict) {
   switch (verdict.outcome) {
     case GateOutcome::kPassed:
+    case GateOutcome::kFlaky:  // its description says so
       return StatusState::kSuccess;
     case GateOutcome::kSkipped:
       return StatusState::kNeutral;

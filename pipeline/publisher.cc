@@ -1,20 +1,27 @@
 #include "pipeline/publisher.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "config/base/contain.h"
-#include "config/base/json.h"
-#include "pipeline/effects.h"
-#include "pipeline/messages.h"
-#include "pipeline/takeover.h"
+#include "forge/traffic_gate.h"
+#include "pipeline/pace_keeper.h"
 
 namespace swage {
 namespace {
 
 constexpr int kEffectsPerRound = 64;
 
-bool MayGetBetter(ErrorCode code) {
+// Without the branch or the pull request there is no result; everything else is an ornament of it.
+bool IsEssential(EffectKind kind) {
+  return kind == EffectKind::kPush || kind == EffectKind::kPullRequest;
+}
+
+// The forge as a whole is to blame, and has its pause: the effect is not.
+bool IsTheForgesFault(ErrorCode code) {
+  return code == ErrorCode::kRateLimited || code == ErrorCode::kUnauthenticated;
+}
+
+bool MayGetBetter(EffectKind kind, ErrorCode code) {
   switch (code) {
     case ErrorCode::kRateLimited:
     case ErrorCode::kUnavailable:
@@ -24,19 +31,15 @@ bool MayGetBetter(ErrorCode code) {
     case ErrorCode::kNotFound:  // forges answer 404 for a while after an event
     case ErrorCode::kCancelled:
       return true;
+    case ErrorCode::kDenied:  // and so are its rights
+      return IsEssential(kind);
     case ErrorCode::kInvalid:
     case ErrorCode::kConflict:
-    case ErrorCode::kDenied:
     case ErrorCode::kLeaseLost:
     case ErrorCode::kTooLarge:
       return false;
   }
   return false;
-}
-
-// Without the branch or the pull request there is no result; everything else is an ornament of it.
-bool IsEssential(EffectKind kind) {
-  return kind == EffectKind::kPush || kind == EffectKind::kPullRequest;
 }
 
 // A missing issue or comment will not come back: fewer tries than for a forge that is down.
@@ -56,6 +59,33 @@ std::chrono::milliseconds RetryDelay(int attempts, std::chrono::milliseconds ret
   return std::max(spread, retry_after);
 }
 
+// An effect in the list of those that are carried out, for as long as it is.
+class Publisher::Carrying {
+ public:
+  Carrying(Publisher& publisher, const Effect& effect, std::stop_token stop)
+      : publisher_(publisher), id_(effect.id), on_stop_(std::move(stop), CallOff{call_off_}) {
+    const std::lock_guard lock(publisher_.mutex_);
+    publisher_.carried_.insert_or_assign(id_,
+                                         Carried{effect, call_off_, publisher_.clock_.Monotonic()});
+  }
+  ~Carrying() {
+    const std::lock_guard lock(publisher_.mutex_);
+    publisher_.carried_.erase(id_);
+  }
+  std::stop_token CalledOff() const { return call_off_.get_token(); }
+
+ private:
+  struct CallOff {
+    std::stop_source source;
+    void operator()() { source.request_stop(); }
+  };
+
+  Publisher& publisher_;
+  const EffectId id_;
+  std::stop_source call_off_;
+  std::stop_callback<CallOff> on_stop_;
+};
+
 Publisher::Publisher(Store& store, Workspaces& workspaces, ForgeLookup forges,
                      const Redactor& redactor, Log& log, const Clock& clock,
                      PublisherOptions options)
@@ -67,22 +97,34 @@ Publisher::Publisher(Store& store, Workspaces& workspaces, ForgeLookup forges,
       clock_(clock),
       options_(std::move(options)) {}
 
+std::vector<Effect> Publisher::Take(int limit, int pushes) {
+  auto taken = store_.TakeEffects({options_.node, limit, kHold, pushes});
+  if (taken.ok()) return std::move(taken).value();
+  log_.Warn("cannot read the outbox", {{"error", taken.error().message}});
+  return {};
+}
+
 int Publisher::RunOnce(std::stop_token stop) {
-  const auto due = store_.DueEffects(kEffectsPerRound);
-  if (!due.ok()) {
-    log_.Warn("cannot read the outbox", {{"error", due.error().message}});
-    return 0;
-  }
   int noted = 0;
-  for (const Effect& effect : *due) {
-    if (stop.stop_requested()) break;
-    if (Carry(effect, stop).ok()) ++noted;
+  while (noted < kEffectsPerRound && !stop.stop_requested()) {
+    // One at a time: a hold is renewed only while its effect is carried out.
+    const std::vector<Effect> taken = Take(1, 1);
+    if (taken.empty() || !Carry(taken.front(), stop)) break;
+    ++noted;
   }
   return noted;
 }
 
-Result<void> Publisher::Carry(const Effect& effect, std::stop_token stop) {
-  const Result<Done> done = Contain([&] { return Attempt(effect, stop); });
+bool Publisher::Carry(const Effect& effect, std::stop_token stop) {
+  const Carrying carrying(*this, effect, std::move(stop));
+  const WorkScope scope(carrying.CalledOff());
+  return CarryAndNote(effect, carrying.CalledOff()).ok();
+}
+
+Result<void> Publisher::CarryAndNote(const Effect& effect, std::stop_token called_off) {
+  const Result<Done> done = Contain([&] { return Attempt(effect, called_off); });
+  // Somebody else has it by now, or gets it as soon as the hold is given back.
+  if (!done.ok() && called_off.stop_requested()) return done.error();
   if (!done.ok()) return NoteFailure(effect, done.error());
   const auto finished = store_.FinishEffect(effect, done->result, done->facts);
   if (!finished.ok() && finished.error().code != ErrorCode::kLeaseLost) {
@@ -92,6 +134,7 @@ Result<void> Publisher::Carry(const Effect& effect, std::stop_token stop) {
                {"error", finished.error().message}});
     return finished;
   }
+  NoteProbesWorked(effect);
   log_.Info(
       "effect done",
       {{"effect", effect.id}, {"kind", Name(effect.what.kind)}, {"task_id", effect.what.task}});
@@ -104,180 +147,91 @@ Result<Publisher::Done> Publisher::Attempt(const Effect& effect, std::stop_token
   if (forge == nullptr) {
     return MakeError(ErrorCode::kInvalid, "the forge " + name + " is not configured any more");
   }
-  if (const auto paused = paused_until_.find(name); paused != paused_until_.end()) {
-    const auto left =
-        std::chrono::ceil<std::chrono::milliseconds>(paused->second - clock_.Monotonic());
-    if (left.count() > 0) {
-      return Error{ErrorCode::kRateLimited, "the forge " + name + " asked to wait", left};
-    }
-    paused_until_.erase(paused);
-  }
-  Result<Done> done = Perform(effect, *forge, stop);
-  if (!done.ok() && done.error().code == ErrorCode::kRateLimited) {
-    paused_until_[name] = clock_.Monotonic() + done.error().retry_after;
-  }
-  return done;
+  return Perform(effect, *forge, std::move(stop));
 }
 
 Result<void> Publisher::NoteFailure(const Effect& effect, const Error& error) {
-  const bool again = MayGetBetter(error.code) && effect.attempts + 1 < AttemptLimit(error.code);
+  const EffectKind kind = effect.what.kind;
+  const bool forges_fault = IsTheForgesFault(error.code);
+  const bool again = MayGetBetter(kind, error.code) &&
+                     (forges_fault || effect.attempts + 1 < AttemptLimit(error.code));
   const std::string message = redactor_.Apply(error.message);
   log_.Warn(again ? "effect failed; will be tried again" : "effect failed for good",
             {{"effect", effect.id},
-             {"kind", Name(effect.what.kind)},
+             {"kind", Name(kind)},
              {"task_id", effect.what.task},
              {"attempt", effect.attempts + 1},
              {"error", message}});
-  const double jitter = std::generate_canonical<double, 32>(jitter_);
-  const Result<void> noted =
-      again ? store_.RetryEffect(effect, message,
-                                 RetryDelay(effect.attempts, error.retry_after, jitter))
-            : store_.FailEffect(effect, message, IsEssential(effect.what.kind));
+  NoteRefusal(effect, error);
+  const auto least =
+      error.code == ErrorCode::kTimeout ? std::max(kSettle, error.retry_after) : error.retry_after;
+  const auto delay = RetryDelay(forges_fault ? 0 : effect.attempts, least, Jitter());
+  const Result<void> noted = again
+                                 ? store_.RetryEffect(effect, message, delay,
+                                                      forges_fault ? Blame::kForge : Blame::kItself)
+                                 : store_.FailEffect(effect, message, IsEssential(kind));
   if (noted.ok() || noted.error().code == ErrorCode::kLeaseLost) return Ok();  // superseded
   log_.Warn("cannot note the failure of an effect", {{"error", noted.error().message}});
   return noted;
 }
 
-Result<Publisher::Done> Publisher::Perform(const Effect& effect, Forge& forge,
-                                           std::stop_token stop) {
-  switch (effect.what.kind) {
-    case EffectKind::kReaction:
-      return PerformReaction(effect, forge);
-    case EffectKind::kComment:
-      return PerformComment(effect, forge);
-    case EffectKind::kSticky:
-      return PerformSticky(effect, forge);
-    case EffectKind::kPush:
-      return PerformPush(effect, forge, stop);
-    case EffectKind::kPullRequest:
-      return PerformPullRequest(effect, forge);
-    case EffectKind::kStatus:
-      return PerformStatus(effect, forge);
-    case EffectKind::kReview:
-      return PerformReview(effect, forge);
-    case EffectKind::kResolve:
-      return PerformResolve(effect, forge);
+// What the token may not do in this repository, it may not do for the next task either: no more
+// pushes and pull requests there for a while (X27). What a token may not do anywhere, the gate of
+// the forge's requests has noted.
+void Publisher::NoteRefusal(const Effect& effect, const Error& error) {
+  const bool by_git =
+      effect.what.kind == EffectKind::kPush && error.code == ErrorCode::kUnauthenticated;
+  if (!IsEssential(effect.what.kind)) return;
+  if (!by_git && error.code != ErrorCode::kDenied) return;
+  const ForgeFailure failure{PauseCause::kRefused, error.retry_after,
+                             redactor_.Apply(error.message), true};
+  const auto change = store_.NoteForgeFailure(RepoScope(effect.what.repo), failure,
+                                              RulesOf(effect.what.repo.forge), Jitter());
+  if (change.ok()) TellOfPace(log_, *change);
+}
+
+void Publisher::NoteProbesWorked(const Effect& effect) {
+  for (const std::string& scope : effect.probes) {
+    const auto change = store_.NoteForgeSuccess(scope, true);
+    if (change.ok()) TellOfPace(log_, *change);
   }
-  return MakeError(ErrorCode::kInvalid, "unknown kind of effect");
 }
 
-Result<Publisher::Done> Publisher::PerformReaction(const Effect& effect, Forge& forge) {
-  SWAGE_ASSIGN_OR_RETURN(const ReactionEffect e, DecodeReaction(effect.what.payload));
-  SWAGE_RETURN_IF_ERROR(forge.EnsureReaction(effect.what.repo, e.thread, e.comment_id, e.reaction));
-  return Done{"{}", {}};
-}
-
-Result<Publisher::Done> Publisher::PerformComment(const Effect& effect, Forge& forge) {
-  SWAGE_ASSIGN_OR_RETURN(const CommentEffect e, DecodeComment(effect.what.payload));
-  SWAGE_ASSIGN_OR_RETURN(
-      const Comment comment,
-      forge.EnsureComment(effect.what.repo, e.thread, e.marker, redactor_.Apply(e.body), ""));
-  return Done{DumpJson({{"comment", comment.id}, {"url", comment.web_url}}), {}};
-}
-
-Result<Publisher::Done> Publisher::PerformSticky(const Effect& effect, Forge& forge) {
-  SWAGE_ASSIGN_OR_RETURN(const Task task, store_.GetTask(effect.what.task));
-  SWAGE_ASSIGN_OR_RETURN(const std::vector<Step> steps, store_.ListSteps(task.id));
-  const std::string body =
-      messages::Sticky(task, steps, options_.public_url, options_.command_prefix);
-  SWAGE_ASSIGN_OR_RETURN(const Comment comment,
-                         forge.EnsureComment(task.repo, {ThreadKind::kIssue, task.issue_number},
-                                             messages::StickyMarker(task), redactor_.Apply(body),
-                                             task.sticky_comment_id));
-  Done done{DumpJson({{"comment", comment.id}}), {}};
-  done.facts.sticky_comment_id = comment.id;
-  return done;
-}
-
-Result<Publisher::Done> Publisher::PerformPush(const Effect& effect, Forge& forge,
-                                               std::stop_token stop) {
-  SWAGE_ASSIGN_OR_RETURN(const PushEffect e, DecodePush(effect.what.payload));
-  SWAGE_ASSIGN_OR_RETURN(const Task task, store_.GetTask(effect.what.task));
-  const PushRequest request{task.repo, forge.Remote(task.repo), e.branch, e.sha, task.pushed};
-  if (auto pushed = workspaces_.Push(request, stop); !pushed.ok()) {
-    if (pushed.error().code != ErrorCode::kConflict) return pushed.error();
-    if (task.pr_number != 0) {
-      return EndTask(task, TaskChangeKind::kPause, messages::HumanTookOver(),
-                     {TakenOver(task, options_.command_prefix)});
+void Publisher::RenewHolds() {
+  const MonotonicTime now = clock_.Monotonic();
+  std::vector<Effect> effects;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [id, carried] : carried_) effects.push_back(carried.effect);
+  }
+  if (effects.empty()) return;
+  const auto held = store_.RenewHolds(effects, kHold);
+  if (!held.ok()) log_.Warn("cannot renew holds", {{"error", held.error().message}});
+  const std::lock_guard lock(mutex_);
+  for (const Effect& effect : effects) {
+    const auto it = carried_.find(effect.id);
+    if (it == carried_.end() || it->second.effect.hold != effect.hold) continue;
+    Carried& carried = it->second;
+    const bool renewed =
+        held.ok() && std::find(held->begin(), held->end(), effect.id) != held->end();
+    if (renewed) carried.renewed = now;
+    // Not to be had for a while is as good as lost, only later.
+    const bool lost = held.ok() ? !renewed : now - carried.renewed >= kSelfFence;
+    if (lost && carried.call_off.request_stop()) {
+      log_.Warn("an effect is called off: its hold is over", {{"effect", effect.id}});
     }
-    return MakeError(
-        ErrorCode::kConflict,
-        "the branch " + e.branch + " was changed by somebody else; nothing was overwritten");
   }
-  Done done{DumpJson({{"sha", e.sha.value}}), {}};
-  done.facts.pushed = e.sha;
-  return done;
 }
 
-// The last look before a pull request appears: the word that nobody wants it any more may have been
-// lost (I6). What is open already is updated whatever became of the issue.
-Result<void> Publisher::CheckStillWanted(const Effect& effect, Forge& forge) {
-  SWAGE_ASSIGN_OR_RETURN(const Task task, store_.GetTask(effect.what.task));
-  if (task.pr_number != 0) return Ok();
-  SWAGE_ASSIGN_OR_RETURN(const auto objection,
-                         FindObjection(forge, store_, task, options_.trigger_label));
-  if (!objection) return Ok();
-  return EndTask(task, TaskChangeKind::kCancel, objection->reason, {});
+const PaceRules& Publisher::RulesOf(const std::string& forge) const {
+  static const PaceRules kDefaults{};
+  const auto it = options_.pace_rules.find(forge);
+  return it == options_.pace_rules.end() ? kDefaults : it->second;
 }
 
-// Ends the task that an effect belongs to, and with it the effect, which is no failure.
-Error Publisher::EndTask(const Task& task, TaskChangeKind kind, const std::string& reason,
-                         std::vector<NewEffect> effects) {
-  IntakePlan plan;
-  plan.outcome = reason;
-  plan.changes.push_back({task.id, kind, RunKind::kFix, "", "", reason});
-  plan.effects = std::move(effects);
-  plan.effects.push_back({EffectKind::kSticky, "", task.repo, task.id, "{}"});
-  const auto applied = store_.ApplyIntake(plan);
-  if (!applied.ok()) return applied.error();
-  return MakeError(ErrorCode::kLeaseLost, reason);
-}
-
-Result<Publisher::Done> Publisher::PerformPullRequest(const Effect& effect, Forge& forge) {
-  SWAGE_ASSIGN_OR_RETURN(PullRequestEffect e, DecodePullRequest(effect.what.payload));
-  e.draft.title = redactor_.Apply(e.draft.title);
-  e.draft.body = redactor_.Apply(e.draft.body);
-  SWAGE_RETURN_IF_ERROR(CheckStillWanted(effect, forge));
-  SWAGE_ASSIGN_OR_RETURN(const PullRequest pr, forge.EnsurePullRequest(effect.what.repo, e.draft));
-  Done done{DumpJson({{"number", pr.number}, {"url", pr.web_url}}), {}};
-  done.facts.pr_number = pr.number;
-  done.facts.pr_url = pr.web_url;
-  return done;
-}
-
-Result<Publisher::Done> Publisher::PerformStatus(const Effect& effect, Forge& forge) {
-  SWAGE_ASSIGN_OR_RETURN(StatusEffect e, DecodeStatus(effect.what.payload));
-  e.status.description = redactor_.Apply(e.status.description);
-  SWAGE_RETURN_IF_ERROR(forge.EnsureStatus(effect.what.repo, e.status));
-  return Done{"{}", {}};
-}
-
-Result<Publisher::Done> Publisher::PerformReview(const Effect& effect, Forge& forge) {
-  SWAGE_ASSIGN_OR_RETURN(ReviewEffect e, DecodeReview(effect.what.payload));
-  SWAGE_ASSIGN_OR_RETURN(const Task task, store_.GetTask(effect.what.task));
-  e.review.body = redactor_.Apply(e.review.body);
-  for (LineComment& comment : e.review.comments) comment.body = redactor_.Apply(comment.body);
-  SWAGE_ASSIGN_OR_RETURN(const PostedReview posted,
-                         forge.EnsureReview(task.repo, task.pr_number, e.review));
-  Done done{DumpJson({{"review", posted.id}, {"url", posted.web_url}}), {}};
-  for (const PostedComment& comment : posted.comments) {
-    done.facts.posted_findings.emplace_back(comment.fingerprint, comment.thread_id);
-  }
-  return done;
-}
-
-Result<Publisher::Done> Publisher::PerformResolve(const Effect& effect, Forge& forge) {
-  SWAGE_ASSIGN_OR_RETURN(const ResolveEffect e, DecodeResolve(effect.what.payload));
-  SWAGE_ASSIGN_OR_RETURN(const Task task, store_.GetTask(effect.what.task));
-  Done done{"{}", {}};
-  for (const PostedComment& thread : e.threads) {
-    const auto resolved = forge.ResolveThread(task.repo, task.pr_number, thread.thread_id,
-                                              messages::ResolvedNote(e.head));
-    // A person may have deleted the comment: then there is nothing left to resolve.
-    if (!resolved.ok() && resolved.error().code != ErrorCode::kNotFound) return resolved.error();
-    done.facts.resolved_findings.push_back(thread.fingerprint);
-  }
-  return done;
+double Publisher::Jitter() {
+  const std::lock_guard lock(mutex_);
+  return std::generate_canonical<double, 32>(random_);
 }
 
 }  // namespace swage

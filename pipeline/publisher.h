@@ -1,20 +1,23 @@
 // Publisher: the only part that writes to a forge. Carries out outbox effects, in order, once each.
 //
-// An effect's row was committed before; here the forge is asked to make it so (Ensure* adopts what
-// an earlier, unanswered attempt made), and the result is committed after. Between the two the
-// process may die at any point: the next start repeats the effect and finds its work. Everything
-// that leaves passes the Redactor; the worker lets no change through that holds a known secret
-// (T39).
+// An effect's row was committed before; here it is taken with a hold, the forge is asked to make it
+// so (Ensure* adopts what an earlier, unanswered attempt made), and the result is committed after.
+// Between the two the process may die at any point: the hold runs out, and whoever takes the effect
+// next finds its work. Whoever loses a hold sends nothing more. Everything that leaves passes the
+// Redactor; the worker lets no change through that holds a known secret (T39).
 //
-// RunOnce blocks on the network; call it from one thread at a time.
+// Thread-safe: many threads may carry effects at once (see PublisherThreads).
 #pragma once
 
 #include <chrono>
 #include <functional>
 #include <map>
+#include <mutex>
 #include <random>
 #include <stop_token>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "config/base/clock.h"
 #include "config/base/log.h"
@@ -32,42 +35,71 @@ struct PublisherOptions {
   std::string public_url;
   std::string command_prefix;
   std::string trigger_label = "swage";
+  std::string node = "node";  ///< whose holds these are
+  CommitIdentity bot = {};    ///< as whom the tasks' commits are made
+  /// By settings name of the forge; a missing one has the defaults.
+  std::map<std::string, PaceRules, std::less<>> pace_rules = {};
 };
 
 class Publisher {
  public:
-  static constexpr int kMaxAttempts = 24;  ///< about two hours of a forge that is down
+  static constexpr int kMaxAttempts = 24;  ///< about two hours of an effect that keeps failing
   static constexpr std::chrono::milliseconds kFirstDelay{1'000};
   static constexpr std::chrono::milliseconds kLongestDelay{10 * 60'000};
+  /// What timed out may still be under way at the forge: not looked for before it had time to end.
+  static constexpr std::chrono::milliseconds kSettle{5'000};
+  static constexpr std::chrono::seconds kHold{30};
+  /// Without a renewal for this long, a hold must not be trusted any more.
+  static constexpr std::chrono::seconds kSelfFence{20};
 
   Publisher(Store& store, Workspaces& workspaces, ForgeLookup forges, const Redactor& redactor,
             Log& log, const Clock& clock, PublisherOptions options);
 
-  /// Carries out what is due; returns of how many effects the result was noted. Zero: wait before
-  /// the next call, also when some are due (a store that cannot be written).
+  /// Takes what is due, at most `limit`, of which at most `pushes` are pushes.
+  std::vector<Effect> Take(int limit, int pushes);
+  /// Carries out an effect that was taken. False: nothing could be noted about it; it is tried
+  /// again when its hold has run out.
+  bool Carry(const Effect& effect, std::stop_token stop);
+  /// Take and Carry in this thread; returns of how many effects the result was noted. Zero: wait
+  /// before the next call, also when some are due (a store that cannot be written).
   int RunOnce(std::stop_token stop);
+  /// Keeps the holds of what is being carried out; what has lost its hold is called off.
+  void RenewHolds();
 
  private:
   struct Done {
     std::string result;  ///< JSON for the effect's row
     PublishedFacts facts;
   };
+  struct Carried {
+    Effect effect;
+    std::stop_source call_off;
+    MonotonicTime renewed;
+  };
+  class Carrying;
 
-  Result<void> Carry(const Effect& effect, std::stop_token stop);
+  Result<void> CarryAndNote(const Effect& effect, std::stop_token called_off);
   Result<Done> Attempt(const Effect& effect, std::stop_token stop);
   Result<Done> Perform(const Effect& effect, Forge& forge, std::stop_token stop);
   Result<Done> PerformReaction(const Effect& effect, Forge& forge);
   Result<Done> PerformComment(const Effect& effect, Forge& forge);
   Result<Done> PerformSticky(const Effect& effect, Forge& forge);
+  Result<void> BringHead(const Task& task, const PushRequest& push, std::stop_token stop);
   Result<Done> PerformPush(const Effect& effect, Forge& forge, std::stop_token stop);
   Result<Done> PerformPullRequest(const Effect& effect, Forge& forge);
   Result<Done> PerformStatus(const Effect& effect, Forge& forge);
   Result<Done> PerformReview(const Effect& effect, Forge& forge);
   Result<Done> PerformResolve(const Effect& effect, Forge& forge);
+  Result<CommitSha> TakeOverBranch(const Effect& effect, const Task& task,
+                                   const PushRequest& refused, std::stop_token stop);
   Result<void> CheckStillWanted(const Effect& effect, Forge& forge);
   Error EndTask(const Task& task, TaskChangeKind kind, const std::string& reason,
                 std::vector<NewEffect> effects);
   Result<void> NoteFailure(const Effect& effect, const Error& error);
+  void NoteRefusal(const Effect& effect, const Error& error);
+  void NoteProbesWorked(const Effect& effect);
+  const PaceRules& RulesOf(const std::string& forge) const;
+  double Jitter();
 
   Store& store_;
   Workspaces& workspaces_;
@@ -75,9 +107,10 @@ class Publisher {
   const Redactor& redactor_;
   Log& log_;
   const Clock& clock_;
-  PublisherOptions options_;
-  std::map<std::string, MonotonicTime> paused_until_;  ///< forges that asked to wait (I9)
-  std::minstd_rand jitter_{std::random_device{}()};
+  const PublisherOptions options_;
+  std::mutex mutex_;
+  std::map<EffectId, Carried> carried_;
+  std::minstd_rand random_{std::random_device{}()};
 };
 
 /// How long to wait before attempt `attempts` + 1: exponential, at least what the forge asked for.

@@ -12,13 +12,16 @@ Scheduler::Scheduler(WorkerContext context, const Clock& clock, std::string node
     : context_(std::move(context)),
       clock_(clock),
       node_(std::move(node)),
-      on_progress_(std::move(on_progress)) {}
+      on_progress_(std::move(on_progress)),
+      times_(context_.settings.node.lease),
+      leases_(context_.store, clock_, context_.log, times_) {}
 
 Scheduler::~Scheduler() {
   Shutdown();
 }
 
 void Scheduler::Start() {
+  leases_.Start();
   loop_ = std::jthread([this](std::stop_token stop) { Loop(stop); });
 }
 
@@ -39,12 +42,15 @@ void Scheduler::Shutdown() {
     for (auto& [id, running] : running_) running->stop.request_stop();
     last.swap(running_);
   }
-  // The map's destructor joins the workers, outside the lock.
+  // Joins the workers, outside the lock; their leases are kept until the last of them has ended.
+  last.clear();
+  retired_.clear();
+  leases_.Stop();
 }
 
 Result<void> Scheduler::Health() const {
-  if (!store_fails_) return Ok();
-  return MakeError(ErrorCode::kUnavailable, "cannot claim tasks");
+  if (store_fails_) return MakeError(ErrorCode::kUnavailable, "cannot claim tasks");
+  return leases_.Health();
 }
 
 std::vector<TaskId> Scheduler::Working() {
@@ -63,14 +69,9 @@ void Scheduler::StopTask(TaskId task) {
 }
 
 void Scheduler::Loop(std::stop_token stop) {
-  MonotonicTime last_renewal = clock_.Monotonic();
   while (!stop.stop_requested()) {
     Reap();
     ClaimAll();
-    if (clock_.Monotonic() - last_renewal >= kHeartbeat) {
-      RenewAll();
-      last_renewal = clock_.Monotonic();
-    }
     wakeup_.Wait(stop, kPoll);
   }
 }
@@ -78,24 +79,25 @@ void Scheduler::Loop(std::stop_token stop) {
 void Scheduler::ClaimAll() {
   const Settings& settings = context_.settings;
   const ClaimLimits limits{settings.concurrent_tasks, settings.concurrent_tasks_per_repo,
-                           settings.max_attempts};
+                           settings.max_attempts, settings.attempt_delay};
   while (!shutting_down_.stop_requested()) {
     {
       const std::lock_guard lock(mutex_);
       if (running_.size() >= static_cast<std::size_t>(settings.concurrent_tasks)) return;
     }
-    auto claimed = context_.store.ClaimTask(node_, kLease, limits);
+    const MonotonicTime asked = clock_.Monotonic();
+    auto claimed = context_.store.ClaimTask(node_, times_.lease, limits);
     store_fails_ = !claimed.ok();
     if (!claimed.ok()) {
       context_.log.Warn("cannot claim", {{"error", claimed.error().message}});
       return;
     }
     if (!*claimed) return;
-    StartWorker(std::move(**claimed));
+    StartWorker(std::move(**claimed), asked);
   }
 }
 
-void Scheduler::StartWorker(Claimed claimed) {
+void Scheduler::StartWorker(Claimed claimed, MonotonicTime held_from) {
   context_.log.Info("task claimed", {{"task_id", claimed.task.id},
                                      {"repo", claimed.task.repo.path},
                                      {"issue", claimed.task.issue_number},
@@ -104,10 +106,11 @@ void Scheduler::StartWorker(Claimed claimed) {
   auto running = std::make_unique<Running>();
   Running* self = running.get();
   self->lease = claimed.lease;
-  self->renewed = clock_.Monotonic();
+  leases_.Add(self->lease, held_from, self->stop);
   const std::lock_guard lock(mutex_);
   self->thread = std::jthread([this, self, claimed = std::move(claimed)] {
     Worker(context_).Run(claimed, self->stop.get_token());
+    leases_.Remove(self->lease);
     self->done = true;
     wakeup_.Signal();
     on_progress_();
@@ -132,34 +135,6 @@ void Scheduler::Reap() {
     }
   }
   std::erase_if(retired_, [](const auto& running) { return running->done.load(); });
-}
-
-void Scheduler::RenewAll() {
-  // Only the loop's thread removes workers, so these stay; and a store that is slow to answer does
-  // not keep StopTask waiting.
-  std::vector<Running*> alive;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [id, running] : running_) alive.push_back(running.get());
-  }
-  for (Running* running : alive) {
-    if (!running->done && !running->stop.stop_requested()) Renew(*running);
-  }
-}
-
-void Scheduler::Renew(Running& running) {
-  const auto renewed = context_.store.RenewLease(running.lease, kLease);
-  if (renewed.ok()) {
-    running.renewed = clock_.Monotonic();
-    return;
-  }
-  const bool lost = renewed.error().code == ErrorCode::kLeaseLost;
-  const bool too_old = clock_.Monotonic() - running.renewed >= kSelfFence;
-  // Lost, and done: the run ended between the two, and its lease with it.
-  if ((!lost && !too_old) || running.done) return;
-  context_.log.Warn("stopping a worker that cannot hold its lease",
-                    {{"task_id", running.lease.task}, {"error", renewed.error().message}});
-  running.stop.request_stop();
 }
 
 }  // namespace swage

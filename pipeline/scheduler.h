@@ -1,8 +1,8 @@
-// Scheduler: claims tasks, gives each a worker thread, keeps its lease alive, stops it when told.
+// Scheduler: claims tasks, gives each a worker thread, stops it when told or when its lease is
+// lost.
 //
-// Bounded: at most settings.concurrent_tasks workers. A lease is renewed every kHeartbeat for
-// kLease; when a renewal says the lease is lost, or cannot be made for most of the lease, the
-// worker is stopped and its agent killed before anybody else may run the task.
+// Bounded: at most settings.concurrent_tasks workers. The leases are a LeaseKeeper's matter: a
+// worker that it stops has its agent killed before anybody else may run the task.
 #pragma once
 
 #include <atomic>
@@ -17,6 +17,7 @@
 #include "config/base/clock.h"
 #include "config/base/log.h"
 #include "config/base/wakeup.h"
+#include "pipeline/lease_keeper.h"
 #include "pipeline/store/store.h"
 #include "pipeline/worker.h"
 
@@ -24,19 +25,17 @@ namespace swage {
 
 class Scheduler {
  public:
-  static constexpr std::chrono::seconds kLease{60};
-  static constexpr std::chrono::seconds kHeartbeat{10};
-  /// Without a renewal for this long, a worker must not trust its lease any more.
-  static constexpr std::chrono::seconds kSelfFence{45};
-
   /// `on_progress` is called from a worker's thread at the end of its run: its effects are waiting.
   Scheduler(WorkerContext context, const Clock& clock, std::string node,
             std::function<void()> on_progress);
   ~Scheduler();
 
   void Start();
-  /// There may be something to claim.
-  void Wake() { wakeup_.Signal(); }
+  /// There may be something to claim, or something was cancelled.
+  void Wake() {
+    wakeup_.Signal();
+    leases_.RenewSoon();
+  }
   /// Stops the worker of a cancelled task at once; no-op when it has none here.
   void StopTask(TaskId task);
   /// Claims nothing more; the workers go on, and their leases with them.
@@ -55,21 +54,20 @@ class Scheduler {
     Lease lease;
     std::stop_source stop;
     std::atomic<bool> done{false};
-    MonotonicTime renewed;
     std::jthread thread;
   };
 
   void Loop(std::stop_token stop);
   void ClaimAll();
-  void StartWorker(Claimed claimed);
+  void StartWorker(Claimed claimed, MonotonicTime held_from);
   void Reap();
-  void RenewAll();
-  void Renew(Running& running);
 
   WorkerContext context_;
   const Clock& clock_;
   const std::string node_;
   std::function<void()> on_progress_;
+  const LeaseTimes times_;
+  LeaseKeeper leases_;
   Wakeup wakeup_;
   std::stop_source shutting_down_;
   std::atomic<bool> store_fails_{false};

@@ -9,8 +9,10 @@
 
 #include "config/base/contain.h"
 #include "config/base/text.h"
+#include "pipeline/checkpoint.h"
 #include "pipeline/effects.h"
 #include "pipeline/messages.h"
+#include "pipeline/pace_keeper.h"
 #include "pipeline/publication.h"
 #include "pipeline/takeover.h"
 
@@ -29,8 +31,12 @@ NewEffect Sticky(const Task& task) {
 }
 
 bool IsTransient(ErrorCode code) {
-  return code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout ||
-         code == ErrorCode::kRateLimited;
+  return code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout;
+}
+
+// The forge is left alone: nothing is claimed for it meanwhile, and the thread is for others (X27).
+bool WaitsForTheForge(ErrorCode code) {
+  return code == ErrorCode::kRateLimited || code == ErrorCode::kUnauthenticated;
 }
 
 void Pause(std::chrono::milliseconds delay, std::stop_token stop) {
@@ -56,6 +62,12 @@ Result<std::vector<std::string>> EarlierSummaries(Store& store, const Task& task
 }
 
 }  // namespace
+
+std::chrono::milliseconds AttemptDelay(int attempt, std::chrono::milliseconds step,
+                                       std::chrono::milliseconds asked) {
+  // Never zero: that would say that nothing failed.
+  return std::max({attempt * step, asked, std::chrono::milliseconds(1)});
+}
 
 // Repeats what may work in a moment (a forge that is down, a store that is busy); the task's lease
 // is renewed meanwhile.
@@ -89,8 +101,10 @@ void Worker::Run(const Claimed& claimed, std::stop_token stop) {
     give_back.state = TaskState::kQueued;
     give_back.reason = "interrupted; the work goes on from its last checkpoint";
     outcome = std::move(give_back);
+  } else if (!outcome.ok() && WaitsForTheForge(outcome.error().code)) {
+    outcome = GiveBackUntilTheForgeIsBack(task, outcome.error());
   } else if (!outcome.ok()) {
-    outcome = Failed(task, context_.redactor.Apply(outcome.error().message));
+    outcome = AfterError(task, outcome.error());
   }
   const auto finished = WithPatience(
       task.id, stop, [&] { return context_.store.FinishRun(claimed.lease, *outcome); });
@@ -102,6 +116,38 @@ void Worker::Run(const Claimed& claimed, std::stop_token stop) {
   context_.log.Info(
       "run finished",
       {{"task_id", task.id}, {"state", Name(outcome->state)}, {"reason", outcome->reason}});
+}
+
+// What the forge's requests met is noted by their gate; git has none.
+RunOutcome Worker::GiveBackUntilTheForgeIsBack(const Task& task, const Error& error) const {
+  const std::string why = context_.redactor.Apply(error.message);
+  const auto pace = context_.store.GetPace(task.repo.forge);
+  if (pace.ok() && pace->left.count() == 0) {
+    const auto noted = context_.store.NoteForgeFailure(
+        RepoScope(task.repo), {PauseCause::kRefused, error.retry_after, why, true}, {}, 0);
+    if (noted.ok()) TellOfPace(context_.log, *noted);
+  }
+  RunOutcome outcome;
+  outcome.state = TaskState::kQueued;
+  outcome.reason = "waiting for the forge: " + why;
+  return outcome;
+}
+
+RunOutcome Worker::AfterError(const Task& task, const Error& error) const {
+  const std::string message = context_.redactor.Apply(error.message);
+  const Settings& settings = context_.settings;
+  if (!IsTransient(error.code)) return Failed(task, message);
+  if (task.attempt >= settings.max_attempts) {
+    return Failed(
+        task, fmt::format("given up after {} attempts; the last one: {}", task.attempt, message));
+  }
+  RunOutcome later;
+  later.state = TaskState::kQueued;
+  later.retry_in = AttemptDelay(task.attempt, settings.attempt_delay, error.retry_after);
+  later.reason = fmt::format("attempt {} failed ({}); the next one begins in {}", task.attempt,
+                             message, FormatDuration(later.retry_in));
+  later.effects.push_back(Sticky(task));
+  return later;
 }
 
 RunOutcome Worker::Failed(const Task& task, std::string reason) const {
@@ -143,6 +189,7 @@ Result<RunOutcome> Worker::Attempt(const Claimed& claimed, std::stop_token stop)
   if (claimed.task.run_kind == RunKind::kGates && !claimed.task.pushed.value.empty()) {
     grounded.task.checkpoint = claimed.task.pushed;
   }
+  SWAGE_RETURN_IF_ERROR(BringCheckpoint(grounded, ground, stop));
   SWAGE_RETURN_IF_ERROR(
       context_.store.SetBase(claimed.lease, ground.base_branch, grounded.task.base_sha));
   Result<std::unique_ptr<Workspace>> provisioned = Provision(grounded, stop);
@@ -220,6 +267,21 @@ RunOutcome Worker::TakenOverOutcome(const Task& task) const {
   return outcome;
 }
 
+// The checkpoint may have been made on another node. Without it the work starts again, and says so.
+Result<void> Worker::BringCheckpoint(Claimed& claimed, const Ground& ground, std::stop_token stop) {
+  Task& task = claimed.task;
+  if (task.checkpoint.value.empty()) return Ok();
+  const auto brought = WithPatience(task.id, stop, [&] {
+    return BringCommit(context_.store, context_.workspaces, task, task.checkpoint);
+  });
+  if (brought.ok() || IsTransient(brought.error().code)) return brought;
+  context_.log.Warn("the last checkpoint cannot be had; starting from the base",
+                    {{"task_id", task.id}, {"error", brought.error().message}});
+  task.checkpoint = {};
+  task.base_sha = ground.base;
+  return context_.store.AddNote(claimed.lease, messages::StartsAgain(brought.error().message));
+}
+
 Result<Worker::Ground> Worker::Prepare(const Claimed& claimed, Forge& forge, std::stop_token stop) {
   const Task& task = claimed.task;
   Ground ground;
@@ -256,6 +318,20 @@ Result<Worker::Ground> Worker::Prepare(const Claimed& claimed, Forge& forge, std
   return ground;
 }
 
+// Once per task: somebody mistyped a label, and should not wonder why it had no effect.
+Result<void> Worker::TellOfUnknownProfile(const Task& task, const RepoPolicy& policy) {
+  std::vector<std::string> known;
+  for (const auto& [name, text] : policy.profiles) known.push_back(name);
+  const std::string key = fmt::format("profile-{}", task.id.value);
+  const std::string marker = messages::ReplyMarker(key);
+  const std::string label = fmt::format("{}:{}", context_.settings.trigger_label, task.profile);
+  const CommentEffect comment{{ThreadKind::kIssue, task.issue_number},
+                              marker,
+                              messages::UnknownProfile(marker, label, known)};
+  return context_.store.AddEffects(
+      {{EffectKind::kComment, "comment:" + key, task.repo, task.id, Encode(comment)}});
+}
+
 Result<std::unique_ptr<Workspace>> Worker::Provision(const Claimed& claimed, std::stop_token stop) {
   const Task& task = claimed.task;
   ProvisionRequest request;
@@ -279,9 +355,12 @@ Result<LoopResult> Worker::RunLoop(const Claimed& claimed, const Ground& ground,
   plan.max_cycles = ground.policy.max_cycles.value_or(context_.settings.max_cycles);
   plan.repo_instructions = ground.policy.instructions;
   plan.requester_email = forge.CommitEmail(claimed.task.requester);
-  const auto profile = ground.policy.profiles.find(claimed.task.profile);
-  if (!claimed.task.profile.empty() && profile != ground.policy.profiles.end()) {
+  const std::string& wanted = claimed.task.profile;
+  if (const auto profile = ground.policy.profiles.find(wanted);
+      profile != ground.policy.profiles.end()) {
     plan.repo_instructions += "\n" + profile->second;
+  } else if (!wanted.empty()) {
+    SWAGE_RETURN_IF_ERROR(TellOfUnknownProfile(claimed.task, ground.policy));
   }
   Loop loop(
       {context_.store, workspace, context_.agent, gates_, context_.settings, context_.redactor},
@@ -298,7 +377,7 @@ Result<RunOutcome> Worker::Conclude(const Claimed& claimed, const Ground& ground
                                               task.repo, task.base_sha, result.head, is_secret));
   if (leak) {
     // The text is in the branch's history for good: what comes next starts from what is published.
-    SWAGE_RETURN_IF_ERROR(context_.store.SaveCheckpoint(claimed.lease, task.pushed));
+    SWAGE_RETURN_IF_ERROR(context_.store.SaveCheckpoint(claimed.lease, {task.pushed}));
     return Failed(task, messages::SecretInChange(*leak));
   }
 

@@ -5,6 +5,7 @@
 // own thread; they share only the seams.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -34,6 +35,11 @@ struct WorkerContext {
   Log& log;
 };
 
+/// How long a task rests after its attempt number `attempt` failed: longer each time, and at least
+/// what the other side asked for.
+std::chrono::milliseconds AttemptDelay(int attempt, std::chrono::milliseconds step,
+                                       std::chrono::milliseconds asked);
+
 class Worker {
  public:
   explicit Worker(WorkerContext context)
@@ -60,10 +66,15 @@ class Worker {
   Result<Ground> Prepare(const Claimed& claimed, Forge& forge, std::stop_token stop);
   Result<bool> IsTakenOver(const Task& task, Forge& forge, std::stop_token stop);
   RunOutcome TakenOverOutcome(const Task& task) const;
+  Result<void> BringCheckpoint(Claimed& claimed, const Ground& ground, std::stop_token stop);
+  Result<void> TellOfUnknownProfile(const Task& task, const RepoPolicy& policy);
   Result<std::unique_ptr<Workspace>> Provision(const Claimed& claimed, std::stop_token stop);
   Result<LoopResult> RunLoop(const Claimed& claimed, const Ground& ground, const Forge& forge,
                              Workspace& workspace, std::stop_token stop);
   Result<RunOutcome> Conclude(const Claimed& claimed, const Ground& ground, LoopResult result);
+  RunOutcome GiveBackUntilTheForgeIsBack(const Task& task, const Error& error) const;
+  /// What may pass is tried again, as often as a task may be; anything else ends the run.
+  RunOutcome AfterError(const Task& task, const Error& error) const;
   RunOutcome Failed(const Task& task, std::string reason) const;
 
   WorkerContext context_;

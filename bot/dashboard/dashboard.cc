@@ -26,6 +26,7 @@ constexpr int kMaxStreamsPerAddress = 16;
 constexpr int kMaxConnections = 256;
 constexpr std::chrono::milliseconds kStreamTick{400};
 constexpr int kRowsPerState = 50;
+constexpr int kDeadLetters = 20;
 constexpr int kTimelinePage = 200;
 constexpr int kMaxTimeline = 1'000;
 constexpr std::size_t kMaxLogBytes = 4 << 20;
@@ -116,8 +117,8 @@ std::string HandoffPath(const Step& step, std::string_view what) {
 }  // namespace
 
 struct Dashboard::State final : HttpHandler {
-  State(const Settings& s, Store& st, const Clock& c, Log& l)
-      : settings(s), store(st), clock(c), server(ServerOptions(), *this, c, l) {
+  State(const Settings& s, std::string n, Store& st, const Clock& c, Log& l)
+      : settings(s), node(std::move(n)), store(st), clock(c), server(ServerOptions(), *this, c, l) {
     hosts = {"localhost", "127.0.0.1", "[::1]", HostName(s.dashboard)};
     if (!s.public_url.empty()) hosts.push_back(HostOfUrl(s.public_url));
   }
@@ -126,6 +127,7 @@ struct Dashboard::State final : HttpHandler {
   WebResponse Handle(WebRequest& request) override;
 
   const Settings& settings;
+  const std::string node;
   Store& store;
   const Clock& clock;
   std::vector<std::string> hosts;  ///< names by which people reach it, lower case
@@ -137,8 +139,11 @@ struct Dashboard::State final : HttpHandler {
   Result<std::string> Index();
   Result<TaskGroup> Group(TaskGroup group, std::initializer_list<TaskState> states,
                           bool with_gates);
+  Result<std::vector<DeadLetter>> DeadLetters();
   Result<std::string> TaskPage(TaskId id);
   Result<void> LoadTimeline(TaskView& view);
+  Result<void> FindElsewhere(TaskView& view);
+  Result<std::string> Nodes();
   Result<Step> FindStep(TaskId task, std::int64_t id);
   WebResponse StepLog(TaskId task, std::int64_t step);
   WebResponse Handoff(TaskId task, std::int64_t step, std::string_view what);
@@ -172,6 +177,10 @@ WebResponse Dashboard::State::Route(const WebRequest& request) {
   const std::vector<std::string_view> parts = Split(std::string_view(request.path).substr(1), '/');
   if (request.path == "/") {
     Result<std::string> html = Index();
+    return html.ok() ? Page(200, std::move(*html)) : ErrorPage(html.error());
+  }
+  if (request.path == "/nodes") {
+    Result<std::string> html = Nodes();
     return html.ok() ? Page(200, std::move(*html)) : ErrorPage(html.error());
   }
   if (request.path == "/events") return Events(request, TaskId{0});
@@ -229,12 +238,33 @@ Result<std::string> Dashboard::State::Index() {
             {TaskState::kMerged, TaskState::kClosed, TaskState::kCancelled}, false));
   std::sort(done.rows.begin(), done.rows.end(),
             [](const TaskRow& a, const TaskRow& b) { return a.task.updated > b.task.updated; });
+  SWAGE_ASSIGN_OR_RETURN(view.paused, store.ListPaces());
   // A page without its alarms is better than none.
   if (const auto alarms = store.ListPolls(kAlarmPrefix, kMaxAlarms); alarms.ok()) {
     for (const PollMark& alarm : *alarms) view.alarms.push_back(alarm.etag);
   }
   view.groups = {std::move(human), std::move(working), std::move(done)};
+  SWAGE_ASSIGN_OR_RETURN(view.dead_letters, DeadLetters());
   return RenderIndex(view, clock.Now());
+}
+
+Result<std::vector<DeadLetter>> Dashboard::State::DeadLetters() {
+  std::vector<DeadLetter> letters;
+  SWAGE_ASSIGN_OR_RETURN(const auto deliveries, store.ListParkedDeliveries(kDeadLetters));
+  for (const ParkedDelivery& d : deliveries) {
+    letters.push_back(
+        {"delivery " + std::to_string(d.id.value) + " of " + d.forge + " (" + d.event + ")",
+         d.outcome, TaskId{0}, d.received});
+  }
+  SWAGE_ASSIGN_OR_RETURN(const auto effects, store.ListFailedEffects(kDeadLetters));
+  for (const FailedEffect& e : effects) {
+    letters.push_back(
+        {std::string(Name(e.kind)) + " for " + e.repo_path, e.error, e.task, e.failed});
+  }
+  std::sort(letters.begin(), letters.end(),
+            [](const DeadLetter& a, const DeadLetter& b) { return a.at > b.at; });
+  if (letters.size() > kDeadLetters) letters.resize(kDeadLetters);
+  return letters;
 }
 
 Result<TaskGroup> Dashboard::State::Group(TaskGroup group, std::initializer_list<TaskState> states,
@@ -271,7 +301,30 @@ Result<std::string> Dashboard::State::TaskPage(TaskId id) {
       view.with_handoff.insert(step.id);
     }
   }
+  SWAGE_RETURN_IF_ERROR(FindElsewhere(view));
   return RenderTask(view, clock.Now());
+}
+
+Result<std::string> Dashboard::State::Nodes() {
+  SWAGE_ASSIGN_OR_RETURN(const std::vector<NodeInfo> nodes, store.ListNodes());
+  return RenderNodes(nodes, node, clock.Now());
+}
+
+// Nodes may also share a disk, or one address behind a balancer: then there is nothing to link.
+Result<void> Dashboard::State::FindElsewhere(TaskView& view) {
+  std::optional<std::vector<NodeInfo>> nodes;
+  for (const Step& step : view.steps) {
+    if (step.log_path.empty() || step.node.empty() || step.node == node) continue;
+    if (OpenBeneath(settings.data_dir, step.log_path).ok()) continue;
+    if (!nodes) {
+      SWAGE_ASSIGN_OR_RETURN(nodes, store.ListNodes());
+    }
+    std::string& url = view.elsewhere[step.id];
+    for (const NodeInfo& other : *nodes) {
+      if (other.name == step.node && other.url != settings.public_url) url = other.url;
+    }
+  }
+  return Ok();
 }
 
 // The newest entries, at most kMaxTimeline of them.
@@ -338,8 +391,9 @@ WebResponse Dashboard::State::Events(const WebRequest& request, TaskId task) {
   return response;
 }
 
-Dashboard::Dashboard(const Settings& settings, Store& store, const Clock& clock, Log& log)
-    : state_(std::make_unique<State>(settings, store, clock, log)) {}
+Dashboard::Dashboard(const Settings& settings, std::string node, Store& store, const Clock& clock,
+                     Log& log)
+    : state_(std::make_unique<State>(settings, std::move(node), store, clock, log)) {}
 
 Dashboard::~Dashboard() = default;
 

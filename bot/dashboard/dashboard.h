@@ -8,6 +8,7 @@
 //                             from Last-Event-ID on; each is `event: timeline`, `id: N` and one
 //                             line of JSON {"id", "task", "at", "kind", "detail"}; `swage demo`
 //                             prints it
+//   GET /nodes                the processes that share the store
 //   GET /assets/...           embedded, no third-party host
 //
 // Server-rendered from templates with escaping, under a strict Content-Security-Policy; Host must
@@ -27,8 +28,9 @@ namespace swage {
 
 class Dashboard {
  public:
-  /// References must outlive the dashboard.
-  Dashboard(const Settings& settings, Store& store, const Clock& clock, Log& log);
+  /// References must outlive the dashboard. `node` is this process's name: logs of other nodes are
+  /// linked there.
+  Dashboard(const Settings& settings, std::string node, Store& store, const Clock& clock, Log& log);
   ~Dashboard();
   /// Binds settings.dashboard and serves from its own threads and pool (a viewer of a live log
   /// holds a thread). Errors: kInvalid (not loopback), kConflict (address in use).

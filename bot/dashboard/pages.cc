@@ -11,6 +11,7 @@
 #include "bot/assets/embedded.h"
 #include "config/base/result.h"
 #include "config/base/text.h"
+#include "pipeline/messages.h"
 
 namespace swage {
 namespace {
@@ -19,6 +20,8 @@ namespace ms = kainjow::mustache;
 
 constexpr std::size_t kShownShaChars = 10;
 constexpr std::size_t kShownBodyBytes = 64 << 10;
+// Its leases are over then, whatever it does.
+constexpr std::chrono::seconds kNodeIsLost{60};
 
 std::string Template(std::string_view name) {
   const std::string_view text = bot_assets::EmbeddedFile(name);
@@ -104,6 +107,7 @@ Look LookOf(std::string_view outcome, bool required) {
   if (outcome == "running") return {"busy", "…"};
   if (outcome == "passed" || outcome == "ok") return {"ok", "✓"};
   if (outcome == "skipped" || outcome == "interrupted") return {"", "–"};
+  if (outcome == "flaky") return {"warn", "≈"};
   return {required ? "bad" : "warn", "✗"};
 }
 
@@ -160,6 +164,29 @@ Values GroupValues(const TaskGroup& group, WallTime now) {
   return v;
 }
 
+Values PausedValues(const PaceView& view, WallTime now) {
+  const Pace& pace = view.pace;
+  std::string headline = pace.scope + " is left alone";
+  if (view.left.count() > 0) headline += " for " + FormatDuration(view.left);
+  headline += "; this began " + Age(pace.since, now) + " ago";
+  Values v;
+  v.Text("headline", headline).Text("cause", pace.reason);
+  v.Text("fix", messages::PaceFix(pace.cause));
+  v.Text("tone", pace.cause == PauseCause::kRefused ? "bad" : "");
+  return v;
+}
+
+std::vector<Values> DeadLetters(const std::vector<DeadLetter>& letters, WallTime now) {
+  std::vector<Values> rows;
+  for (const DeadLetter& letter : letters) {
+    rows.emplace_back();
+    rows.back().Text("what", letter.what).Text("why", letter.why);
+    rows.back().Number("task", letter.task.value);
+    rows.back().Text("age", Age(letter.at, now)).Text("at_iso", FormatUtc(letter.at));
+  }
+  return rows;
+}
+
 std::vector<Values> Stages(Stage now) {
   constexpr std::array kOrder = {Stage::kProvision, Stage::kAgent, Stage::kGates, Stage::kPublish};
   std::vector<Values> stages;
@@ -184,7 +211,13 @@ Values StepValues(const TaskView& view, const Step& step, WallTime now) {
   v.Text("outcome", Spaced(step.outcome)).Text("tone", look.tone).Text("mark", look.mark);
   v.Text("summary", step.summary).Text("commit", ShortSha(step.commit));
   v.Text("took", FormatDuration(std::chrono::duration_cast<std::chrono::milliseconds>(took)));
-  v.Text("log_url", base + "/logs/" + id).Flag("has_log", !step.log_path.empty());
+  const auto elsewhere = view.elsewhere.find(step.id);
+  const bool here = elsewhere == view.elsewhere.end();
+  const std::string_view node_url = here ? "" : Link(elsewhere->second);
+  const bool linked = here || !node_url.empty();
+  v.Text("log_url", std::string(node_url) + base + "/logs/" + id);
+  v.Flag("has_log", !step.log_path.empty() && linked);
+  v.Text("log_node", here || step.log_path.empty() ? "" : step.node);
   v.Text("handoff_url", base + "/handoff/" + id).Flag("has_handoff", handoff);
   v.Flag("is_optional", step.kind == StepKind::kGate && !step.required);
   return v;
@@ -248,6 +281,8 @@ std::vector<Values> Timeline(const std::vector<TimelineEntry>& entries) {
 }  // namespace
 
 std::string RenderIndex(const IndexView& view, WallTime now) {
+  std::vector<Values> paused;
+  for (const PaceView& pace : view.paused) paused.push_back(PausedValues(pace, now));
   std::vector<Values> groups;
   for (const TaskGroup& group : view.groups) {
     if (group.rows.empty() && group.empty.empty()) continue;
@@ -261,7 +296,10 @@ std::string RenderIndex(const IndexView& view, WallTime now) {
   }
   Values v;
   v.List("alarms", std::move(alarms));
+  v.List("paused", std::move(paused));
   v.List("groups", std::move(groups));
+  v.Text("letter_count", std::to_string(view.dead_letters.size()));
+  v.List("letters", DeadLetters(view.dead_letters, now));
   return Render("index.mustache", v, "Swage", "/events?after=" + std::to_string(view.last_event));
 }
 
@@ -289,6 +327,24 @@ std::string RenderTask(const TaskView& view, WallTime now) {
   const std::string events =
       "/tasks/" + std::to_string(task.id.value) + "/events?after=" + std::to_string(last);
   return Render("task.mustache", v, task.text.title + " · Swage", events);
+}
+
+std::string RenderNodes(const std::vector<NodeInfo>& nodes, std::string_view self, WallTime now) {
+  std::vector<Values> rows;
+  for (const NodeInfo& node : nodes) {
+    const bool lost = node.silent_for > kNodeIsLost;
+    rows.emplace_back();
+    Values& row = rows.back();
+    row.Text("name", node.name).Flag("is_self", node.name == self).Text("host", node.host);
+    row.Text("url", Link(node.url)).Text("roles", node.roles).Text("version", node.version);
+    row.Text("running", std::to_string(node.running)).Text("tone", lost ? "bad" : "ok");
+    row.Text("mark", lost ? "✗ silent" : "✓ alive");
+    row.Text("silent", FormatDuration(node.silent_for));
+    row.Text("age", Age(node.started, now)).Text("started_iso", FormatUtc(node.started));
+  }
+  Values v;
+  v.Text("count", std::to_string(rows.size())).List("nodes", std::move(rows));
+  return Render("nodes.mustache", v, "Nodes · Swage", "");
 }
 
 std::string RenderMessage(std::string_view title, std::string_view text) {

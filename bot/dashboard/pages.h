@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -26,10 +27,20 @@ struct TaskGroup {
   bool cut = false;  ///< there are more
 };
 
+/// Something that was given up: a delivery, or a write to a forge.
+struct DeadLetter {
+  std::string what;  ///< "delivery 17 (issues)", "review for acme/lib"
+  std::string why;
+  TaskId task;  ///< value 0: of no task
+  WallTime at{};
+};
+
 struct IndexView {
   std::vector<std::string> alarms;  ///< what somebody has to look after, one sentence each
+  std::vector<PaceView> paused;     ///< forges that are left alone
   std::vector<TaskGroup> groups;
-  std::int64_t last_event = 0;  ///< timeline id up to which the page is fresh
+  std::vector<DeadLetter> dead_letters;  ///< newest first
+  std::int64_t last_event = 0;           ///< timeline id up to which the page is fresh
 };
 
 struct TaskView {
@@ -39,9 +50,13 @@ struct TaskView {
   std::vector<TimelineEntry> timeline;
   bool timeline_cut = false;
   std::set<std::int64_t> with_handoff;  ///< agent steps whose prompt and task file can be shown
+  /// Steps whose log is on another node's disk: the URL of its pages, "" when there is none.
+  std::map<std::int64_t, std::string> elsewhere;
 };
 
 std::string RenderIndex(const IndexView& view, WallTime now);
+/// The processes that share the store; `self` is the one that is asked.
+std::string RenderNodes(const std::vector<NodeInfo>& nodes, std::string_view self, WallTime now);
 std::string RenderTask(const TaskView& view, WallTime now);
 /// A page that only says something: not found, try again.
 std::string RenderMessage(std::string_view title, std::string_view text);

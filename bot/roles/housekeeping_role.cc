@@ -2,12 +2,24 @@
 
 #include <utility>
 
+#include "pipeline/maintenance/presence.h"
+#include "pipeline/maintenance/seal_audit.h"
 #include "pipeline/reconcile/reconcile.h"
 
 namespace swage {
+namespace {
+
+constexpr std::chrono::hours kReapNodes{1};
+
+}  // namespace
 
 HousekeepingRole::HousekeepingRole(NodeParts parts)
     : parts_(std::move(parts)), housekeeper_(parts_.holds, parts_.log) {
+  housekeeper_.Add({std::make_unique<NodeReaper>(parts_.store), kReapNodes});
+  housekeeper_.Add({.duty = std::make_unique<SealAudit>(parts_.store, parts_.log, parts_.clock),
+                    .every = SealAudit::kEvery,
+                    .single = true,
+                    .last_round = true});
   if (parts_.settings.intake != "webhook") AddReconcile();
 }
 

@@ -8,6 +8,7 @@
 #include "config/base/wakeup.h"
 #include "pipeline/intake_runner.h"
 #include "pipeline/publisher.h"
+#include "pipeline/publisher_threads.h"
 
 namespace swage {
 
@@ -24,13 +25,13 @@ class PublisherRole final : public NodeRole {
 
  private:
   explicit PublisherRole(NodeParts parts);
+  Result<void> GiveBackHolds();
 
   NodeParts parts_;
   Wakeup intake_wakeup_;
-  Wakeup publisher_wakeup_;
   Publisher publisher_;
+  PublisherThreads publishing_;
   IntakeRunner intake_;
-  std::jthread publisher_thread_;
   std::jthread intake_thread_;
 };
 

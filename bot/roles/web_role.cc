@@ -3,6 +3,6 @@
 namespace swage {
 
 WebRole::WebRole(const NodeParts& parts)
-    : dashboard_(parts.settings, parts.store, parts.clock, parts.log) {}
+    : dashboard_(parts.settings, parts.node, parts.store, parts.clock, parts.log) {}
 
 }  // namespace swage

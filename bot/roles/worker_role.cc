@@ -1,6 +1,8 @@
 #include "bot/roles/worker_role.h"
 
+#include <fcntl.h>
 #include <fmt/ranges.h>
+#include <sys/file.h>
 
 #include <algorithm>
 #include <utility>
@@ -15,6 +17,19 @@ std::vector<std::int64_t> Values(const std::vector<TaskId>& tasks) {
   std::vector<std::int64_t> values;
   for (const TaskId task : tasks) values.push_back(task.value);
   return values;
+}
+
+// Two workers in one directory would sweep each other's workspaces away.
+Result<Fd> TakeDirectory(const std::filesystem::path& data_dir) {
+  Fd fd(open((data_dir / "worker.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!fd.valid()) {
+    return MakeError(ErrorCode::kInternal, fmt::format("{} cannot be written", data_dir.string()));
+  }
+  if (flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
+  return MakeError(ErrorCode::kConflict,
+                   fmt::format("another process runs tasks in {}; give each node a data_dir of its "
+                               "own",
+                               data_dir.string()));
 }
 
 }  // namespace
@@ -39,6 +54,7 @@ WorkerRole::WorkerRole(NodeParts parts, std::unique_ptr<Agent> agent)
 }
 
 Result<void> WorkerRole::Start() {
+  SWAGE_ASSIGN_OR_RETURN(directory_, TakeDirectory(parts_.settings.data_dir));
   if (!parts_.settings.keep_workspaces) {  // the sweep cannot tell kept from orphaned
     SWAGE_ASSIGN_OR_RETURN(const auto removed, parts_.workspaces.SweepOrphans({}));
     if (!removed.empty()) {

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "bot/roles/node_role.h"
+#include "config/base/files.h"
 #include "config/base/wakeup.h"
 #include "pipeline/agent.h"
 #include "pipeline/scheduler.h"
@@ -26,6 +27,7 @@ class WorkerRole final : public NodeRole {
   WorkerRole(NodeParts parts, std::unique_ptr<Agent> agent);
 
   NodeParts parts_;
+  Fd directory_;  ///< holds the lock of settings.data_dir
   std::unique_ptr<Agent> agent_;
   Wakeup run_ended_;
   Scheduler scheduler_;

@@ -43,8 +43,9 @@ Result<Actor> Api::Self() {
 }
 
 Result<json> Api::GraphQl(std::string_view query, const json& variables) const {
-  const HttpRequest request = GraphQlRequest(
+  HttpRequest request = GraphQlRequest(
       settings_.api_url, DumpJson({{"query", std::string(query)}, {"variables", variables}}));
+  request.only_reads = query.starts_with("query");
   SWAGE_ASSIGN_OR_RETURN(const RestClient::Reply reply, rest_.Exchange(request));
   if (!reply.ok()) return StatusError(request, reply.status, reply.body);
   const json& errors = JsonAt(reply.body, "errors");

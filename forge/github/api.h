@@ -49,6 +49,7 @@ PullRequest ReadPullRequest(const nlohmann::json& j);
 // --- reads
 Result<Repo> GetRepo(Api& api, std::string_view path);
 Result<Issue> GetIssue(Api& api, const RepoRef& repo, std::int64_t number);
+Result<Actor> FindAccount(Api& api, std::string_view login);
 Result<Role> GetRole(Api& api, const RepoRef& repo, const Actor& actor);
 
 // --- comments

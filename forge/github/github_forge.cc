@@ -20,6 +20,9 @@ class GitHubForge final : public Forge {
   Result<Issue> GetIssue(const RepoRef& repo, std::int64_t number) override {
     return github::GetIssue(api_, repo, number);
   }
+  Result<Actor> FindAccount(std::string_view login) override {
+    return github::FindAccount(api_, login);
+  }
   Result<Role> GetRole(const RepoRef& repo, const Actor& actor) override {
     return github::GetRole(api_, repo, actor);
   }
@@ -78,6 +81,7 @@ TransportOptions GitHubTransportOptions(const ForgeSettings& settings) {
   TransportOptions options;
   options.base_url = settings.api_url;
   options.ca_file = settings.ca_file;
+  options.total_timeout = settings.timeout;
   options.headers = {{"Authorization", "Bearer " + settings.token.value},
                      {"Accept", "application/vnd.github+json"},
                      {"X-GitHub-Api-Version", "2022-11-28"},

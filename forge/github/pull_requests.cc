@@ -24,6 +24,16 @@ std::string Title(const Api& api, const PullRequestDraft& draft, bool in_title) 
   return Truncate(std::string(in_title ? kDraftTitle : "") + draft.title, api.limits().title_bytes);
 }
 
+// A title belongs to people once it is there; only our own word about the draft comes and goes.
+std::string TitleNow(const Api& api, const PullRequestDraft& draft, const std::string& had,
+                     bool in_title) {
+  if (in_title && draft.draft && !had.starts_with(kDraftTitle)) {
+    return Truncate(std::string(kDraftTitle) + had, api.limits().title_bytes);
+  }
+  const bool ours = had == Title(api, draft, true);
+  return ours && !draft.draft ? Title(api, draft, false) : had;
+}
+
 // A branch that was pushed a moment ago may not be known to the API yet.
 bool HeadIsUnknown(const json& refusal) {
   const json& errors = JsonAt(refusal, "errors");
@@ -45,7 +55,7 @@ Result<std::optional<PullRequest>> Create(Api& api, const RepoRef& repo,
       DumpJson({{"head", draft.head_branch},
                 {"base", draft.base_branch},
                 {"title", Title(api, draft, draft.draft && !drafts_supported)},
-                {"body", FitBody(draft.body, api.limits().comment_bytes)},
+                {"body", FitOwnBlock(draft.body, api.limits().comment_bytes)},
                 {"draft", draft.draft && drafts_supported}}),
       false};
   SWAGE_ASSIGN_OR_RETURN(const RestClient::Reply reply, api.rest().Exchange(request));
@@ -82,12 +92,13 @@ Result<PullRequest> BringUpToDate(Api& api, const RepoRef& repo, const PullReque
     if (!changed.ok() && !(unsupported && draft.draft)) return changed.error();
     in_title = unsupported;
   }
-  const std::string title = Title(api, draft, in_title);
-  const std::string body = FitBody(draft.body, api.limits().comment_bytes);
   json change = json::object();
-  if (JsonString(now, "title") != title) change["title"] = title;
-  if (!SameText(JsonString(now, "body"), body)) change["body"] = body;
-  if (JsonString(now, "base/ref") != draft.base_branch) change["base"] = draft.base_branch;
+  const std::string had = JsonString(now, "title");
+  const std::string title = TitleNow(api, draft, had, in_title);
+  if (title != had) change["title"] = title;
+  const std::string text = JsonString(now, "body");
+  const std::string body = WithOwnBlock(text, draft.body, api.limits().comment_bytes);
+  if (!SameText(text, body)) change["body"] = body;
   if (!change.empty()) {
     SWAGE_ASSIGN_OR_RETURN(now, api.rest().Write("PATCH", PullPath(repo, pull.number), change));
   }

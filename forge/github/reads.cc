@@ -57,6 +57,19 @@ Result<Issue> GetIssue(Api& api, const RepoRef& repo, std::int64_t number) {
   return ReadIssue(j);
 }
 
+Result<Actor> FindAccount(Api& api, std::string_view login) {
+  const std::string path = "/users/" + PercentEncode(login);
+  // Nobody's name, and a path of its own to whatever tidies paths up.
+  if (login.find_first_not_of('.') == login.npos) return MakeError(ErrorCode::kNotFound, path);
+  SWAGE_ASSIGN_OR_RETURN(const json j, api.rest().Get(path));
+  const Actor actor = ReadActor(j);
+  // Organisations live under the same address; they act by nobody's hand.
+  if (actor.id.empty() || JsonString(j, "type") == "Organization") {
+    return MakeError(ErrorCode::kNotFound, "GET " + path + ": no account of a person or bot");
+  }
+  return actor;
+}
+
 Result<Role> GetRole(Api& api, const RepoRef& repo, const Actor& actor) {
   if (actor.login.empty()) return Role::kNone;
   const std::string path =

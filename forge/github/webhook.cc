@@ -50,6 +50,7 @@ Event ParseIssues(const Envelope& e) {
     return IssueUnlabeled{e.repo, e.actor, issue, {label}};
   }
   if (e.action == "closed") return IssueGone{e.repo, e.actor, issue, GoneReason::kClosed};
+  if (e.action == "reopened") return IssueReopened{e.repo, e.actor, issue};
   if (e.action == "deleted") return IssueGone{e.repo, e.actor, issue, GoneReason::kDeleted};
   if (e.action == "transferred") return IssueGone{e.repo, e.actor, issue, GoneReason::kTransferred};
   return Ignore("issues", e.action);
@@ -87,8 +88,8 @@ Event ParsePullRequest(const Envelope& e) {
   const std::int64_t number = JsonInt(pull, "number");
   if (number <= 0) return Ignore("pull_request", "without a number");
   if (e.action == "synchronize") {
-    return PullRequestPushed{e.repo, e.actor, number, JsonString(pull, "head/ref"),
-                             {JsonString(pull, "head/sha")}};
+    return PullRequestPushed{
+        e.repo, e.actor, number, JsonString(pull, "head/ref"), {JsonString(pull, "head/sha")}};
   }
   if (e.action != "closed") return Ignore("pull_request", e.action);
   return PullRequestClosed{e.repo, e.actor, number, JsonString(pull, "head/ref"),

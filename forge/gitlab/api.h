@@ -50,6 +50,7 @@ Comment ReadNote(const nlohmann::json& j, const std::string& thread_url);
 // --- reads
 Result<Repo> GetRepo(Api& api, std::string_view path);
 Result<Issue> GetIssue(Api& api, const RepoRef& repo, std::int64_t number);
+Result<Actor> FindAccount(Api& api, std::string_view login);
 Result<Role> GetRole(Api& api, const RepoRef& repo, const Actor& actor);
 
 // --- notes

@@ -20,6 +20,9 @@ class GitLabForge final : public Forge {
   Result<Issue> GetIssue(const RepoRef& repo, std::int64_t number) override {
     return gitlab::GetIssue(api_, repo, number);
   }
+  Result<Actor> FindAccount(std::string_view login) override {
+    return gitlab::FindAccount(api_, login);
+  }
   Result<Role> GetRole(const RepoRef& repo, const Actor& actor) override {
     return gitlab::GetRole(api_, repo, actor);
   }
@@ -78,6 +81,7 @@ TransportOptions GitLabTransportOptions(const ForgeSettings& settings) {
   TransportOptions options;
   options.base_url = settings.api_url;
   options.ca_file = settings.ca_file;
+  options.total_timeout = settings.timeout;
   options.headers = {{"PRIVATE-TOKEN", settings.token.value},
                      {"Accept", "application/json"},
                      {"User-Agent", "swage/" SWAGE_VERSION}};

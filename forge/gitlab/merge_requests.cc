@@ -21,6 +21,17 @@ std::string Title(const Api& api, const PullRequestDraft& draft) {
                   api.limits().title_bytes);
 }
 
+// A title belongs to people once it is there; only the word about the draft comes and goes.
+std::string TitleNow(const Api& api, const PullRequest& pull, bool draft) {
+  if (pull.draft == draft) return pull.title;
+  if (draft) return Truncate(std::string(kDraftTitle) + pull.title, api.limits().title_bytes);
+  const std::string lower = ToLower(pull.title);
+  for (const std::string_view form : {"draft:", "[draft]", "(draft)"}) {
+    if (lower.starts_with(form)) return std::string(Trim(pull.title.substr(form.size())));
+  }
+  return pull.title;
+}
+
 PullRequestState StateOf(std::string_view name) {
   if (name == "merged") return PullRequestState::kMerged;
   // "locked" is a merge in progress.
@@ -56,7 +67,7 @@ Result<std::optional<PullRequest>> Create(Api& api, const RepoRef& repo,
       DumpJson({{"source_branch", draft.head_branch},
                 {"target_branch", draft.base_branch},
                 {"title", Title(api, draft)},
-                {"description", FitBody(draft.body, api.limits().comment_bytes)},
+                {"description", FitOwnBlock(draft.body, api.limits().comment_bytes)},
                 {"remove_source_branch", true}}),
       false};
   SWAGE_ASSIGN_OR_RETURN(const RestClient::Reply reply, api.rest().Exchange(request));
@@ -76,12 +87,11 @@ Result<PullRequest> Adopt(Api& api, const RepoRef& repo, const PullRequest& pull
   SWAGE_ASSIGN_OR_RETURN(const Actor self, api.Self());
   // What a person wrote about our branch stays as it is.
   if (pull.author_id != self.id) return pull;
-  const std::string title = Title(api, draft);
-  const std::string body = FitBody(draft.body, api.limits().comment_bytes);
+  const std::string title = TitleNow(api, pull, draft.draft);
+  const std::string body = WithOwnBlock(pull.body, draft.body, api.limits().comment_bytes);
   json change = json::object();
   if (pull.title != title) change["title"] = title;
   if (!SameText(pull.body, body)) change["description"] = body;
-  if (pull.base_branch != draft.base_branch) change["target_branch"] = draft.base_branch;
   if (change.empty()) return pull;
   SWAGE_ASSIGN_OR_RETURN(const json j,
                          api.rest().Write("PUT", MergeRequestPath(repo, pull.number), change));

@@ -32,6 +32,22 @@ Result<Issue> GetIssue(Api& api, const RepoRef& repo, std::int64_t number) {
   return ReadIssue(j);
 }
 
+// The search compares without letter case and finds one or none; only the account's own address
+// tells whether it is a bot's.
+Result<Actor> FindAccount(Api& api, std::string_view login) {
+  const std::string path = "/users?username=" + PercentEncode(login);
+  if (login.empty()) return MakeError(ErrorCode::kNotFound, path);  // would list everybody
+  SWAGE_ASSIGN_OR_RETURN(const json found, api.rest().Get(path));
+  for (const json& user : found.is_array() ? found : json::array()) {
+    if (!EqualsIgnoreCase(JsonString(user, "username"), login)) continue;
+    SWAGE_ASSIGN_OR_RETURN(const json j, api.rest().Get("/users/" + JsonId(user, "id")));
+    Actor actor{JsonId(j, "id"), JsonString(j, "username"), JsonBool(j, "bot")};
+    actor.is_bot = actor.is_bot || IsBotLogin(actor.login);
+    return actor;
+  }
+  return MakeError(ErrorCode::kNotFound, "GET " + path + ": no such account");
+}
+
 // "/all" counts members inherited from groups.
 Result<Role> GetRole(Api& api, const RepoRef& repo, const Actor& actor) {
   if (actor.id.empty()) return Role::kNone;

@@ -141,6 +141,7 @@ Event ParseIssue(const Envelope& e) {
     return IssueGone{e.repo, e.actor, issue,
                      moved ? GoneReason::kTransferred : GoneReason::kClosed};
   }
+  if (e.action == "reopen") return IssueReopened{e.repo, e.actor, issue};
   if (e.action == "open") {
     if (issue.labels.empty()) return Ignore("issue", "open without labels");
     return IssueLabeled{e.repo, e.actor, issue, issue.labels, {}};
@@ -188,7 +189,10 @@ Event ParseMergeRequest(const Envelope& e) {
   const std::int64_t number = JsonInt(attributes, "iid");
   // Only an update that moved the head says where it was before.
   if (e.action == "update" && number > 0 && !JsonString(attributes, "oldrev").empty()) {
-    return PullRequestPushed{e.repo, e.actor, number, JsonString(attributes, "source_branch"),
+    return PullRequestPushed{e.repo,
+                             e.actor,
+                             number,
+                             JsonString(attributes, "source_branch"),
                              {JsonString(attributes, "last_commit/id")}};
   }
   if ((e.action != "close" && e.action != "merge") || number <= 0) {

@@ -43,7 +43,7 @@ struct FaultRule {
   int times = 1;       ///< uses left; negative = for ever
   int delay_ms = 0;
   int status = 500;
-  int retry_after_s = 1;
+  int retry_after_s = 1;  ///< 0 = rate and secondary limits do not say
   int copies = 1;
 };
 

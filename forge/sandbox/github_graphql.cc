@@ -1,12 +1,13 @@
 // The few GraphQL shapes that REST has no answer to: resolving review threads, listing them,
-// turning a draft into a pull request that is ready (and back), and when an issue's text was
-// edited.
+// turning a draft into a pull request that is ready (and back), deleting and transferring issues,
+// and when an issue's text was edited.
 //
 // Not a GraphQL engine: the operation is recognised by name, arguments are read from the variables
 // or from the text, and the reply holds every field an adapter may have asked for.
 #include <fmt/format.h>
 #include <re2/re2.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "config/base/json.h"
@@ -20,6 +21,8 @@ using nlohmann::json;
 
 constexpr std::string_view kThreadPrefix = "PRRT_";
 constexpr std::string_view kPullPrefix = "PR_";
+constexpr std::string_view kIssuePrefix = "I_";
+constexpr std::string_view kRepoPrefix = "R_";
 constexpr std::size_t kMaxThreads = 100;  // a page
 constexpr int kMaxNesting = 4;
 
@@ -145,6 +148,50 @@ Reply SetDraft(const Call& call, const std::string& query, bool draft) {
   return GraphQlError("NOT_FOUND", "Could not resolve to a node with the given global id.");
 }
 
+struct IssueIn {
+  Repo* repo = nullptr;
+  Issue* issue = nullptr;
+};
+
+IssueIn FindIssueById(const Call& call, const std::string& node_id) {
+  const Id id = ParseInt(node_id.substr(std::min(kIssuePrefix.size(), node_id.size()))).value_or(0);
+  for (const auto& repo : call.world.repos()) {
+    for (auto& [number, issue] : repo->issues) {
+      if (issue.id == id) return {repo.get(), &issue};
+    }
+  }
+  return {};
+}
+
+// REST has neither.
+Reply DeleteIssue(const Call& call, const std::string& query) {
+  const IssueIn at = FindIssueById(call, NodeIdIn(call, query, kIssuePrefix));
+  if (at.issue == nullptr) {
+    return GraphQlError("NOT_FOUND", "Could not resolve to a node with the given global id.");
+  }
+  if (call.world.RoleOf(*at.repo, call.actor) < Role::kAdmin) {
+    return GraphQlError("FORBIDDEN", "Viewer not authorized to delete");
+  }
+  call.world.DeleteIssue(*at.repo, *call.actor, at.issue->number);
+  return Reply::Json(200, {{"data", {{"deleteIssue", {{"clientMutationId", json()}}}}}});
+}
+
+Reply TransferIssue(const Call& call, const std::string& query) {
+  const IssueIn at = FindIssueById(call, NodeIdIn(call, query, kIssuePrefix));
+  const std::string node = NodeIdIn(call, query, kRepoPrefix);
+  const Id id = ParseInt(node.substr(std::min(kRepoPrefix.size(), node.size()))).value_or(0);
+  Repo* const target = call.world.FindRepo(id);
+  if (at.issue == nullptr || target == nullptr || target == at.repo) {
+    return GraphQlError("NOT_FOUND", "Could not resolve to a node with the given global id.");
+  }
+  const bool may = call.world.RoleOf(*at.repo, call.actor) >= Role::kWrite &&
+                   call.world.RoleOf(*target, call.actor) >= Role::kWrite;
+  if (!may) return GraphQlError("FORBIDDEN", "Viewer not authorized to transfer");
+  const Issue& moved = call.world.MoveIssue(*at.repo, *call.actor, *at.issue, *target);
+  const json object = {{"id", GitHubObjects::NodeId("I", moved.id)}, {"number", moved.number}};
+  return Reply::Json(200, {{"data", {{"transferIssue", {{"issue", object}}}}}});
+}
+
 /// A page of threads; the cursor is the index of the last one shown.
 json ThreadsPage(const Call& call, const std::string& query, const Repo& repo, const Pull& pull) {
   std::vector<const Discussion*> threads;
@@ -219,6 +266,8 @@ Reply Execute(const Call& call) {
   if (names("resolveReviewThread")) return SetResolved(call, query, true);
   if (names("convertPullRequestToDraft")) return SetDraft(call, query, true);
   if (names("markPullRequestReadyForReview")) return SetDraft(call, query, false);
+  if (names("deleteIssue")) return DeleteIssue(call, query);
+  if (names("transferIssue")) return TransferIssue(call, query);
   if (names("pullRequest(")) return ReadPull(call, query);
   if (names("issue(")) return ReadIssue(call, query);
   if (names("viewer")) {

@@ -30,12 +30,31 @@ IssueAt FindIssueAt(const RepoCall& in) {
   return {in.world.FindPull(in.repo, number), true};
 }
 
+// A transferred issue's address leads on, a deleted one's says that there was one.
+Reply NotHere(const RepoCall& in) {
+  const auto departed = in.repo.departed.find(in.call.Number("number"));
+  if (departed == in.repo.departed.end()) return GitHubError(404, "Not Found");
+  const Repo* const target = in.world.FindRepo(departed->second.repo);
+  if (target == nullptr) return GitHubError(410, "This issue was deleted");
+  // Also below it: .../issues/1/comments leads to .../issues/7/comments.
+  const std::string here = fmt::format("/issues/{}", departed->first);
+  const std::string& path = in.call.request.path;
+  const std::string below = path.substr(std::min(path.find(here) + here.size(), path.size()));
+  const std::string url =
+      fmt::format("{}/issues/{}{}", in.objects.RepoUrl(*target), departed->second.number, below);
+  Reply reply = Reply::Json(301, {{"message", "Moved Permanently"},
+                                  {"url", url},
+                                  {"documentation_url", "https://docs.github.com/rest"}});
+  reply.headers["Location"] = url;
+  return reply;
+}
+
 using IssueHandler = Reply (*)(const RepoCall&, Issue&, bool is_pull);
 
 Handler OnIssue(Needs needs, IssueHandler handler) {
   return InRepo(needs, [handler](const RepoCall& in) {
     const IssueAt at = FindIssueAt(in);
-    if (at.issue == nullptr) return GitHubError(404, "Not Found");
+    if (at.issue == nullptr) return NotHere(in);
     return handler(in, *at.issue, at.is_pull);
   });
 }

@@ -38,6 +38,8 @@ class Describer {
         return AboutIssue("reopened");
       case Happening::kIssueDeleted:
         return AboutIssue("deleted");
+      case Happening::kIssueTransferred:
+        return AboutTransfer();
       case Happening::kLabelsChanged:
         return AboutLabels();
       case Happening::kNoteCreated:
@@ -102,6 +104,16 @@ class Describer {
     if (issue_ == nullptr) return {};
     extra["issue"] = objects_.IssueObject(*repo_, *issue_, false);
     return {Make("issues", action, std::move(extra))};
+  }
+
+  std::vector<Payload> AboutTransfer() const {
+    Repo* const target = world_.FindRepo(event_.target_repo);
+    const Issue* const moved =
+        target == nullptr ? nullptr : world_.FindIssue(*target, event_.target_number);
+    if (moved == nullptr) return {};
+    return AboutIssue("transferred", {{"changes",
+                                       {{"new_issue", objects_.IssueObject(*target, *moved, false)},
+                                        {"new_repository", objects_.RepoObject(*target)}}}});
   }
 
   std::vector<Payload> AboutPull(std::string_view action, json extra = json::object()) const {

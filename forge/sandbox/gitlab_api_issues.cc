@@ -77,6 +77,26 @@ Result<Reply> EditIssue(Ctx& ctx) {
   return Reply::Json(200, IssueJson(ctx.world, ctx.repo, *issue, ctx.call.base));
 }
 
+// Deleting needs the owner or an administrator; moving, the right to report in both projects.
+Result<Reply> DeleteIssue(Ctx& ctx) {
+  SWAGE_ASSIGN_OR_RETURN(const Issue* issue, IssueOf(ctx));
+  if (!ctx.AtLeast(Role::kAdmin)) return MakeError(ErrorCode::kDenied, "403 Forbidden");
+  ctx.world.DeleteIssue(ctx.repo, ctx.Actor(), issue->number);
+  return Reply::Empty(204);
+}
+
+Result<Reply> MoveIssue(Ctx& ctx) {
+  SWAGE_ASSIGN_OR_RETURN(Issue * issue, IssueOf(ctx));
+  Repo* const target = ctx.world.FindRepo(ctx.params.Int("to_project_id"));
+  if (target == nullptr) return NotFound("Project");
+  if (target == &ctx.repo) return Bad("Cannot move issue to project it originates from!");
+  const bool may = ctx.AtLeast(Role::kTriage) && issue->moved_to == 0 &&
+                   ctx.world.RoleOf(*target, &ctx.Actor()) >= Role::kTriage;
+  if (!may) return Bad("Cannot move issue due to insufficient permissions!");
+  const Issue& moved = ctx.world.MoveIssue(ctx.repo, ctx.Actor(), *issue, *target);
+  return Reply::Json(201, IssueJson(ctx.world, *target, moved, ctx.call.base));
+}
+
 // --- award emoji -------------------------------------------------------------------------------
 
 struct Awardable {
@@ -142,6 +162,8 @@ void MountIssues(Router& router) {
   AddProjectRoute(router, "POST", "/issues", Need::kUser, CreateIssue);
   AddProjectRoute(router, "GET", "/issues/{iid}", Need::kPublic, GetIssue);
   AddProjectRoute(router, "PUT", "/issues/{iid}", Need::kUser, EditIssue);
+  AddProjectRoute(router, "DELETE", "/issues/{iid}", Need::kUser, DeleteIssue);
+  AddProjectRoute(router, "POST", "/issues/{iid}/move", Need::kUser, MoveIssue);
 }
 
 void MountAwards(Router& router) {

@@ -147,6 +147,7 @@ Json IssueAttributes(const Scene& scene, const Issue& issue) {
                {"state", issue.open ? "opened" : "closed"},
                {"state_id", issue.open ? 1 : 2},
                {"confidential", false},
+               {"moved_to_id", issue.moved_to == 0 ? Json(nullptr) : Json(issue.moved_to)},
                {"url", IssueUrl(scene.base, scene.repo, issue.number)}});
   return json;
 }
@@ -377,6 +378,7 @@ std::vector<Payload> DescribeEvent(World& world, const Event& event, const std::
     case Happening::kPush:
       return {PushPayload(scene)};
     case Happening::kIssueDeleted:  // GitLab sends no hook for these
+    case Happening::kIssueTransferred:
     case Happening::kNoteDeleted:
     case Happening::kStatus:
     case Happening::kPing:

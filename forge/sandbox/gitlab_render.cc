@@ -219,6 +219,7 @@ Json IssueJson(World& world, const Repo& repo, const Issue& issue, const std::st
                {"severity", "UNKNOWN"},
                {"due_date", nullptr},
                {"confidential", false},
+               {"moved_to_id", issue.moved_to == 0 ? Json(nullptr) : Json(issue.moved_to)},
                {"has_tasks", false},
                {"merge_requests_count", 0},
                {"web_url", IssueUrl(base, repo, issue.number)},

@@ -137,6 +137,28 @@ void SandboxForge::CloseIssue(std::string_view repo, std::string_view login, std
   EditIssue(repo, login, number, change);
 }
 
+void SandboxForge::ReopenIssue(std::string_view repo, std::string_view login, std::int64_t number) {
+  IssueChange change;
+  change.open = true;
+  EditIssue(repo, login, number, change);
+}
+
+void SandboxForge::DeleteIssue(std::string_view repo, std::string_view login, std::int64_t number) {
+  state_->OnIssue(repo, login, number, [&](World& world, Repo& in, User& user, Issue&) {
+    world.DeleteIssue(in, user, number);
+  });
+}
+
+std::int64_t SandboxForge::MoveIssue(std::string_view repo, std::string_view login,
+                                     std::int64_t number, std::string_view target) {
+  return state_->OnIssue(repo, login, number,
+                         [&](World& world, Repo& in, User& user, Issue& issue) {
+                           Repo* const to = world.FindRepo(target);
+                           SWAGE_CHECK(to != nullptr);
+                           return world.MoveIssue(in, user, issue, *to).number;
+                         });
+}
+
 Id SandboxForge::Comment(std::string_view repo, std::string_view login, std::int64_t number,
                          std::string_view body) {
   return state_->OnIssue(repo, login, number,

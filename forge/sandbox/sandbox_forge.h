@@ -72,6 +72,11 @@ class SandboxForge {
   void EditIssue(std::string_view repo, std::string_view login, std::int64_t number,
                  const IssueChange& change);
   void CloseIssue(std::string_view repo, std::string_view login, std::int64_t number);
+  void ReopenIssue(std::string_view repo, std::string_view login, std::int64_t number);
+  void DeleteIssue(std::string_view repo, std::string_view login, std::int64_t number);
+  /// Returns its number there.
+  std::int64_t MoveIssue(std::string_view repo, std::string_view login, std::int64_t number,
+                         std::string_view target);
   Id Comment(std::string_view repo, std::string_view login, std::int64_t number,
              std::string_view body);
   Id CommentOnPull(std::string_view repo, std::string_view login, std::int64_t number,

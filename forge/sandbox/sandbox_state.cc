@@ -60,7 +60,7 @@ Reply LimitReply(const ApiDialect& dialect, const FaultRule& rule, WallTime now)
                                     "You have exceeded a secondary rate limit. Please wait a few "
                                     "minutes before you try again.")
                     : dialect.Error(429, "Too Many Requests");
-  reply.headers["Retry-After"] = std::to_string(rule.retry_after_s);
+  if (rule.retry_after_s > 0) reply.headers["Retry-After"] = std::to_string(rule.retry_after_s);
   return reply;
 }
 

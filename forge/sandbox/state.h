@@ -123,6 +123,7 @@ struct Issue {
   WallTime updated_at{};
   std::optional<WallTime> closed_at;
   Id closed_by = 0;
+  Id moved_to = 0;  ///< GitLab: the issue that this one became
   std::vector<Note> notes;
   std::vector<Award> awards;
   std::vector<Act> acts;  ///< oldest first
@@ -198,6 +199,12 @@ struct Notification {
 };
 inline constexpr std::size_t kMaxNotifications = 10'000;
 
+/// An issue that is not here any more. Its number is never given again.
+struct Departed {
+  Id repo = 0;  ///< GitHub: where it was transferred to; 0 = deleted
+  std::int64_t number = 0;
+};
+
 struct Repo {
   Id id = 0;
   std::string owner;  ///< GitHub: login; GitLab: group path, possibly "group/sub"
@@ -213,8 +220,8 @@ struct Repo {
   std::map<Id, Role> members;
   std::vector<Label> labels;
   std::map<std::int64_t, Issue> issues;  ///< by number (GitLab: iid)
-  std::int64_t deleted_issue = 0;        ///< the largest number that was deleted
   std::map<std::int64_t, Pull> pulls;    ///< by number (GitLab: iid)
+  std::map<std::int64_t, Departed> departed;
   std::vector<Hook> hooks;
   std::vector<Status> statuses;  ///< oldest first
   std::vector<CheckRun> check_runs;

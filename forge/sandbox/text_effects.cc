@@ -74,6 +74,7 @@ bool BringsText(Happening what) {
     case Happening::kIssueClosed:
     case Happening::kIssueReopened:
     case Happening::kIssueDeleted:
+    case Happening::kIssueTransferred:
     case Happening::kLabelsChanged:
     case Happening::kNoteDeleted:
     case Happening::kPullSynchronized:

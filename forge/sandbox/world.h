@@ -4,8 +4,8 @@
 // also raises the event from which the dialect makes its webhooks. Operations check what every
 // forge checks (existence, roles are the caller's business); dialect-specific validation stands in
 // the dialects. NOT thread-safe: SandboxForge holds its one mutex around every use. References to
-// users, repositories, issues and pulls stay valid (only DeleteIssue erases from their maps); notes
-// may move.
+// users, repositories, issues and pulls stay valid (nothing is ever erased from their maps but by
+// DeleteIssue and MoveIssue); notes may move.
 #pragma once
 
 #include <deque>
@@ -28,10 +28,11 @@ enum class Happening {
   kIssueEdited,
   kIssueClosed,
   kIssueReopened,
-  kIssueDeleted,   ///< raised while it can still be described
-  kLabelsChanged,  ///< of an issue or pull: labels_before, labels_after
-  kNoteCreated,    ///< `note` on an issue or pull (not on a line)
-  kNoteEdited,     ///< body_before
+  kIssueDeleted,      ///< raised while it can still be described
+  kIssueTransferred,  ///< target_repo, target_number; GitHub
+  kLabelsChanged,     ///< of an issue or pull: labels_before, labels_after
+  kNoteCreated,       ///< `note` on an issue or pull (not on a line)
+  kNoteEdited,        ///< body_before
   kNoteDeleted,
   kPullOpened,
   kPullEdited,
@@ -62,6 +63,8 @@ struct Event {
   Id status = 0;
   std::vector<std::string> labels_before;
   std::vector<std::string> labels_after;
+  Id target_repo = 0;
+  std::int64_t target_number = 0;
   std::string body_before;
   std::string title_before;
   std::string ref;
@@ -152,8 +155,6 @@ class World {
                                  const std::map<std::string, std::string>& files);
   /// The old path redirects until another repository takes it. Errors: kConflict.
   Result<void> RenameRepo(Repo& repo, std::string_view path);
-  /// The issue is gone, as if it had never been; its number is not used again.
-  void DeleteIssue(Repo& repo, const User& actor, std::int64_t number);
   Label& EnsureLabel(Repo& repo, std::string_view name, std::string_view color = "ededed",
                      std::string_view description = "");
 
@@ -162,6 +163,11 @@ class World {
   void Update(Repo& repo, const User& actor, Issue& issue, const IssueChange& change);
   void SetLabels(Repo& repo, const User& actor, Issue& issue,
                  const std::vector<std::string>& labels);
+  /// The issue is gone, as if it had never been; its number is not used again.
+  void DeleteIssue(Repo& repo, const User& actor, std::int64_t number);
+  /// Opens it again in another repository, with its comments and the labels that are known there.
+  /// GitHub: the old number leads to the new one. GitLab: the old one is closed.
+  Issue& MoveIssue(Repo& repo, const User& actor, Issue& issue, Repo& target);
   Note& AddNote(Repo& repo, const User& actor, Issue& issue, std::string_view body);
   void EditNote(Repo& repo, const User& actor, Issue& issue, Note& note, std::string_view body);
   void DeleteNote(Repo& repo, const User& actor, Issue& issue, Id note);

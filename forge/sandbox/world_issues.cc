@@ -1,5 +1,6 @@
 // Issues, comments, labels and reactions: the half of World that pull requests share with issues.
 #include <algorithm>
+#include <iterator>
 
 #include "config/base/text.h"
 #include "forge/sandbox/world.h"
@@ -19,11 +20,11 @@ Event World::EventOn(const Repo& repo, const User& actor, const Issue& issue,
 }
 
 std::int64_t World::NextNumber(const Repo& repo, bool pull) const {
-  const std::int64_t issues = std::max(
-      repo.deleted_issue, repo.issues.empty() ? std::int64_t{0} : repo.issues.rbegin()->first);
+  const std::int64_t issues = repo.issues.empty() ? 0 : repo.issues.rbegin()->first;
   const std::int64_t pulls = repo.pulls.empty() ? 0 : repo.pulls.rbegin()->first;
-  if (dialect_ == Dialect::kGitHub) return std::max(issues, pulls) + 1;
-  return (pull ? pulls : issues) + 1;
+  const std::int64_t departed = repo.departed.empty() ? 0 : repo.departed.rbegin()->first;
+  if (dialect_ == Dialect::kGitHub) return std::max({issues, pulls, departed}) + 1;
+  return (pull ? pulls : std::max(issues, departed)) + 1;
 }
 
 std::vector<std::string> World::Known(Repo& repo, const std::vector<std::string>& labels) {
@@ -86,6 +87,37 @@ void World::SetLabels(Repo& repo, const User& actor, Issue& issue,
   Raise(event);
 }
 
+void World::DeleteIssue(Repo& repo, const User& actor, std::int64_t number) {
+  Issue* const issue = FindIssue(repo, number);
+  if (issue == nullptr) return;
+  Raise(EventOn(repo, actor, *issue, Happening::kIssueDeleted));
+  repo.issues.erase(number);
+  repo.departed[number] = {};
+}
+
+Issue& World::MoveIssue(Repo& repo, const User& actor, Issue& issue, Repo& target) {
+  const auto known_there = [&](const std::string& name) {
+    return std::ranges::any_of(target.labels, [&](const Label& l) { return l.name == name; });
+  };
+  std::vector<std::string> labels;
+  std::ranges::copy_if(issue.labels, std::back_inserter(labels), known_there);
+  Issue& moved = OpenIssue(target, UserOf(issue.author), issue.title, issue.body, labels);
+  moved.notes = issue.notes;
+  if (dialect_ == Dialect::kGitLab) {
+    issue.moved_to = moved.id;
+    SetOpen(repo, actor, issue, false, "");
+    return moved;
+  }
+  Event event = EventOn(repo, actor, issue, Happening::kIssueTransferred);
+  event.target_repo = target.id;
+  event.target_number = moved.number;
+  Raise(event);
+  const std::int64_t number = issue.number;
+  repo.issues.erase(number);
+  repo.departed[number] = {target.id, moved.number};
+  return moved;
+}
+
 void World::SetOpen(Repo& repo, const User& actor, Issue& issue, bool open,
                     std::string_view state_reason) {
   if (issue.open == open) return;
@@ -138,14 +170,6 @@ void World::Update(Repo& repo, const User& actor, Issue& issue, const IssueChang
     const std::string usual = edited.on_pull ? "" : *change.open ? "reopened" : "completed";
     SetOpen(repo, actor, issue, *change.open, change.state_reason.value_or(usual));
   }
-}
-
-void World::DeleteIssue(Repo& repo, const User& actor, std::int64_t number) {
-  Issue* const issue = FindIssue(repo, number);
-  if (issue == nullptr) return;
-  Raise(EventOn(repo, actor, *issue, Happening::kIssueDeleted));
-  repo.deleted_issue = std::max(repo.deleted_issue, number);
-  repo.issues.erase(number);
 }
 
 Note& World::AddNote(Repo& repo, const User& actor, Issue& issue, std::string_view body) {

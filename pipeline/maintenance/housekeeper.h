@@ -26,7 +26,7 @@ class Housekeeper {
   /// A duty that failed this often in a row is called unwell.
   static constexpr int kUnwellAfter = 3;
   /// How often a node that does not hold a single duty asks for it, at most.
-  static constexpr std::chrono::seconds kAskForHold{5};
+  static constexpr std::chrono::seconds kAskForHold{15};
 
   /// `log` must outlive it.
   Housekeeper(HoldSource holds, Log& log);

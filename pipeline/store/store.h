@@ -9,7 +9,9 @@
 //   - the engine's clock decides whether a lease is over;
 //   - no method talks to the network or runs a callback inside a transaction;
 //   - rows that a page lists are bounded by the caller's `limit`.
-// Errors: kLeaseLost, kConflict, kNotFound, kUnavailable (locked, disk full: try again), kInternal.
+// Errors: kLeaseLost, kConflict, kNotFound, kUnavailable (locked, disk full, database away: nothing
+// was written, try again), kTimeout (the database was lost in mid-commit: whether it was written is
+// unknown, and asking again is right for every operation), kInternal.
 // Thread-safe; calls block for about one disk sync.
 #pragma once
 
@@ -26,10 +28,31 @@
 #include "config/base/clock.h"
 #include "config/base/result.h"
 #include "pipeline/agent.h"
+#include "pipeline/audit.h"
 #include "pipeline/gate.h"
+#include "pipeline/pace.h"
+#include "pipeline/store/hold.h"
 #include "pipeline/task.h"
 
 namespace swage {
+
+// --- holds
+// -----------------------------------------------------------------------------------------------
+
+/// Who takes what is due, how much, and for how long it is theirs alone. What is held is not taken
+/// by anybody else before the hold is over.
+struct TakeRequest {
+  std::string node;
+  int limit = 1;
+  std::chrono::milliseconds hold{30'000};
+  int pushes = 1'000'000;  ///< at most, among the effects
+};
+
+/// Whose fault it is that something must be tried again.
+enum class Blame {
+  kItself,  ///< counts as an attempt
+  kForge,   ///< nothing could have been tried (paused, credential refused): does not count
+};
 
 // --- inbox
 // -----------------------------------------------------------------------------------------------
@@ -91,6 +114,23 @@ struct Effect {
   std::int64_t version = 0;  ///< raised whenever the effect is added again
   std::string error;         ///< of the last attempt
   std::string result;        ///< JSON of the publisher: ids and URLs
+  std::int64_t hold = 0;     ///< counts how often it was taken: whose result is the newest
+  /// Scopes of paces of which this is the probe (see pipeline/pace.h).
+  std::vector<std::string> probes = {};
+};
+
+// --- paces
+// -----------------------------------------------------------------------------------------------
+
+struct PaceView {
+  Pace pace;
+  std::chrono::milliseconds left{0};  ///< PauseLeft by the engine's clock
+};
+
+struct PaceChange {
+  Pace before;
+  Pace after;
+  std::chrono::milliseconds left{0};
 };
 
 /// What the publisher learned and the task must know.
@@ -151,17 +191,38 @@ struct TaskChange {
   bool by_label = false;  ///< kRequeue: as in NewTask
 };
 
+/// Somebody who may command one task without the role (G3). Known by the account: names change
+/// hands.
+struct Delegate {
+  std::string account;  ///< immutable id at the task's forge
+  std::string login;    ///< as it was then, for people
+  std::string by;       ///< login of who let them
+};
+struct DelegateChange {
+  TaskId task;
+  Delegate who;
+  bool may = true;  ///< false: not any more
+};
+
 /// Everything that one delivery changes, in one transaction. Effects with task id 0 and
 /// `effects_for_new_task` are tied to the task that `task` made (or found).
 struct IntakePlan {
   DeliveryId delivery;   ///< value 0: not from the inbox (CLI, tests)
   std::string outcome;   ///< one line: what was decided and why
   bool ignored = false;  ///< for the inbox's state column only
+  std::string actor;     ///< login of whoever caused it, for the audit log; empty = nobody known
+  std::string command;   ///< "/swage retry", when it was one
+  /// Somebody or something that may not was turned away. The audit log has these besides the plans
+  /// that are not ignored.
+  bool refused = false;
+  /// Given up: somebody should look at the delivery (ListParkedDeliveries).
+  bool parked = false;
   /// A command is obeyed once per comment, whatever the number of deliveries (T19): when this key
   /// was seen before, the plan changes nothing but the delivery.
   std::string command_key;
   std::optional<NewTask> task;
   std::vector<TaskChange> changes;
+  std::vector<DelegateChange> delegates;
   std::vector<NewEffect> effects;
   std::vector<NewEffect>
       effects_for_new_task;  ///< `task` filled in by the store; dropped when no new row
@@ -177,9 +238,12 @@ struct IntakeResult {
 // ------------------------------------------------------------------------------------------------
 
 struct ClaimLimits {
-  int concurrent = 4;
+  int concurrent = 4;  ///< of the node that claims
   int concurrent_per_repo = 4;
   int max_attempts = 3;  ///< a task claimed more often than this becomes failed instead
+  /// A task whose worker was lost rests for so long times the attempts it had, less one: the first
+  /// loss is taken for an accident.
+  std::chrono::milliseconds attempt_delay{0};
 };
 
 struct Claimed {
@@ -193,6 +257,13 @@ enum class StepKind { kProvision, kAgent, kGate, kPublish };
 std::string_view Name(StepKind k);
 std::optional<StepKind> ParseStepKind(std::string_view s);
 
+/// A checkpoint as it travels between nodes; see pipeline/workspace/travel.h.
+struct Checkpoint {
+  CommitSha commit;
+  CommitSha base = {};
+  std::string pack = {};  ///< what `commit` has and `base` lacks
+};
+
 struct Step {
   std::int64_t id = 0;
   TaskId task;
@@ -204,7 +275,8 @@ struct Step {
   std::string outcome;  ///< "running", a GateOutcome name, "ok", "failed", "interrupted"
   std::string summary;
   CommitSha commit;
-  std::string log_path;  ///< relative to data_dir
+  std::string log_path;  ///< relative to data_dir of the node
+  std::string node;      ///< where it ran; filled in by the store, from the lease
   WallTime started{};
   std::optional<WallTime> finished;
 };
@@ -234,6 +306,26 @@ struct RunOutcome {
   std::string reason;
   std::vector<Finding> findings;  ///< of the published commit: replaces the ledger's open ones
   std::vector<NewEffect> effects;
+  /// With kQueued: the attempt failed for a reason that may pass; it counts, and the next one
+  /// begins so much later. Zero: nothing failed, and nothing counts.
+  std::chrono::milliseconds retry_in{0};
+};
+
+// --- nodes
+// ------------------------------------------------------------------------------------------------
+
+/// One process among those that share the store.
+struct NodeInfo {
+  std::string name;      ///< unique; leases are in this name
+  std::string instance;  ///< of the process: another one after each start
+  std::string host;
+  std::string roles;  ///< "web, worker"
+  std::string version;
+  std::string url;  ///< of its own pages, as people reach them; may be empty
+  WallTime started{};
+  // Filled in by the store:
+  std::chrono::milliseconds silent_for{0};  ///< since its last heartbeat, by the engine's clock
+  int running = 0;                          ///< its live leases
 };
 
 // --- polls
@@ -267,6 +359,33 @@ struct TaskFilter {
   int limit = 100;
 };
 
+/// A delivery that could not be decided, however often it was tried.
+struct ParkedDelivery {
+  DeliveryId id;
+  std::string forge;
+  std::string key;
+  std::string event;
+  WallTime received{};
+  int attempts = 0;
+  std::string outcome;  ///< why
+};
+
+/// An effect that failed for good.
+struct FailedEffect {
+  EffectId id;
+  EffectKind kind = EffectKind::kComment;
+  std::string repo_path;
+  TaskId task;  ///< value 0: of no task
+  int attempts = 0;
+  std::string error;
+  WallTime failed{};
+};
+
+struct AuditState {
+  AuditHead head;             ///< the newest sealed record
+  std::int64_t unsealed = 0;  ///< entries that wait for their number
+};
+
 struct StoreCounts {
   std::int64_t deliveries = 0;
   std::int64_t pending_deliveries = 0;
@@ -280,6 +399,8 @@ std::string_view Name(Topic t);
 
 class Store {
  public:
+  static constexpr int kMaxNodes = 1'000;
+
   virtual ~Store() = default;
 
   /// `tell` is called, on a thread of the store and never after the store is gone, when another
@@ -293,10 +414,14 @@ class Store {
   /// All of them in one transaction, with one disk sync; one answer each, in their order. A few
   /// callers at once are faster than one.
   virtual Result<std::vector<bool>> AddDeliveries(const std::vector<NewDelivery>& deliveries) = 0;
-  virtual Result<std::vector<Delivery>> PendingDeliveries(int limit) = 0;
-  /// The delivery could not be decided now (forge down): again after `delay`; attempts + 1.
+  /// The oldest pending ones whose time has come, which nobody holds and whose forge is not paused;
+  /// held from now on.
+  virtual Result<std::vector<Delivery>> TakeDeliveries(const TakeRequest& request) = 0;
+  /// What `node` holds is free again.
+  virtual Result<void> ReleaseDeliveries(std::string_view node) = 0;
+  /// The delivery could not be decided now (forge down): free again after `delay`.
   virtual Result<void> DeferDelivery(DeliveryId id, std::string_view error,
-                                     std::chrono::milliseconds delay) = 0;
+                                     std::chrono::milliseconds delay, Blame blame) = 0;
   /// All or nothing; a delivery that was decided before changes nothing. kConflict: a change of the
   /// plan is not possible (any more): read again and decide anew.
   virtual Result<IntakeResult> ApplyIntake(const IntakePlan& plan) = 0;
@@ -326,27 +451,66 @@ class Store {
   virtual Result<std::vector<Task>> ListTasks(const TaskFilter& filter) = 0;
   virtual Result<std::vector<Step>> ListSteps(TaskId task) = 0;
   virtual Result<std::vector<LedgerFinding>> ListFindings(TaskId task) = 0;
+  /// In the order in which they were made.
+  virtual Result<std::vector<Delegate>> ListDelegates(TaskId task) = 0;
   /// Entries with id > after, oldest first; task 0 = of all tasks.
   virtual Result<std::vector<TimelineEntry>> ListTimeline(TaskId task, std::int64_t after,
                                                           int limit) = 0;
   virtual Result<StoreCounts> Counts() = 0;
 
+  // Dead letters, newest first.
+  virtual Result<std::vector<ParkedDelivery>> ListParkedDeliveries(int limit) = 0;
+  virtual Result<std::vector<FailedEffect>> ListFailedEffects(int limit) = 0;
+
+  // The audit log (B10). The operations below append what they do, in their own transaction;
+  // AppendAudit is for what happens outside of them. Entries have no number at first, so that
+  // nobody waits for anybody else. Nothing that was sealed can be changed or deleted.
+  virtual Result<void> AppendAudit(const AuditEntry& entry) = 0;
+  /// Numbers and hashes at most `limit` entries; returns how many. Any number of callers at once,
+  /// also on many nodes, make one chain.
+  virtual Result<int> SealAudit(int limit) = 0;
+  /// Sealed records with seq > after, oldest first.
+  virtual Result<std::vector<AuditRecord>> ListAudit(std::int64_t after, int limit) = 0;
+  virtual Result<AuditState> GetAuditState() = 0;
+
   // Claims. ClaimTask picks the oldest queued task, or a running one whose lease is over, within
-  // the limits; state running, epoch + 1, attempt + 1, stage provision. nullopt = nothing to do.
+  // the limits, and of no forge or repository whose pace says that it is paused; state running,
+  // epoch + 1, attempt + 1, stage provision. nullopt = nothing to do.
   virtual Result<std::optional<Claimed>> ClaimTask(std::string_view node,
                                                    std::chrono::milliseconds lease,
                                                    const ClaimLimits& limits) = 0;
-  virtual Result<void> RenewLease(const Lease& lease, std::chrono::milliseconds duration) = 0;
+  /// All of one node's leases at once. Returns the tasks whose leases are lost.
+  virtual Result<std::vector<TaskId>> RenewLeases(const std::vector<Lease>& leases,
+                                                  std::chrono::milliseconds duration) = 0;
   /// Ends every lease at once: right at start of an engine that only one process can open.
   /// Returns how many tasks were orphaned; their running steps become "interrupted".
   virtual Result<int> ExpireAllLeases() = 0;
+  /// The same for the leases in this node's name: right at its start, once it holds its name.
+  virtual Result<int> ExpireLeases(std::string_view node) = 0;
+
+  // Nodes.
+  /// Whether other processes may have this store open too: then checkpoints must travel.
+  virtual bool SharedByNodes() const = 0;
+  /// Says that the node lives; makes or replaces its row.
+  virtual Result<void> Heartbeat(const NodeInfo& node) = 0;
+  /// By name; at most kMaxNodes.
+  virtual Result<std::vector<NodeInfo>> ListNodes() = 0;
+  /// Removes its row, unless another instance has taken the name.
+  virtual Result<void> ForgetNode(std::string_view name, std::string_view instance) = 0;
+  /// Takes a single duty or a name, among all nodes; nullptr when another holds it. Never waits.
+  virtual Result<std::unique_ptr<Hold>> TryHold(std::string_view name) = 0;
 
   // A worker's writes, all fenced by the lease.
   virtual Result<void> SetBase(const Lease& lease, std::string_view base_branch,
                                const CommitSha& base) = 0;
   /// Also counts the cycle: `cycle` is written to the task.
   virtual Result<void> SetStage(const Lease& lease, Stage stage, int cycle) = 0;
-  virtual Result<void> SaveCheckpoint(const Lease& lease, const CommitSha& commit) = 0;
+  /// An empty pack: the checkpoint is on this node alone, and an older one that travels is dropped.
+  virtual Result<void> SaveCheckpoint(const Lease& lease, const Checkpoint& checkpoint) = 0;
+  /// The newest one with a pack, until the forge has its commit or the task is over.
+  virtual Result<std::optional<Checkpoint>> LoadCheckpoint(TaskId task) = 0;
+  /// A phrase of the worker for the task's timeline.
+  virtual Result<void> AddNote(const Lease& lease, std::string_view text) = 0;
   /// Returns the step's id.
   virtual Result<std::int64_t> StartStep(const Lease& lease, const Step& step) = 0;
   virtual Result<void> FinishStep(const Lease& lease, std::int64_t step_id,
@@ -357,25 +521,46 @@ class Store {
   virtual Result<std::vector<std::string>> ListRemarks(const Lease& lease) = 0;
   /// Ends the run: state, findings and effects in one transaction; the lease is given up. With
   /// kInReview the task stays running in stage publish until its last effect in line is done.
-  /// Giving back (kQueued) does not count as an attempt.
+  /// Giving back (kQueued) does not count as an attempt, unless RunOutcome::retry_in says so.
   virtual Result<void> FinishRun(const Lease& lease, const RunOutcome& outcome) = 0;
 
-  // Outbox. DueEffects: the oldest pending effect of each task (and every one without a task) whose
-  // time has come, at most `limit`; an effect that waits holds back the later ones of its task, but
-  // for kReaction, kComment and kSticky, which neither wait nor hold back.
-  virtual Result<std::vector<Effect>> DueEffects(int limit) = 0;
+  // Outbox. TakeEffects: the oldest pending effect of each task (and every one without a task)
+  // whose time has come, which nobody holds and whose forge is not paused; held from now on. An
+  // effect that waits or is held keeps back the later ones of its task, but for kReaction, kComment
+  // and kSticky, which neither wait nor hold back. While a forge's breaker is not closed: one, as
+  // its probe. A RepoScope that is paused keeps back pushes and pull requests.
+  virtual Result<std::vector<Effect>> TakeEffects(const TakeRequest& request) = 0;
+  /// Those of `effects` that are still pending and held by that very take are held for `hold` from
+  /// now on; returns their ids.
+  virtual Result<std::vector<EffectId>> RenewHolds(const std::vector<Effect>& effects,
+                                                   std::chrono::milliseconds hold) = 0;
+  /// As ReleaseDeliveries.
+  virtual Result<void> ReleaseEffects(std::string_view node) = 0;
   virtual Result<void> AddEffects(const std::vector<NewEffect>& effects) = 0;
   /// Done, with what was learned; a sticky effect only if its version is still `effect.version`.
   /// When it was the last in line of a task in stage publish: running -> in_review, and the task's
-  /// sticky effect, if there is one, is due again. kLeaseLost when the effect was superseded
-  /// meanwhile (facts about the forge are kept all the same).
+  /// sticky effect, if there is one, is due again. kLeaseLost when the effect was superseded, or
+  /// taken by somebody else, meanwhile (facts about the forge are kept all the same).
   virtual Result<void> FinishEffect(const Effect& effect, std::string_view result,
                                     const PublishedFacts& facts) = 0;
+  /// Free again after `delay`.
   virtual Result<void> RetryEffect(const Effect& effect, std::string_view error,
-                                   std::chrono::milliseconds delay) = 0;
+                                   std::chrono::milliseconds delay, Blame blame) = 0;
   /// Gives up: the effect failed for good. With `fail_task` a task that is being published becomes
   /// failed(reason = error); without, the next effects in line go on.
   virtual Result<void> FailEffect(const Effect& effect, std::string_view error, bool fail_task) = 0;
+
+  // Paces: one row per scope (pipeline/pace.h), the same for all nodes; without a row a scope is
+  // closed and free.
+  virtual Result<PaceView> GetPace(std::string_view scope) = 0;
+  /// Those that are not closed, by scope.
+  virtual Result<std::vector<PaceView>> ListPaces() = 0;
+  virtual Result<PaceChange> NoteForgeFailure(std::string_view scope, const ForgeFailure& failure,
+                                              const PaceRules& rules, double jitter) = 0;
+  virtual Result<PaceChange> NoteForgeSuccess(std::string_view scope, bool wrote) = 0;
+  /// The next place among the writes, `gap` apart: how long to wait for it.
+  virtual Result<std::chrono::milliseconds> ReserveWrite(std::string_view scope,
+                                                         std::chrono::milliseconds gap) = 0;
 };
 
 /// Opens or creates the file, takes it for this process alone and migrates it. The bodies of
@@ -386,6 +571,11 @@ class Store {
 Result<std::unique_ptr<Store>> OpenSqliteStore(const std::filesystem::path& file,
                                                const Clock& clock);
 
+/// For looking beside a server, or without one: writes are kDenied, nothing is locked, created or
+/// migrated. Errors: kNotFound, kInvalid when the schema is not this program's.
+Result<std::unique_ptr<Store>> ObserveSqliteStore(const std::filesystem::path& file,
+                                                  const Clock& clock);
+
 struct PostgresOptions {
   std::string url;       ///< postgres://USER:PASSWORD@HOST:PORT/DATABASE, as libpq reads it
   std::string password;  ///< when not empty, in place of the URL's
@@ -393,6 +583,8 @@ struct PostgresOptions {
   /// The same as pgbouncer=true in the URL.
   bool pgbouncer = false;
   int max_sessions = 16;  ///< besides the one that listens
+  /// False: a schema that is not this program's is kInvalid and stays as it is.
+  bool migrate = true;
   /// For tests: decides leases in place of the database's clock.
   const Clock* engine_clock = nullptr;
 };

@@ -46,6 +46,11 @@ std::string Received(std::string_view login, int generation) {
   return OneLine(fmt::format("received from @{}{}", login, again));
 }
 
+std::string Delegated(const DelegateChange& change) {
+  return OneLine(fmt::format("@{} {} command this task, says @{}", change.who.login,
+                             change.may ? "may" : "may no longer", change.who.by));
+}
+
 std::string Queued(RunKind kind, std::string_view actor, int run) {
   const std::string by = actor.empty() ? "" : fmt::format(" by @{}", actor);
   return OneLine(fmt::format("queued: {} asked for{} (run {})", Words(kind), by, run));

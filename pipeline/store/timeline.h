@@ -15,11 +15,13 @@ namespace swage::timeline {
 inline constexpr std::string_view kReceived = "received";     ///< the task was made
 inline constexpr std::string_view kQueued = "queued";         ///< another run was asked for
 inline constexpr std::string_view kRemark = "remark";         ///< a text for the run under way
+inline constexpr std::string_view kDelegated = "delegated";   ///< who may command it changed
 inline constexpr std::string_view kClaimed = "claimed";       ///< a worker has it
 inline constexpr std::string_view kStage = "stage";           ///< the worker goes on
 inline constexpr std::string_view kCycle = "cycle";           ///< gates were run
 inline constexpr std::string_view kGivenBack = "given_back";  ///< the worker stops without a result
 inline constexpr std::string_view kInterrupted = "interrupted";  ///< the worker is gone
+inline constexpr std::string_view kNote = "note";  ///< what the worker wants people to know
 inline constexpr std::string_view kPublishing = "publishing";  ///< the run is over, effects remain
 inline constexpr std::string_view kPublished = "published";    ///< an effect is done
 inline constexpr std::string_view kNotPublished = "not_published";  ///< an effect failed for good
@@ -37,6 +39,7 @@ std::string OneLine(std::string_view text);
 
 std::string Received(std::string_view login, int generation);
 std::string Queued(RunKind kind, std::string_view actor, int run);
+std::string Delegated(const DelegateChange& change);
 std::string Claimed(std::string_view node, int attempt);
 std::string Staged(Stage stage, int cycle);
 /// "cycle 1: 2 gates failed (tests, style)", "cycle 2: all gates passed".

@@ -201,7 +201,8 @@ Result<ProcessSpec> Git::MakeSpec(const GitCall& call) const {
   spec.cwd = call.work_tree.empty() ? call.git_dir : call.work_tree;
   spec.time_limit = call.time_limit;
   spec.merge_stderr = false;
-  spec.output_cap = kOutputCap;
+  spec.output_cap = call.output_cap;
+  spec.stdin_bytes = call.input;
   if (call.remote == nullptr) return spec;
 
   const GitRemote& remote = *call.remote;
@@ -235,7 +236,8 @@ Result<std::string> Git::Run(const GitCall& call, std::stop_token stop) const {
                      fmt::format("{}: {}", name, why.empty() ? result.Describe() : why));
   }
   if (result.dropped_bytes > 0) {
-    return MakeError(ErrorCode::kTooLarge, fmt::format("{}: more than {} bytes", name, kOutputCap));
+    return MakeError(ErrorCode::kTooLarge,
+                     fmt::format("{}: more than {} bytes", name, call.output_cap));
   }
   return output;
 }

@@ -21,24 +21,28 @@
 
 namespace swage {
 
+/// The most that a call may print, unless it says otherwise.
+inline constexpr std::size_t kGitOutputCap = 64 << 20;
+
 struct GitCall {
   std::filesystem::path git_dir;
   std::filesystem::path work_tree;  ///< empty = the call has none
   std::vector<std::string> arguments;
+  std::string input;                  ///< what it reads; at most 1 MiB
   const GitRemote* remote = nullptr;  ///< for calls that use the network; nothing else may
   std::chrono::milliseconds time_limit{std::chrono::minutes(5)};
+  std::size_t output_cap = kGitOutputCap;
 };
 
 class Git {
  public:
-  static constexpr std::size_t kOutputCap = 64 << 20;
-
   Git(ProcessRunner& processes, const WorkspaceOptions& options)
       : processes_(processes), options_(options) {}
 
   /// What the command printed. Errors: as ClassifyGitFailure; kTimeout, kCancelled, kTooLarge;
   /// kNotFound when git is not installed. Messages hold no credential.
   Result<std::string> Run(const GitCall& call, std::stop_token stop = {}) const;
+  const CommitSigner* Signer() const { return options_.signer.get(); }
   /// `git --version`, checked (T34).
   Result<void> CheckVersion() const;
 

@@ -163,6 +163,10 @@ Result<CommitSha> Mirror::Fetch(const GitRemote& remote, const std::string& bran
   return ReadRemoteBranch(git_dir_, branch);
 }
 
+Result<CommitSha> Mirror::ReadFetched(const std::string& branch) const {
+  return ReadRemoteBranch(git_dir_, branch);
+}
+
 Result<void> Mirror::Push(const PushRequest& request, std::stop_token stop) {
   SWAGE_RETURN_IF_ERROR(CheckBranchName(request.branch));
   SWAGE_RETURN_IF_ERROR(CheckCommitSha(request.sha));

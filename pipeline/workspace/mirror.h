@@ -30,6 +30,8 @@ class Mirror {
 
   /// See Workspaces::Fetch, Push and ReadCommitted.
   Result<CommitSha> Fetch(const GitRemote& remote, const std::string& branch, std::stop_token stop);
+  /// What the last fetch found as `branch`. Errors: kNotFound.
+  Result<CommitSha> ReadFetched(const std::string& branch) const;
   Result<void> Push(const PushRequest& request, std::stop_token stop);
   Result<std::string> ReadCommitted(const CommitSha& commit, std::string_view path);
 

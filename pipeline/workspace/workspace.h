@@ -89,6 +89,9 @@ class Workspace {
                                         std::vector<std::string>& warnings) = 0;
   /// The diff from the base to `commit`, renames detected.
   virtual Result<DiffSummary> DiffFromBase(const CommitSha& commit) = 0;
+  /// The commits from the base to `commit`, for Workspaces::Unpack on another node. Errors:
+  /// kTooLarge (more than kMaxCheckpointBytes), kNotFound. Blocks for minutes at most.
+  virtual Result<std::string> PackFromBase(const CommitSha& commit) = 0;
   /// Puts the files back to `commit`, untracked ones removed; ignored ones stay.
   virtual Result<void> Reset(const CommitSha& commit) = 0;
   /// Puts the tracked files back to `commit`; untracked ones (what a build left) stay.
@@ -97,12 +100,21 @@ class Workspace {
   virtual Result<void> Release() = 0;
 };
 
+/// The most that one checkpoint may weigh, packed, to get from node to node.
+inline constexpr std::size_t kMaxCheckpointBytes = 32 << 20;
+
 struct PushRequest {
   RepoRef repo;
   GitRemote remote;
   std::string branch;
   CommitSha sha;
   CommitSha expected;  ///< what the forge's branch must hold now; empty = it must not exist
+};
+
+/// By what the bot knows a commit that it made for a task.
+struct OwnMark {
+  std::string email;    ///< of the committer
+  std::string trailer;  ///< a line of the message
 };
 
 class Workspaces {
@@ -121,21 +133,39 @@ class Workspaces {
   virtual Result<std::optional<std::string>> FindInHistory(
       const RepoRef& repo, const CommitSha& base, const CommitSha& head,
       const std::function<bool(std::string_view)>& holds) = 0;
+  virtual bool HasCommit(const RepoRef& repo, const CommitSha& commit) = 0;
+  /// Brings what PackFromBase made elsewhere into the mirror, so that `commit` can be worked on and
+  /// pushed. Errors: kNotFound (the mirror lacks `base`: fetch first), kInvalid (broken),
+  /// kTooLarge.
+  virtual Result<void> Unpack(const RepoRef& repo, const CommitSha& base, const CommitSha& commit,
+                              std::string_view pack) = 0;
   virtual Result<std::unique_ptr<Workspace>> Provision(const ProvisionRequest& request,
                                                        std::stop_token stop) = 0;
   /// Pushes exactly one ref with --force-with-lease (T40). Pushing what is already there is
   /// success. Errors: kConflict (the branch holds something else), kDenied, kUnavailable.
   virtual Result<void> Push(const PushRequest& request, std::stop_token stop) = 0;
+  /// The forge's head of `branch`, when all that it holds beyond `base_branch` and `base` is the
+  /// bot's work for this task (X26, X29); nothing when it is somebody else's, or not there. Reads
+  /// the forge anew.
+  virtual Result<std::optional<CommitSha>> FindOwnBranch(const RepoRef& repo,
+                                                         const GitRemote& remote,
+                                                         const std::string& branch,
+                                                         const std::string& base_branch,
+                                                         const CommitSha& base, const OwnMark& mark,
+                                                         std::stop_token stop) = 0;
   /// Removes every workspace that belongs to none of `live`; returns what was removed (C11).
   virtual Result<std::vector<std::string>> SweepOrphans(const std::set<TaskId>& live) = 0;
   /// Whether the installed git is new enough (T34). Errors: kInvalid with the version and the fix.
   virtual Result<void> CheckGit() = 0;
 };
 
+class CommitSigner;
+
 struct WorkspaceOptions {
   std::string git = "git";  ///< looked up in the bot's own PATH when it has no '/'
   bool allow_file_remotes =
       false;  ///< local mode: remotes that are absolute paths or file:// (T36)
+  std::shared_ptr<const CommitSigner> signer = nullptr;  ///< null = commits are not signed (F11)
 };
 
 /// Works without doing anything yet; directories are made as they are needed. `processes` must

@@ -9,9 +9,11 @@
 #include "config/base/text.h"
 #include "config/settings.h"
 #include "pipeline/workspace/checks.h"
+#include "pipeline/workspace/commit_signer.h"
 #include "pipeline/workspace/diff.h"
 #include "pipeline/workspace/git_library.h"
 #include "pipeline/workspace/private_git_dir.h"
+#include "pipeline/workspace/travel.h"
 #include "pipeline/workspace/tree_scan.h"
 
 namespace swage {
@@ -73,6 +75,34 @@ Result<git2::Tree> WriteTree(git_repository* repository, const fs::path& index_f
   if (code == 0) code = git_tree_lookup(&raw_tree, repository, &oid);
   if (code != 0) return git2::FailureOf(code, "write tree");
   return git2::Tree(raw_tree);
+}
+
+// The commit object as git hashes it, and as it is signed.
+Result<std::string> RenderCommit(git_repository* repository, const git_commit& parent,
+                                 const git_tree& tree, const git_signature& author,
+                                 const std::string& message) {
+  const git_commit* parents[] = {&parent};
+  git_buf buffer = GIT_BUF_INIT;
+  const int code = git_commit_create_buffer(&buffer, repository, &author, &author, nullptr,
+                                            message.c_str(), &tree, 1, parents);
+  std::string text;
+  if (code == 0) text.assign(buffer.ptr, buffer.size);
+  git_buf_dispose(&buffer);
+  if (code != 0) return git2::FailureOf(code, "render checkpoint");
+  return text;
+}
+
+Result<CommitSha> WriteCommit(git_repository* repository, const std::string& text,
+                              const CommitSigner* signer) {
+  std::string signature;
+  if (signer != nullptr) {
+    SWAGE_ASSIGN_OR_RETURN(signature, signer->Sign(text));
+  }
+  git_oid oid;
+  const int code = git_commit_create_with_signature(
+      &oid, repository, text.c_str(), signature.empty() ? nullptr : signature.c_str(), nullptr);
+  if (code != 0) return git2::FailureOf(code, "write checkpoint");
+  return CommitSha{git2::Hex(oid)};
 }
 
 }  // namespace
@@ -208,13 +238,9 @@ Result<Snapshot> WorktreeWorkspace::Commit(const std::string& message,
     return snapshot;
 
   SWAGE_ASSIGN_OR_RETURN(const auto signature, MakeSignature(author));
-  const git_commit* parents[] = {parent.get()};
-  git_oid oid;
-  const int code =
-      git_commit_create(&oid, repository.get(), nullptr, signature.get(), signature.get(), nullptr,
-                        message.c_str(), tree.get(), 1, parents);
-  if (code != 0) return git2::FailureOf(code, "write checkpoint");
-  snapshot.commit = CommitSha{git2::Hex(oid)};
+  SWAGE_ASSIGN_OR_RETURN(const std::string text,
+                         RenderCommit(repository.get(), *parent, *tree, *signature, message));
+  SWAGE_ASSIGN_OR_RETURN(snapshot.commit, WriteCommit(repository.get(), text, git_.Signer()));
   snapshot.changed = true;
   SWAGE_RETURN_IF_ERROR(mirror_.SetBranch(branch_, snapshot.commit, &last_));
   last_ = snapshot.commit;
@@ -223,6 +249,10 @@ Result<Snapshot> WorktreeWorkspace::Commit(const std::string& message,
 
 Result<DiffSummary> WorktreeWorkspace::DiffFromBase(const CommitSha& commit) {
   return DiffCommits(mirror_.GitDir(), base_, commit);
+}
+
+Result<std::string> WorktreeWorkspace::PackFromBase(const CommitSha& commit) {
+  return PackCommits(git_, mirror_.GitDir(), base_, commit);
 }
 
 Result<void> WorktreeWorkspace::Reset(const CommitSha& commit) {

@@ -29,6 +29,7 @@ class WorktreeWorkspace final : public Workspace {
   Result<Snapshot> TakeSnapshot(const std::string& message, const CommitIdentity& author,
                                 std::vector<std::string>& warnings) override;
   Result<DiffSummary> DiffFromBase(const CommitSha& commit) override;
+  Result<std::string> PackFromBase(const CommitSha& commit) override;
   Result<void> Reset(const CommitSha& commit) override;
   Result<void> Restore(const CommitSha& commit) override;
   Result<void> Release() override;

@@ -9,7 +9,9 @@
 #include "pipeline/workspace/git.h"
 #include "pipeline/workspace/history_scan.h"
 #include "pipeline/workspace/mirror.h"
+#include "pipeline/workspace/own_branch.h"
 #include "pipeline/workspace/sweep.h"
+#include "pipeline/workspace/travel.h"
 #include "pipeline/workspace/worktree_workspace.h"
 
 namespace swage {
@@ -74,6 +76,18 @@ class WorktreeWorkspaces final : public Workspaces {
     return swage::FindInHistory(mirror.GitDir(), base, head, holds);
   }
 
+  bool HasCommit(const RepoRef& repo, const CommitSha& commit) override {
+    const Result<Mirror> mirror = MirrorOf(repo);
+    return mirror.ok() && mirror->Exists() && swage::HasCommit(mirror->GitDir(), commit);
+  }
+
+  Result<void> Unpack(const RepoRef& repo, const CommitSha& base, const CommitSha& commit,
+                      std::string_view pack) override {
+    SWAGE_ASSIGN_OR_RETURN(Mirror mirror, MirrorOf(repo));
+    SWAGE_RETURN_IF_ERROR(MustExist(mirror, repo));
+    return UnpackCommits(mirror.GitDir(), base, commit, pack);
+  }
+
   Result<std::unique_ptr<Workspace>> Provision(const ProvisionRequest& request,
                                                std::stop_token stop) override {
     SWAGE_ASSIGN_OR_RETURN(Mirror mirror, MirrorOf(request.repo));
@@ -93,6 +107,22 @@ class WorktreeWorkspaces final : public Workspaces {
       return pushed.error().With(fmt::format("push {} to {}", request.branch, request.repo.path));
     }
     return Ok();
+  }
+
+  Result<std::optional<CommitSha>> FindOwnBranch(const RepoRef& repo, const GitRemote& remote,
+                                                 const std::string& branch,
+                                                 const std::string& base_branch,
+                                                 const CommitSha& base, const OwnMark& mark,
+                                                 std::stop_token stop) override {
+    SWAGE_ASSIGN_OR_RETURN(Mirror mirror, MirrorOf(repo));
+    const auto newest = mirror.Fetch(remote, base_branch, stop);
+    if (!newest.ok()) return newest.error().With("fetch " + repo.path);
+    const auto head = mirror.ReadFetched(branch);
+    if (!head.ok() && head.error().code == ErrorCode::kNotFound) return std::optional<CommitSha>();
+    if (!head.ok()) return head.error();
+    SWAGE_ASSIGN_OR_RETURN(const bool own,
+                           IsOwnWork(mirror.GitDir(), *head, {*newest, base}, mark));
+    return own ? std::optional(*head) : std::nullopt;
   }
 
   Result<std::vector<std::string>> SweepOrphans(const std::set<TaskId>& live) override {

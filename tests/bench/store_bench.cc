@@ -3,8 +3,12 @@
 // usage: swage_store_bench deliveries [SECONDS [THREADS [BODY_BYTES]]]
 //            durable deliveries a second; each thread adds batches of kBatch, as the server does
 //        swage_store_bench claims [ROWS]
-//            claims a second over 1,000 rows and over ROWS (1M)
-#include <sqlite3.h>
+//            claims a second over 1,000 rows and over ROWS (1M), while one repository is full
+//        swage_store_bench runs [ROWS [THREADS [RUNS]]]
+//            claims with their completions a second over 1,000 rows and over ROWS (1M)
+//
+// In SQLite files of their own, or, with SWAGE_BENCH_POSTGRES=URL, in that database, which must be
+// empty and is emptied again.
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -19,6 +23,9 @@
 
 #include "config/base/crypto.h"
 #include "config/base/files.h"
+#include "pipeline/store/postgres/address.h"
+#include "pipeline/store/postgres/connection.h"
+#include "pipeline/store/sqlite/connection.h"
 #include "pipeline/store/store.h"
 
 namespace swage {
@@ -49,17 +56,82 @@ std::string MakeBody(std::size_t bytes) {
   return body + "}";
 }
 
-std::unique_ptr<Store> OpenOrExit(const std::filesystem::path& file, const Clock& clock) {
-  auto store = OpenSqliteStore(file, clock);
-  if (store.ok()) return std::move(store).value();
-  std::fprintf(stderr, "%s\n", store.error().message.c_str());
+template <class T>
+T OrExit(Result<T> result) {
+  if (result.ok()) return std::move(result).value();
+  std::fprintf(stderr, "%s\n", result.error().message.c_str());
   std::exit(1);
 }
 
+void OrExit(const Result<void>& result) {
+  if (result.ok()) return;
+  std::fprintf(stderr, "%s\n", result.error().message.c_str());
+  std::exit(1);
+}
+
+/// One database for one measurement.
+class Bench {
+ public:
+  Bench() {
+    const char* url = std::getenv("SWAGE_BENCH_POSTGRES");
+    options_.url = url == nullptr ? "" : url;
+    Clear();
+  }
+  ~Bench() { Clear(); }
+  Bench(const Bench&) = delete;
+  Bench& operator=(const Bench&) = delete;
+
+  std::unique_ptr<Store> Open() const {
+    if (options_.url.empty()) return OrExit(OpenSqliteStore(dir_.path() / "bench.db", clock_));
+    return OrExit(OpenPostgresStore(options_, clock_));
+  }
+
+  /// `rows` tasks, queued over 100 repositories, put in by one statement because intake is not
+  /// measured.
+  void FillQueue(long rows) const {
+    Open().reset();
+    const std::string n = std::to_string(rows);
+    Script(
+        "BEGIN;"
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) "
+        "INSERT INTO repos (id, forge, forge_repo_id, path) "
+        "SELECT i, 'forge', i, 'acme/lib' || i FROM n;"
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < " +
+        n +
+        ") "
+        "INSERT INTO tasks (id, repo, issue_number, generation, issue_url, title, requester_id,"
+        " requester_login, requester_is_bot, profile, branch, queued_at_us, created_at_us, "
+        "updated_at_us) "
+        "SELECT i, 1 + i % 100, i, 1, '', 'title', '1', 'alice', 1 = 0, '', 'swage/' || i, i, i, i "
+        "FROM n;"
+        "INSERT INTO task_texts (task_id, body, hash) SELECT id, 'body', 'hash' FROM tasks;"
+        "COMMIT;");
+    Script(options_.url.empty() ? "PRAGMA wal_checkpoint(TRUNCATE);" : "ANALYZE;");
+  }
+
+ private:
+  void Script(const std::string& sql) const {
+    if (!options_.url.empty()) {
+      const auto db =
+          OrExit(postgres::Connection::Open(OrExit(postgres::ParseAddress(options_.url, ""))));
+      OrExit(db->Script("SET statement_timeout = 0"));
+      return OrExit(db->Script(sql));
+    }
+    const auto file = dir_.path() / "bench.db";
+    OrExit(OrExit(sqlite::Connection::Open(file, sqlite::Connection::Mode::kWriter))->Script(sql));
+  }
+  void Clear() const {
+    if (!options_.url.empty()) Script("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+  }
+
+  const TempDir dir_;
+  const SystemClock clock_;
+  PostgresOptions options_;
+};
+
 int MeasureDeliveries(std::chrono::seconds seconds, std::size_t threads, std::size_t body_bytes) {
-  const TempDir dir;
-  const SystemClock clock;
-  const auto store = OpenOrExit(dir.path() / "bench.db", clock);
+  const Bench bench;
+  const auto store = bench.Open();
   const std::string body = MakeBody(body_bytes);
   std::atomic<bool> stop{false};
   std::atomic<long> failed{0};
@@ -95,41 +167,12 @@ int MeasureDeliveries(std::chrono::seconds seconds, std::size_t threads, std::si
   return failed == 0 ? 0 : 1;
 }
 
-/// `rows` tasks, queued over 100 repositories, put in by one statement because intake is not
-/// measured.
-void FillQueue(const std::filesystem::path& file, long rows) {
-  const std::string n = std::to_string(rows);
-  const std::string script =
-      "BEGIN;"
-      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) "
-      "INSERT INTO repos SELECT i, 'forge', i, 'acme/lib' || i FROM n;"
-      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < " +
-      n +
-      ") "
-      "INSERT INTO tasks (id, repo, issue_number, generation, issue_url, title, requester_id,"
-      " requester_login, requester_is_bot, profile, branch, queued_at_us, created_at_us, "
-      "updated_at_us) "
-      "SELECT i, 1 + i % 100, i, 1, '', 'title', '1', 'alice', 0, '', 'swage/' || i, i, i, i FROM "
-      "n;"
-      "INSERT INTO task_texts SELECT id, 'body', 'hash' FROM tasks;"
-      "COMMIT; PRAGMA wal_checkpoint(TRUNCATE);";
-  sqlite3* db = nullptr;
-  const bool filled = sqlite3_open(file.c_str(), &db) == SQLITE_OK &&
-                      sqlite3_exec(db, script.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK;
-  if (!filled) std::fprintf(stderr, "%s\n", sqlite3_errmsg(db));
-  sqlite3_close(db);
-  if (!filled) std::exit(1);
-}
-
 double ClaimsPerSecond(long rows) {
   constexpr int kThreads = 8;
   constexpr int kClaims = 100;  // by each thread
-  const TempDir dir;
-  const SystemClock clock;
-  const auto file = dir.path() / "bench.db";
-  OpenOrExit(file, clock).reset();
-  FillQueue(file, rows);
-  const auto store = OpenOrExit(file, clock);
+  const Bench bench;
+  bench.FillQueue(rows);
+  const auto store = bench.Open();
   const auto begin = SteadyClock::now();
   std::vector<std::thread> pool;
   for (int t = 0; t < kThreads; ++t) {
@@ -154,6 +197,39 @@ int MeasureClaims(long rows) {
   return 0;
 }
 
+/// Claims each task and ends its run at once.
+double RunsPerSecond(long rows, int threads, int runs) {
+  const Bench bench;
+  bench.FillQueue(rows);
+  const auto store = bench.Open();
+  RunOutcome outcome;
+  outcome.state = TaskState::kFailed;
+  outcome.reason = "measured";
+  const auto begin = SteadyClock::now();
+  std::vector<std::thread> pool;
+  for (int t = 0; t < threads; ++t) {
+    pool.emplace_back([&] {
+      for (int i = 0; i < runs / threads; ++i) {
+        const auto claimed =
+            OrExit(store->ClaimTask("bench", std::chrono::hours(1), {100'000, 100'000, 3}));
+        if (!claimed.has_value()) std::exit(1);
+        OrExit(store->FinishRun(claimed->lease, outcome));
+      }
+    });
+  }
+  for (std::thread& thread : pool) thread.join();
+  return runs / std::chrono::duration<double>(SteadyClock::now() - begin).count();
+}
+
+int MeasureRuns(long rows, int threads, int runs) {
+  const double small = RunsPerSecond(1'000, threads, std::min(runs, 1'000));
+  const double large = RunsPerSecond(rows, threads, runs);
+  std::printf("figure store_runs_1k %.0f 1/s\n", small);
+  std::printf("figure store_runs_%ld %.0f 1/s\n", rows, large);
+  std::printf("ratio runs_1m_vs_1k %.2f\n", large / small);
+  return 0;
+}
+
 long Argument(int argc, char** argv, int at, long fallback) {
   return argc > at ? std::strtol(argv[at], nullptr, 10) : fallback;
 }
@@ -170,6 +246,11 @@ int main(int argc, char** argv) {
         static_cast<std::size_t>(swage::Argument(argc, argv, 4, 12'288)));
   }
   if (what == "claims") return swage::MeasureClaims(swage::Argument(argc, argv, 2, 1'000'000));
-  std::fprintf(stderr, "usage: swage_store_bench deliveries|claims [...]\n");
+  if (what == "runs") {
+    return swage::MeasureRuns(swage::Argument(argc, argv, 2, 1'000'000),
+                              static_cast<int>(swage::Argument(argc, argv, 3, 8)),
+                              static_cast<int>(swage::Argument(argc, argv, 4, 4'000)));
+  }
+  std::fprintf(stderr, "usage: swage_store_bench deliveries|claims|runs [...]\n");
   return 2;
 }

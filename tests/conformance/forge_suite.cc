@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "forge/body.h"
 #include "forge/markdown.h"
 
 namespace swage {
@@ -168,6 +169,22 @@ TEST_P(ForgeSuite, Threat_T15_TellsWhatSomebodyMayDo) {
   EXPECT_EQ(*nobody, Role::kNone);
   EXPECT_EQ(*forge_->GetRole(repo_, {"", "", false}), Role::kNone);
   EXPECT_LT(*forge_->GetRole(repo_, {"1", "../../user", false}), Role::kWrite);
+}
+
+TEST_P(ForgeSuite, FindsAnAccountByItsName) {
+  const auto ann = forge_->FindAccount("ann");
+  ASSERT_TRUE(ann.ok()) << ann.error().message;
+  EXPECT_EQ(ann->id, ActorOf("ann").id);
+  EXPECT_EQ(ann->login, "ann");
+  EXPECT_FALSE(ann->is_bot);
+  EXPECT_EQ(forge_->FindAccount("ANN")->id, ann->id);
+  server_->CreateUser("some-helper", true);
+  EXPECT_TRUE(forge_->FindAccount("some-helper")->is_bot);
+  for (const char* name : {"nobody-at-all", "an", "", "../user", "ann?page=2", "."}) {
+    const auto found = forge_->FindAccount(name);
+    ASSERT_FALSE(found.ok()) << name;
+    EXPECT_EQ(found.error().code, ErrorCode::kNotFound) << name << ": " << found.error().message;
+  }
 }
 
 TEST_P(ForgeSuite, NamesItsGitRemoteWithoutTheCredential) {
@@ -357,12 +374,10 @@ TEST_P(ForgeSuite, OpensOnePullRequestAndKeepsItUpToDate) {
   EXPECT_NE(opened->web_url, "");
   EXPECT_EQ(opened->author_id, ActorOf(kBot).id);
 
-  draft.title = "Fix the lines, better";
-  draft.body = "<!-- swage:pr x -->\nBecause of this.";
+  draft.body = OwnBlock("x", "Because of this.\n");
   const auto updated = forge_->EnsurePullRequest(repo_, draft);
   ASSERT_TRUE(updated.ok()) << updated.error().message;
   EXPECT_EQ(updated->number, opened->number);
-  EXPECT_EQ(PullState(opened->number).title, "Fix the lines, better");
   EXPECT_EQ(PullState(opened->number).body, draft.body);
   EXPECT_EQ(server_->Pulls(kRepo).size(), 1U);
 
@@ -371,6 +386,42 @@ TEST_P(ForgeSuite, OpensOnePullRequestAndKeepsItUpToDate) {
   EXPECT_EQ(Writes(), 0);
   EXPECT_EQ(forge_->GetPullRequest(repo_, opened->number)->head_sha, head);
   EXPECT_EQ((*forge_->FindPullRequest(repo_, kBranch))->number, opened->number);
+}
+
+TEST_P(ForgeSuite, LeavesWhatAPersonWroteIntoThePullRequest) {
+  PushBranch();
+  ASSERT_TRUE(server_->CommitToBranch(kRepo, "ann", "next", {{"n.txt", "n"}}, "next").ok());
+  PullRequestDraft draft = Draft();
+  draft.body = OwnBlock("x", "First words.\n");
+  draft.draft = true;
+  const std::int64_t number = forge_->EnsurePullRequest(repo_, draft)->number;
+  server_->With([&](sandbox::World& world) {
+    sandbox::Repo& repo = *world.FindRepo(kRepo);
+    sandbox::IssueChange change;
+    change.title = "Ann's better title";
+    change.body = "Ann: look at the tests.\r\n\r\n" + draft.body + "\r\n\r\nAnn: thanks!";
+    change.base_ref = "next";
+    world.Update(repo, *world.FindUser("ann"), *world.FindPull(repo, number), change);
+  });
+  draft.title = "The issue has a new title";
+  draft.body = OwnBlock("x", "Second words.\n");
+  draft.draft = false;
+  const auto updated = forge_->EnsurePullRequest(repo_, draft);
+  ASSERT_TRUE(updated.ok()) << updated.error().message;
+  const sandbox::Pull pull = PullState(number);
+  EXPECT_FALSE(pull.draft);
+  EXPECT_NE(pull.title.find("Ann's better title"), std::string::npos) << pull.title;
+  EXPECT_EQ(pull.body, "Ann: look at the tests.\r\n\r\n" + draft.body + "\r\n\r\nAnn: thanks!");
+  EXPECT_EQ(pull.base_ref, "next");
+
+  server_->With([&](sandbox::World& world) {
+    sandbox::Repo& repo = *world.FindRepo(kRepo);
+    sandbox::IssueChange change;
+    change.body = "Ann threw it all away.";
+    world.Update(repo, *world.FindUser("ann"), *world.FindPull(repo, number), change);
+  });
+  ASSERT_TRUE(forge_->EnsurePullRequest(repo_, draft).ok());
+  EXPECT_EQ(PullState(number).body, "Ann threw it all away.");
 }
 
 TEST_P(ForgeSuite, TurnsADraftIntoAPullRequestAndBack) {

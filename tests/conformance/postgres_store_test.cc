@@ -43,6 +43,11 @@ class PostgresEngine final : public StoreEngine {
     options_.engine_clock = &clock;
     return OpenPostgresStore(options_, clock);
   }
+  Result<void> Exec(const std::string& sql) override {
+    SWAGE_ASSIGN_OR_RETURN(const auto address, postgres::ParseAddress(options_.url, ""));
+    SWAGE_ASSIGN_OR_RETURN(const auto db, postgres::Connection::Open(address));
+    return db->Script(sql);
+  }
 
  private:
   PostgresOptions options_;
@@ -239,8 +244,10 @@ TEST_F(PostgresDatabase, EveryQueryIsValidAndHasItsIndex) {
         Sql("SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan; PREPARE q AS " +
             sql + "; EXPLAIN EXECUTE q" + nulls);
     for (const std::string_view line : SplitLines(explained)) {
-      const std::size_t at = line.find("Seq Scan on ");
-      EXPECT_EQ(at, line.npos) << name << ": " << line;
+      // One row, and one for each forge that had trouble.
+      const bool small = line.find("Seq Scan on audit_head") != line.npos ||
+                         line.find("Seq Scan on paces") != line.npos;
+      EXPECT_TRUE(small || line.find("Seq Scan on ") == line.npos) << name << ": " << line;
     }
   }
 }
@@ -251,7 +258,7 @@ TEST_F(PostgresDatabase, TextThatTheServerWouldRefuseIsMendedAndBodiesStayAsThey
   const NewDelivery nasty{"f", std::string("k\0\xff", 3), "e\xC0", body};
   EXPECT_TRUE(*store->AddDelivery(nasty));
   EXPECT_FALSE(*store->AddDelivery(nasty));
-  const auto pending = store->PendingDeliveries(10);
+  const auto pending = PendingOf(*store, 10);
   ASSERT_EQ(pending->size(), 1u);
   EXPECT_EQ((*pending)[0].what.body, body);
   EXPECT_EQ((*pending)[0].what.key, "k\uFFFD\uFFFD");
@@ -322,26 +329,38 @@ TEST_F(PostgresDatabase, NodesNeverClaimTheSameTaskAndNeverPassACap) {
   EXPECT_LE(most_by_repo, kCaps.concurrent_per_repo);
 }
 
+// Narrow caps are counted one claim after the other; wide ones by many at once until they are near.
 TEST_F(PostgresDatabase, ClaimsInARaceFillTheCapsExactly) {
-  std::vector<std::unique_ptr<Store>> nodes;
-  for (int i = 0; i < 8; ++i) nodes.push_back(Open());
-  for (int i = 0; i < 40; ++i) Create(*nodes[0], i + 1, 1 + i % 4);
-  std::atomic<int> claimed{0};
-  std::vector<std::thread> threads;
-  for (const auto& node : nodes) {
-    threads.emplace_back([&] {
-      for (int i = 0; i < 10; ++i) {
-        const auto got = node->ClaimTask("node", 60s, {7, 2, 3});
-        ASSERT_TRUE(got.ok()) << got.error().message;
-        if (got->has_value()) ++claimed;
-      }
-    });
+  struct Case {
+    ClaimLimits caps;
+    int tasks, repos, in_all, in_one_repo;
+  };
+  for (const Case& c : {Case{{7, 2, 3}, 40, 4, 7, 2}, Case{{100, 80, 3}, 170, 2, 100, 80},
+                        Case{{500, 70, 3}, 90, 1, 70, 70}}) {
+    url_ = NewDatabase();
+    std::vector<std::unique_ptr<Store>> nodes;
+    for (int i = 0; i < 8; ++i) nodes.push_back(Open());
+    for (int i = 0; i < c.tasks; ++i) Create(*nodes[0], i + 1, 1 + i % c.repos);
+    std::atomic<int> claimed{0};
+    std::vector<std::thread> threads;
+    for (const auto& node : nodes) {
+      threads.emplace_back([&] {
+        for (int i = 0; i < c.in_all / 4; ++i) {
+          const auto got = node->ClaimTask("node", 60s, c.caps);
+          ASSERT_TRUE(got.ok()) << got.error().message;
+          if (got->has_value()) ++claimed;
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    while (nodes[0]->ClaimTask("node", 60s, c.caps)->has_value()) ++claimed;
+    EXPECT_EQ(claimed, c.in_all);
+    EXPECT_EQ(Sql("SELECT count(*) FROM tasks WHERE lease_node <> ''"), std::to_string(c.in_all));
+    const int most =
+        std::stoi(Sql("SELECT max(n) FROM (SELECT count(*) AS n FROM tasks WHERE "
+                      "lease_node <> '' GROUP BY repo) AS by_repo"));
+    EXPECT_LE(most, c.in_one_repo);
   }
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(claimed, 7);
-  EXPECT_EQ(Sql("SELECT max(n) FROM (SELECT count(*) AS n FROM tasks WHERE lease_node <> '' "
-                "GROUP BY repo) AS by_repo"),
-            "2");
 }
 
 TEST_F(PostgresDatabase, ADeliveryIsDecidedOnceByWhoeverIsFirst) {
@@ -350,7 +369,7 @@ TEST_F(PostgresDatabase, ADeliveryIsDecidedOnceByWhoeverIsFirst) {
   for (int n = 0; n < 20; ++n) {
     ASSERT_TRUE(*nodes[0]->AddDelivery({"f", std::to_string(n), "e", "b"}));
   }
-  const auto pending = nodes[0]->PendingDeliveries(100);
+  const auto pending = PendingOf(*nodes[0], 100);
   ASSERT_EQ(pending->size(), 20u);
   std::atomic<int> created{0};
   std::vector<std::thread> threads;
@@ -418,7 +437,7 @@ TEST_F(PostgresDatabase, ACancelAndTheEndOfARunDoNotOverwriteEachOther) {
     EXPECT_EQ(a->GetTask(id)->state, TaskState::kCancelled);
     EXPECT_TRUE(finished.ok() || finished.error().code == ErrorCode::kLeaseLost);
   }
-  EXPECT_TRUE(a->DueEffects(100)->empty()) << "no effect outlives its task's cancel";
+  EXPECT_TRUE(DueOf(*a, 100)->empty()) << "no effect outlives its task's cancel";
 }
 
 // --- hints

@@ -18,7 +18,7 @@ TEST_P(StoreSuite, ADeliveryIsStoredOnce) {
   EXPECT_TRUE(*store_->AddDelivery(Hook("a")));
   EXPECT_FALSE(*store_->AddDelivery(Hook("a", "another body")));
   EXPECT_TRUE(*store_->AddDelivery({"other", "a", "issues", "{}"})) << "keys are unique per forge";
-  const auto pending = store_->PendingDeliveries(10);
+  const auto pending = PendingOf(*store_, 10);
   ASSERT_EQ(pending->size(), 2u);
   EXPECT_EQ((*pending)[0].what.body, "{}") << "the first body counts";
 }
@@ -26,7 +26,7 @@ TEST_P(StoreSuite, ADeliveryIsStoredOnce) {
 TEST_P(StoreSuite, ADeliveryKeepsItsBytesAndItsTime) {
   const std::string body = std::string("\0\xff\xfe{}\n", 6) + std::string(200'000, '\x80');
   ASSERT_TRUE(*store_->AddDelivery({"forge", "key'; DROP TABLE tasks; --", "issue_comment", body}));
-  const auto pending = store_->PendingDeliveries(10);
+  const auto pending = PendingOf(*store_, 10);
   ASSERT_EQ(pending->size(), 1u);
   const Delivery& d = pending->front();
   EXPECT_EQ(d.what.body, body);
@@ -41,7 +41,7 @@ TEST_P(StoreSuite, PendingDeliveriesAreOldestFirstAndLimited) {
     ASSERT_TRUE(*store_->AddDelivery(Hook(key)));
     clock_.Advance(1ms);
   }
-  const auto pending = store_->PendingDeliveries(2);
+  const auto pending = PendingOf(*store_, 2);
   ASSERT_EQ(pending->size(), 2u);
   EXPECT_EQ((*pending)[0].what.key, "c");
   EXPECT_EQ((*pending)[1].what.key, "a");
@@ -49,33 +49,35 @@ TEST_P(StoreSuite, PendingDeliveriesAreOldestFirstAndLimited) {
 
 TEST_P(StoreSuite, ADeferredDeliveryComesBackAfterItsDelay) {
   ASSERT_TRUE(*store_->AddDelivery(Hook("a")));
-  const DeliveryId id = store_->PendingDeliveries(1)->front().id;
-  ASSERT_TRUE(store_->DeferDelivery(id, "forge down", 30s).ok());
-  EXPECT_TRUE(store_->PendingDeliveries(1)->empty());
+  const DeliveryId id = PendingOf(*store_, 1)->front().id;
+  ASSERT_TRUE(store_->DeferDelivery(id, "forge down", 30s, Blame::kItself).ok());
+  EXPECT_TRUE(PendingOf(*store_, 1)->empty());
   clock_.Advance(29s);
-  EXPECT_TRUE(store_->PendingDeliveries(1)->empty());
+  EXPECT_TRUE(PendingOf(*store_, 1)->empty());
   clock_.Advance(1s);
-  ASSERT_EQ(store_->PendingDeliveries(1)->size(), 1u);
-  EXPECT_EQ(store_->PendingDeliveries(1)->front().attempts, 1);
-  EXPECT_EQ(store_->DeferDelivery({999}, "x", 1s).error().code, ErrorCode::kNotFound);
+  ASSERT_EQ(PendingOf(*store_, 1)->size(), 1u);
+  EXPECT_EQ(PendingOf(*store_, 1)->front().attempts, 1);
+  EXPECT_EQ(store_->DeferDelivery({999}, "x", 1s, Blame::kItself).error().code,
+            ErrorCode::kNotFound);
 }
 
 TEST_P(StoreSuite, ADecidedDeliveryIsOverButStillKnown) {
   ASSERT_TRUE(*store_->AddDelivery(Hook("a")));
   IntakePlan plan;
-  plan.delivery = store_->PendingDeliveries(1)->front().id;
+  plan.delivery = PendingOf(*store_, 1)->front().id;
   plan.outcome = "task created";
   plan.task = Issue(12);
   EXPECT_TRUE(Apply(plan).created);
-  EXPECT_TRUE(store_->PendingDeliveries(1)->empty());
+  EXPECT_TRUE(PendingOf(*store_, 1)->empty());
   EXPECT_FALSE(*store_->AddDelivery(Hook("a"))) << "a replay is still told apart";
-  EXPECT_EQ(store_->DeferDelivery(plan.delivery, "x", 1s).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(store_->DeferDelivery(plan.delivery, "x", 1s, Blame::kItself).error().code,
+            ErrorCode::kNotFound);
 }
 
 TEST_P(StoreSuite, APlanIsAppliedOncePerDelivery) {
   ASSERT_TRUE(*store_->AddDelivery(Hook("a")));
   IntakePlan plan;
-  plan.delivery = store_->PendingDeliveries(1)->front().id;
+  plan.delivery = PendingOf(*store_, 1)->front().id;
   plan.task = Issue(12);
   plan.effects.push_back(MakeEffect(EffectKind::kComment, "c", {}));
   EXPECT_TRUE(Apply(plan).created);
@@ -85,6 +87,41 @@ TEST_P(StoreSuite, APlanIsAppliedOncePerDelivery) {
   EXPECT_FALSE(store_->FindTaskByIssue(Repo(), 13)->has_value());
   plan.delivery = {999};
   EXPECT_EQ(store_->ApplyIntake(plan).error().code, ErrorCode::kNotFound);
+}
+
+TEST_P(StoreSuite, DelegatesBelongToOneTaskAndAreKnownByTheirAccount) {
+  const TaskId id = Create(12);
+  const TaskId other = Create(13);
+  IntakePlan plan;
+  plan.delegates = {{id, {"7", "eve", "alice"}, true}, {id, {"8", "zoe", "alice"}, true}};
+  Apply(plan);
+  const auto accounts = [&](TaskId task) {
+    std::string all;
+    for (const Delegate& d : *store_->ListDelegates(task)) {
+      all += d.account + ":" + d.login + ":" + d.by + " ";
+    }
+    return all;
+  };
+  EXPECT_EQ(accounts(id), "7:eve:alice 8:zoe:alice ");
+  EXPECT_EQ(accounts(other), "");
+  // Once more, under another name: the account is the same.
+  plan.delegates = {{id, {"7", "eva", "bob"}, true}};
+  Apply(plan);
+  EXPECT_EQ(accounts(id), "7:eva:bob 8:zoe:alice ");
+  Reopen();
+  plan.delegates = {{id, {"7", "whatever", "bob"}, false}, {id, {"9", "nobody", "bob"}, false}};
+  Apply(plan);
+  EXPECT_EQ(accounts(id), "8:zoe:alice ");
+  EXPECT_EQ(Story(id).at(1), "@eve may command this task, says @alice");
+  EXPECT_EQ(Story(id).at(4), "@whatever may no longer command this task, says @bob");
+}
+
+TEST_P(StoreSuite, DelegatesOfNoTaskAreRefusedWithTheWholePlan) {
+  const TaskId id = Create(12);
+  IntakePlan plan;
+  plan.delegates = {{id, {"7", "eve", "alice"}, true}, {{999}, {"7", "eve", "alice"}, true}};
+  EXPECT_FALSE(store_->ApplyIntake(plan).ok());
+  EXPECT_TRUE(store_->ListDelegates(id)->empty());
 }
 
 TEST_P(StoreSuite, ConcurrentDeliveriesAreAllDurableAndEachOnce) {
@@ -106,7 +143,7 @@ TEST_P(StoreSuite, ConcurrentDeliveriesAreAllDurableAndEachOnce) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(stored.load(), kEach);
   Reopen();
-  EXPECT_EQ(store_->PendingDeliveries(1000)->size(), static_cast<std::size_t>(kEach));
+  EXPECT_EQ(PendingOf(*store_, 1000)->size(), static_cast<std::size_t>(kEach));
   EXPECT_EQ(store_->Counts()->deliveries, kEach);
 }
 
@@ -117,7 +154,7 @@ TEST_P(StoreSuite, ABatchAnswersInItsOrderAndStoresEachKeyOnce) {
   ASSERT_TRUE(fresh.ok()) << fresh.error().message;
   EXPECT_EQ(*fresh, (std::vector<bool>{true, false, true, false, true}));
   std::vector<std::string> stored;
-  for (const Delivery& d : *store_->PendingDeliveries(10)) {
+  for (const Delivery& d : *PendingOf(*store_, 10)) {
     stored.push_back(d.what.key + "=" + d.what.body);
   }
   EXPECT_EQ(stored, (std::vector<std::string>{"old=first", "a=1", "b=2", "c="}));
@@ -138,7 +175,7 @@ TEST_P(StoreSuite, ABatchIsThereAgainAfterReopening) {
   }
   ASSERT_TRUE(store_->AddDeliveries(batch).ok());
   Reopen();
-  const auto pending = store_->PendingDeliveries(1000);
+  const auto pending = PendingOf(*store_, 1000);
   ASSERT_EQ(pending->size(), batch.size());
   for (std::size_t i = 0; i < batch.size(); ++i) {
     EXPECT_EQ((*pending)[i].what.key, batch[i].key);
@@ -224,13 +261,13 @@ TEST_P(StoreSuite, Threat_T19_ACommandIsObeyedOncePerComment) {
   for (int i = 0; i < 3; ++i) {
     ASSERT_TRUE(*store_->AddDelivery(Hook("d" + std::to_string(i))));
     IntakePlan plan;
-    plan.delivery = store_->PendingDeliveries(1)->front().id;
+    plan.delivery = PendingOf(*store_, 1)->front().id;
     plan.command_key = "forge:comment:77";
     plan.changes.push_back({id, TaskChangeKind::kRemark, RunKind::kFix, "do it", "bob", ""});
     plan.effects.push_back(MakeEffect(EffectKind::kComment, "c" + std::to_string(i), {}));
     plan.task = Issue(100 + i);
     Apply(plan);
-    EXPECT_TRUE(store_->PendingDeliveries(1)->empty()) << "the delivery is decided all the same";
+    EXPECT_TRUE(PendingOf(*store_, 1)->empty()) << "the delivery is decided all the same";
   }
   EXPECT_EQ(Claim()->remarks, std::vector<std::string>{"do it"});
   EXPECT_EQ(DueKeys(), std::vector<std::string>{"c0"});
@@ -242,7 +279,7 @@ TEST_P(StoreSuite, APlanThatCannotBeAppliedChangesNothing) {
   ASSERT_TRUE(Change(id, TaskChangeKind::kMerge).ok());
   ASSERT_TRUE(*store_->AddDelivery(Hook("a")));
   IntakePlan plan;
-  plan.delivery = store_->PendingDeliveries(1)->front().id;
+  plan.delivery = PendingOf(*store_, 1)->front().id;
   plan.command_key = "k";
   plan.task = Issue(13);
   plan.effects.push_back(MakeEffect(EffectKind::kComment, "c", {}));
@@ -250,7 +287,7 @@ TEST_P(StoreSuite, APlanThatCannotBeAppliedChangesNothing) {
   EXPECT_EQ(store_->ApplyIntake(plan).error().code, ErrorCode::kConflict);
   EXPECT_FALSE(store_->FindTaskByIssue(Repo(), 13)->has_value());
   EXPECT_TRUE(DueKeys().empty());
-  EXPECT_EQ(store_->PendingDeliveries(1)->size(), 1u) << "it can be decided anew";
+  EXPECT_EQ(PendingOf(*store_, 1)->size(), 1u) << "it can be decided anew";
   plan.changes.clear();
   EXPECT_TRUE(Apply(plan).created) << "and the command was not obeyed yet";
 }
@@ -295,7 +332,7 @@ TEST_P(StoreSuite, CancellingFencesTheWorkerAndNamesTheTask) {
   EXPECT_EQ(task.stage, Stage::kNone);
   EXPECT_TRUE(task.lease_node.empty());
   EXPECT_GT(task.epoch, claimed->lease.epoch);
-  EXPECT_EQ(store_->RenewLease(claimed->lease, kLease).error().code, ErrorCode::kLeaseLost);
+  EXPECT_EQ(Renew(claimed->lease).error().code, ErrorCode::kLeaseLost);
   EXPECT_EQ(store_->ListSteps(id)->front().outcome, "interrupted");
   EXPECT_EQ(DueKeys(), (std::vector<std::string>{"answer", StickyKey(id)}))
       << "what waits in line is superseded, answers to people are not";

@@ -53,7 +53,7 @@ TEST_P(StoreSuite, AnEffectThatWaitsHoldsBackTheLaterOnesOfItsTaskOnly) {
              {EffectKind::kPush, EffectKind::kReview, EffectKind::kComment, EffectKind::kReaction});
   Publishing(2, {EffectKind::kPush});
   Add({MakeEffect(EffectKind::kComment, "stranger", {})});
-  ASSERT_TRUE(store_->RetryEffect(DueByKey("push:1"), "forge down", 30s).ok());
+  ASSERT_TRUE(store_->RetryEffect(DueByKey("push:1"), "forge down", 30s, Blame::kItself).ok());
   EXPECT_EQ(DueKeys(), (Keys{"comment:1", "push:2", "reaction:1", "stranger"}));
   clock_.Advance(30s);
   const Effect again = DueByKey("push:1");
@@ -64,8 +64,8 @@ TEST_P(StoreSuite, AnEffectThatWaitsHoldsBackTheLaterOnesOfItsTaskOnly) {
 
 TEST_P(StoreSuite, CommentsAndStickiesNeitherWaitNorEndARun) {
   const TaskId id = Publishing(1, {EffectKind::kPush, EffectKind::kComment, EffectKind::kSticky});
-  ASSERT_TRUE(store_->RetryEffect(DueByKey("comment:1"), "x", 1h).ok());
-  ASSERT_TRUE(store_->RetryEffect(DueByKey(StickyKey(id)), "x", 1h).ok());
+  ASSERT_TRUE(store_->RetryEffect(DueByKey("comment:1"), "x", 1h, Blame::kItself).ok());
+  ASSERT_TRUE(store_->RetryEffect(DueByKey(StickyKey(id)), "x", 1h, Blame::kItself).ok());
   Finish("push:1");
   EXPECT_EQ(Get(id).state, TaskState::kInReview);
 }
@@ -106,7 +106,7 @@ TEST_P(StoreSuite, AStickyEffectAskedForWhileItWasSentIsSentAgain) {
 TEST_P(StoreSuite, AStickyEffectWaitsForItsRetryHoweverOftenItIsAskedFor) {
   const TaskId id = Create(1);
   Add({MakeEffect(EffectKind::kSticky, "", id)});
-  ASSERT_TRUE(store_->RetryEffect(Due().front(), "rate limited", 1min).ok());
+  ASSERT_TRUE(store_->RetryEffect(Due().front(), "rate limited", 1min, Blame::kItself).ok());
   Add({MakeEffect(EffectKind::kSticky, "", id)});
   EXPECT_TRUE(Due().empty()) << "I9: no request before an ordered retry time";
   clock_.Advance(1min);
@@ -188,7 +188,8 @@ TEST_P(StoreSuite, ASupersededEffectIsFencedButItsFactsAreKept) {
   EXPECT_EQ(store_->FinishEffect(in_flight, "{}", facts).error().code, ErrorCode::kLeaseLost);
   EXPECT_EQ(Get(id).pr_number, 9) << "it exists at the forge";
   EXPECT_EQ(Get(id).state, TaskState::kCancelled);
-  EXPECT_EQ(store_->RetryEffect(in_flight, "x", 1s).error().code, ErrorCode::kLeaseLost);
+  EXPECT_EQ(store_->RetryEffect(in_flight, "x", 1s, Blame::kItself).error().code,
+            ErrorCode::kLeaseLost);
   EXPECT_EQ(store_->FailEffect(in_flight, "x", true).error().code, ErrorCode::kLeaseLost);
   EXPECT_TRUE(Due().empty());
 }
@@ -264,7 +265,7 @@ TEST_P(StoreSuite, CountsAreOfAllAndOfWhatIsPending) {
   ASSERT_TRUE(*store_->AddDelivery({"forge", "a", "e", "b"}));
   ASSERT_TRUE(*store_->AddDelivery({"forge", "b", "e", "b"}));
   IntakePlan plan;
-  plan.delivery = store_->PendingDeliveries(1)->front().id;
+  plan.delivery = PendingOf(*store_, 1)->front().id;
   Apply(plan);
   Add({MakeEffect(EffectKind::kComment, "c", {}), MakeEffect(EffectKind::kComment, "d", {})});
   Finish("c");

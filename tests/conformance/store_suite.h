@@ -17,6 +17,7 @@
 #include "pipeline/effects.h"
 #include "pipeline/store/store.h"
 #include "tests/harness/manual_clock.h"
+#include "tests/harness/pending.h"
 
 namespace swage {
 
@@ -24,6 +25,8 @@ class StoreEngine {
  public:
   virtual ~StoreEngine() = default;
   virtual Result<std::unique_ptr<Store>> Open(const Clock& clock) = 0;
+  /// Runs SQL behind the store's back, as somebody with the database's password could.
+  virtual Result<void> Exec(const std::string& sql) = 0;
 };
 
 struct StoreEngineFactory {
@@ -36,6 +39,7 @@ inline void PrintTo(const StoreEngineFactory& engine, std::ostream* out) {
 }
 
 inline constexpr std::chrono::seconds kLease{60};
+inline constexpr std::chrono::seconds kHold{30};
 inline constexpr ClaimLimits kNoLimits{1000, 1000, 100};
 
 class StoreSuite : public ::testing::TestWithParam<StoreEngineFactory> {
@@ -94,6 +98,14 @@ class StoreSuite : public ::testing::TestWithParam<StoreEngineFactory> {
     return claimed.ok() ? *claimed : std::nullopt;
   }
 
+  /// kLeaseLost when it is.
+  Result<void> Renew(const Lease& lease) {
+    SWAGE_ASSIGN_OR_RETURN(const auto lost, store_->RenewLeases({lease}, kLease));
+    if (lost.empty()) return Ok();
+    EXPECT_EQ(lost, std::vector<TaskId>{lease.task});
+    return MakeError(ErrorCode::kLeaseLost, "lost");
+  }
+
   Task Get(TaskId id) {
     auto task = store_->GetTask(id);
     EXPECT_TRUE(task.ok()) << task.error().message;
@@ -119,9 +131,34 @@ class StoreSuite : public ::testing::TestWithParam<StoreEngineFactory> {
   }
 
   std::vector<Effect> Due(int limit = 100) {
-    auto due = store_->DueEffects(limit);
+    auto due = DueOf(*store_, limit);
     EXPECT_TRUE(due.ok()) << due.error().message;
     return due.ok() ? *due : std::vector<Effect>{};
+  }
+
+  std::vector<Effect> Take(const std::string& node, int limit = 100, int pushes = 100) {
+    auto taken = store_->TakeEffects({node, limit, kHold, pushes});
+    EXPECT_TRUE(taken.ok()) << taken.error().message;
+    return taken.ok() ? *taken : std::vector<Effect>{};
+  }
+
+  std::vector<Delivery> TakeInbox(const std::string& node, int limit = 100) {
+    auto taken = store_->TakeDeliveries({node, limit, kHold});
+    EXPECT_TRUE(taken.ok()) << taken.error().message;
+    return taken.ok() ? *taken : std::vector<Delivery>{};
+  }
+
+  static NewEffect CommentAt(const std::string& forge, const std::string& key) {
+    NewEffect effect = MakeEffect(EffectKind::kComment, key, {});
+    effect.repo = {forge, "1", "acme/lib1"};
+    return effect;
+  }
+
+  /// The forge asked to wait.
+  void Pause(const std::string& scope, std::chrono::milliseconds time) {
+    const auto change =
+        store_->NoteForgeFailure(scope, {PauseCause::kLimit, time, "429", false}, {}, 0);
+    ASSERT_TRUE(change.ok()) << change.error().message;
   }
 
   std::vector<std::string> DueKeys(int limit = 100) {

@@ -51,9 +51,22 @@ INSERT INTO effects (task_id, repo, kind, ordinal, key, payload, epoch, not_befo
   (NULL, 1, 'comment', 0, 'comment:9', '{}', 0, 0, 6, 6);
 INSERT INTO timeline (task_id, at_us, kind, detail) VALUES (3, 7, 'received', 'asked for');
 )"},
+    {2, R"(
+INSERT INTO nodes (name, instance, host, roles, version, url, started_at_us, heartbeat_at_us)
+  VALUES ('one', 'i', 'h', 'web', '1', '', 1, 2);
+)"},
+    {4, R"(
+INSERT INTO paces (scope, breaker, cause, failures, pauses, paused_until_at_us, since_at_us, reason)
+  VALUES ('elsewhere', 'open', 'limit', 0, 1, 5, 4, '429');
+UPDATE effects SET held_by = 'gone', held_until_at_us = 5, hold = 1 WHERE key = 'comment:9';
+)"},
     {5, R"(
 INSERT INTO polls (key, cursor, etag, updated_at_us) VALUES ('changes:forge:7', '5', 'e', 5);
 INSERT INTO label_tasks (task_id) VALUES (1);
+)"},
+    {7, R"(
+INSERT INTO delegates (task_id, account, login, let_by, created_at_us)
+  VALUES (2, '7', 'eve', 'alice', 8);
 )"},
 };
 

@@ -91,7 +91,7 @@ TEST_P(StoreSuite, ARenewedLeaseLastsLonger) {
   Create(1);
   const auto claimed = Claim();
   clock_.Advance(kLease - 1s);
-  ASSERT_TRUE(store_->RenewLease(claimed->lease, kLease).ok());
+  ASSERT_TRUE(Renew(claimed->lease).ok());
   clock_.Advance(kLease - 1s);
   EXPECT_FALSE(Claim().has_value());
 }
@@ -120,7 +120,7 @@ TEST_P(StoreSuite, Fault_X15_AZombieWritesNothing) {
 
   const Lease& old = zombie->lease;
   const auto lost = ErrorCode::kLeaseLost;
-  EXPECT_EQ(store_->RenewLease(old, kLease).error().code, lost);
+  EXPECT_EQ(Renew(old).error().code, lost);
   EXPECT_EQ(store_->SetBase(old, "main", {"bad"}).error().code, lost);
   EXPECT_EQ(store_->SetStage(old, Stage::kGates, 7).error().code, lost);
   EXPECT_EQ(store_->SaveCheckpoint(old, {"bad"}).error().code, lost);
@@ -142,9 +142,9 @@ TEST_P(StoreSuite, Fault_X15_AZombieWritesNothing) {
   EXPECT_TRUE(store_->ListFindings(id)->empty());
   EXPECT_TRUE(DueKeys().empty());
   EXPECT_EQ(store_->ListSteps(id)->size(), 1u);
-  EXPECT_TRUE(store_->RenewLease(heir->lease, kLease).ok());
+  EXPECT_TRUE(Renew(heir->lease).ok());
   const Lease forged{id, heir->lease.epoch, "another node"};
-  EXPECT_EQ(store_->RenewLease(forged, kLease).error().code, lost);
+  EXPECT_EQ(Renew(forged).error().code, lost);
 }
 
 TEST_P(StoreSuite, Fault_X28_APoisonTaskFailsWithAReason) {
@@ -175,7 +175,7 @@ TEST_P(StoreSuite, ExpireAllLeasesOrphansEveryRunningTaskAtOnce) {
   EXPECT_EQ(*store_->ExpireAllLeases(), 2);
   EXPECT_EQ(store_->ListSteps(a)->front().outcome, "interrupted");
   EXPECT_TRUE(store_->ListSteps(a)->front().finished.has_value());
-  EXPECT_EQ(store_->RenewLease(first->lease, kLease).error().code, ErrorCode::kLeaseLost);
+  EXPECT_EQ(Renew(first->lease).error().code, ErrorCode::kLeaseLost);
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(Claim().has_value());
   EXPECT_FALSE(Claim().has_value());
 }

@@ -62,6 +62,7 @@ const std::map<std::string, std::map<std::string, int>>& GitHubDecisions() {
   static const std::map<std::string, std::map<std::string, int>> kDecisions = {
       {"issues labeled", {{"IssueLabeled", 2}}},
       {"issues unlabeled", {{"IssueUnlabeled", 2}}},
+      {"issues reopened", {{"IssueReopened", 1}}},
       {"issues deleted", {{"IssueGone", 1}}},
       {"issues transferred", {{"IssueGone", 1}}},
       {"issue_comment created", {{"CommentCreated", 5}}},

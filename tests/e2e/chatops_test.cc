@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 
 #include "tests/e2e/dialects.h"
@@ -68,24 +69,6 @@ TEST_P(ChatOps, StopKillsTheAgentAndRetryGoesOn) {
   EXPECT_THAT(box.Pulls(), SizeIs(1));
 }
 
-TEST_P(ChatOps, RemovingTheLabelOrClosingTheIssueStopsTheAgent) {
-  Box box(Options(AnswerRepo(), ""));
-  SetAgent(box, HangingAgent(box));
-  const std::int64_t unlabelled = box.LabelledIssue("First");
-  ASSERT_TRUE(box.WaitForFile(box.dir() / "pid"));
-  box.forge().RemoveLabel(box.repo(), "ada", unlabelled, "swage");
-  EXPECT_TRUE(box.WaitForSticky(unlabelled, "the label was removed by ada"));
-
-  std::filesystem::remove(box.dir() / "pid");
-  const std::int64_t closed = box.LabelledIssue("Second");
-  ASSERT_TRUE(box.WaitForFile(box.dir() / "pid"));
-  const pid_t agent = std::stoi(*ReadFile(box.dir() / "pid"));
-  box.forge().CloseIssue(box.repo(), "ada", closed);
-  EXPECT_TRUE(box.WaitForSticky(closed, "the issue was closed by ada"));
-  EXPECT_TRUE(box.WaitFor([&] { return kill(agent, 0) != 0; }));
-  EXPECT_THAT(box.Pulls(), IsEmpty());
-}
-
 TEST_P(ChatOps, HelpAndStatusAnswerOnce) {
   Box box(Options(AnswerRepo(), TwoCycleAgent()));
   const std::int64_t issue = box.LabelledIssue("The answer is wrong");
@@ -134,6 +117,58 @@ TEST_P(ChatOps, MistakesGetAHint) {
   box.forge().Comment(box.repo(), "ada", issue, "/swage rnu");
   EXPECT_THAT(FirstAnswer(box, issue), HasSubstr("Did you mean `/swage run`?"));
   EXPECT_EQ(box.Query("SELECT count(*) FROM tasks"), "0");
+}
+
+// G3: one person, one task, by the account and not by the name.
+TEST_P(ChatOps, ADelegateMayCommandUntilItIsTakenBack) {
+  Box box(Options(AnswerRepo(), TwoCycleAgent()));
+  const std::int64_t issue = box.LabelledIssue("The answer is wrong");
+  ASSERT_TRUE(box.WaitForSticky(issue, "in review"));
+  const std::int64_t pull = box.Pulls().front().number;
+  const auto reviews = [&] { return box.ReviewBodies(box.Pulls().front()).size(); };
+  const auto refusals = [&] {
+    const auto texts = box.BotTexts();
+    return std::count_if(texts.begin(), texts.end(), [](const std::string& text) {
+      return text.find("`eve`: nothing was done: this needs the role write") != text.npos;
+    });
+  };
+  box.CommentOnPull("eve", pull, "/swage gates");
+  ASSERT_TRUE(box.WaitFor([&] { return refusals() == 1; }));
+
+  box.forge().Comment(box.repo(), "ada", issue, "/swage delegate @eve");
+  EXPECT_THAT(FirstAnswer(box, issue), HasSubstr("`eve` may use the commands on this task now"));
+  box.CommentOnPull("eve", pull, "/swage gates");
+  ASSERT_TRUE(box.WaitFor([&] { return reviews() == 2; }));
+  ASSERT_TRUE(box.WaitForSticky(issue, "in review"));
+  // On this task only, and not to pass it on.
+  const std::int64_t other = box.forge().CreateIssue(box.repo(), "eve", "Another", "Please.");
+  box.forge().Comment(box.repo(), "eve", other, "/swage run");
+  box.CommentOnPull("eve", pull, "/swage delegate @swage-bot");
+  ASSERT_TRUE(box.WaitFor([&] { return refusals() == 3; }));
+
+  box.CommentOnPull("ada", pull, "/swage undelegate @eve");
+  ASSERT_TRUE(box.WaitFor([&] { return box.Query("SELECT count(*) FROM delegates") == "0"; }));
+  box.CommentOnPull("eve", pull, "/swage fix put it back");
+  ASSERT_TRUE(box.WaitFor([&] { return refusals() == 4; }));
+  EXPECT_EQ(reviews(), 2U);
+  EXPECT_EQ(box.Query("SELECT count(*) FROM tasks"), "1");
+}
+
+TEST_P(ChatOps, ANameThatChangedHandsCommandsNothing) {
+  Box box(Options(AnswerRepo(), TwoCycleAgent()));
+  const std::int64_t issue = box.LabelledIssue("The answer is wrong");
+  ASSERT_TRUE(box.WaitForSticky(issue, "in review"));
+  box.forge().Comment(box.repo(), "ada", issue, "/swage delegate @eve");
+  ASSERT_TRUE(box.WaitFor([&] { return box.Query("SELECT count(*) FROM delegates") == "1"; }));
+  box.forge().With([](sandbox::World& world) { world.FindUser("eve")->login = "eve-renamed"; });
+  box.forge().CreateUser("eve");
+  const std::int64_t pull = box.Pulls().front().number;
+  box.CommentOnPull("eve", pull, "/swage fix something");
+  ASSERT_TRUE(box.Settle());
+  EXPECT_EQ(box.Query("SELECT count(*) FROM remarks"), "0");
+  box.CommentOnPull("eve-renamed", pull, "/swage gates");
+  EXPECT_TRUE(box.WaitForPull(
+      issue, [&](const sandbox::Pull& p) { return box.ReviewBodies(p).size() == 2; }));
 }
 
 TEST_P(ChatOps, MergeAndCloseEndTheTask) {

@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "config/base/text.h"
 #include "tests/e2e/dialects.h"
+#include "tests/harness/signing_keys.h"
 
 namespace swage::test {
 namespace {
@@ -70,6 +72,59 @@ TEST_P(MainJob, FixContinuesOnTheSameBranchAndPullRequest) {
   EXPECT_FALSE(box.forge().ReadFileAt(box.repo(), second->head_ref, "notes.txt").ok());
   // F3: the finding is gone, so its thread is resolved.
   EXPECT_TRUE(box.WaitFor([&] { return box.OpenLineComments(box.Pulls().front()).empty(); }));
+}
+
+// F11: every commit of the branch, not only its head, on the forge's side.
+TEST_P(MainJob, PublishedCommitsVerifyWithTheSigningKey) {
+  const auto processes = MakePosixProcessRunner(SWAGE_BINARY_DIR "/swage-supervise");
+  BoxOptions options = Options(AnswerRepo(),
+                               "env > \"$1.env\"; find \"$HOME\" \"$TMPDIR\" . >> "
+                               "\"$1.env\"; cp \"$1.env\" seen.txt\n" +
+                                   TwoCycleAgent(),
+                               "publish: {signing_key: file:signer/key}\n");
+  options.start = false;
+  Box box(std::move(options));
+  const bool ssh = GetParam() == sandbox::Dialect::kGitHub;
+  const std::unique_ptr<TestKey> key =
+      ssh ? std::unique_ptr<TestKey>(std::make_unique<SshKey>(box.dir(), *processes))
+          : std::make_unique<OpenPgpKey>(box.dir(), *processes);
+  box.StartServer();
+  const std::int64_t issue = box.LabelledIssue("The answer is wrong");
+  ASSERT_TRUE(box.WaitForSticky(issue, "in review")) << box.Sticky(issue);
+
+  const sandbox::Pull pull = box.Pulls().front();
+  const auto git_dir = box.forge().GitDir(box.repo());
+  for (const std::string& commit : {pull.head_sha, pull.head_sha + "^"}) {
+    const auto verified = key->Verify(git_dir, commit);
+    EXPECT_TRUE(verified.ok()) << commit << ": " << verified.error().message;
+  }
+  EXPECT_FALSE(key->Verify(git_dir, pull.head_sha + "^^").ok()) << "the base is not the bot's";
+  const std::string seen = *box.forge().ReadFileAt(box.repo(), pull.head_ref, "seen.txt");
+  EXPECT_THAT(seen, HasSubstr("SWAGE_ISSUE="));
+  EXPECT_THAT(seen, Not(HasSubstr("signer")));
+  EXPECT_THAT(seen, Not(HasSubstr("signing")));
+}
+
+// T39: at the level `worktree` an agent can read what the bot's user can; it must not get it out.
+TEST_P(MainJob, AnAgentThatFindsTheSigningKeyCannotPublishIt) {
+  const auto processes = MakePosixProcessRunner(SWAGE_BINARY_DIR "/swage-supervise");
+  BoxOptions options = Options(AnswerRepo(), "", "publish: {signing_key: file:signer/key}\n");
+  options.start = false;
+  Box box(std::move(options));
+  const SshKey key(box.dir(), *processes);
+  box.SetAgent("cp " + key.file().string() + " answer.txt; cat answer.txt\n");
+  box.StartServer();
+  const std::int64_t issue = box.LabelledIssue("The answer is wrong");
+  ASSERT_TRUE(box.WaitForSticky(issue, "failed")) << box.Sticky(issue);
+  EXPECT_THAT(box.Sticky(issue), HasSubstr("answer.txt"));
+  EXPECT_THAT(box.Pulls(), IsEmpty());
+  EXPECT_THAT(box.forge().Branches(box.repo()), SizeIs(1));
+  const std::string text = *ReadFile(key.file());
+  const auto line = std::string(SplitLines(text).at(3));
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(box.data_dir() / "logs")) {
+    if (!entry.is_regular_file()) continue;
+    EXPECT_THAT(*ReadFile(entry.path()), Not(HasSubstr(line))) << entry.path();
+  }
 }
 
 TEST_P(MainJob, RedGatesMakeADraftThatSaysSo) {

@@ -80,8 +80,7 @@ TEST_P(LostNews, Fault_X11_AShuffledLabelEndsAsTheIssueSays) {
     // Every second one is told after its successor.
     for (int i = 0; i < 4 + (labelled_in_the_end ? 1 : 0); ++i) {
       if (i % 2 == 0) {
-        ASSERT_TRUE(
-            box.forge().faults().Add(Rule(sandbox::FaultAction::kWebhookReorder, 1)).ok());
+        ASSERT_TRUE(box.forge().faults().Add(Rule(sandbox::FaultAction::kWebhookReorder, 1)).ok());
         box.forge().AddLabel(box.repo(), "ada", issue, "swage");
       } else {
         box.forge().RemoveLabel(box.repo(), "ada", issue, "swage");

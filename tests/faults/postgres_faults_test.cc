@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "pipeline/store/store.h"
+#include "tests/harness/pending.h"
 #include "tests/harness/postgres_server.h"
 #include "tests/harness/tcp_proxy.h"
 
@@ -84,7 +85,7 @@ class World {
     disturb();
     stop = true;
     adder.join();
-    const auto pending = store.PendingDeliveries(1'000'000);
+    const auto pending = PendingOf(store, 1'000'000);
     ASSERT_TRUE(pending.ok()) << pending.error().message;
     std::set<std::string> stored;
     for (const Delivery& delivery : *pending) {

@@ -117,13 +117,15 @@ void Box::WriteConfig() {
       "data_dir: {}\nlisten: 127.0.0.1:{}\ndashboard: \"{}:{}\"\n"
       "public_url: http://127.0.0.1:{}\nlog: {{level: debug}}\n"
       "forges:\n  - name: box\n    kind: {}\n    api_url: {}\n    git_url: \"{}\"\n"
-      "    token: file:{}\n    webhook_secret: file:{}\n    repos: [\"acme/*\"]\n{}"
+      "    token: file:{}\n    webhook_secret: file:{}\n    repos: [\"acme/*\"]\n{}{}"
       "agent:\n  command: [/bin/bash, {}, {}]\n",
       data_dir().string(), hooks_port(), options_.dashboard_host, dashboard_port(),
       dashboard_port(), options_.dialect == sandbox::Dialect::kGitHub ? "github" : "gitlab",
       either(options_.api_url, forge_->ApiUrl()), either(options_.git_url, forge_->Url()),
-      (dir() / "token").string(), (dir() / "secret").string(), options_.forge_config,
-      (dir() / "agent.sh").string(), options_.agent_arguments);
+      (dir() / "token").string(), (dir() / "secret").string(),
+      options_.write_interval.empty() ? ""
+                                      : "    write_interval: " + options_.write_interval + "\n",
+      options_.forge_config, (dir() / "agent.sh").string(), options_.agent_arguments);
   // Most tests end servers that have work in hand, and are about something else.
   if (options_.extra_config.find("drain_limit:") == std::string::npos) yaml += "drain_limit: 0s\n";
   yaml += fmt::format("intake: {}\npoll_interval: 300ms\n", options_.intake);
@@ -141,14 +143,14 @@ void Box::SetAgent(const std::string& script) {
   Write(dir() / "agent.sh", script, 0700);
 }
 
-void Box::Spawn() {
-  SWAGE_CHECK(pid_ < 0);
+pid_t Box::SpawnSwage(std::vector<std::string> arguments, const std::string& out,
+                      const std::string& err) {
   const std::string binary = std::string(SWAGE_BINARY_DIR) + "/swage";
-  const std::string config = (dir() / "swage.yml").string();
-  const std::string log = (dir() / "server.log").string();
-  std::string arguments[] = {binary, "serve", "--config", config};
-  char* argv[] = {arguments[0].data(), arguments[1].data(), arguments[2].data(),
-                  arguments[3].data(), nullptr};
+  arguments.insert(arguments.begin(), binary);
+  arguments.insert(arguments.end(), {"--config", (dir() / "swage.yml").string()});
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
   std::string path = "PATH=" + options_.path;
   std::string home = "HOME=" + dir().string();
   std::vector<std::string> sanitizers = SanitizerOptions();
@@ -158,12 +160,35 @@ void Box::Spawn() {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, 1, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-  posix_spawn_file_actions_adddup2(&actions, 1, 2);
+  constexpr int kAppend = O_WRONLY | O_CREAT | O_APPEND;
+  posix_spawn_file_actions_addopen(&actions, 1, out.c_str(), kAppend, 0600);
+  posix_spawn_file_actions_addopen(&actions, 2, err.c_str(), kAppend, 0600);
   posix_spawn_file_actions_addclosefrom_np(&actions, 3);
-  const int error = posix_spawn(&pid_, binary.c_str(), &actions, nullptr, argv, env.data());
+  pid_t pid = -1;
+  const int error = posix_spawn(&pid, binary.c_str(), &actions, nullptr, argv.data(), env.data());
   posix_spawn_file_actions_destroy(&actions);
   SWAGE_CHECK(error == 0);
+  return pid;
+}
+
+void Box::Spawn() {
+  SWAGE_CHECK(pid_ < 0);
+  const std::string log = (dir() / "server.log").string();
+  pid_ = SpawnSwage({"serve"}, log, log);
+}
+
+Box::Ran Box::Run(std::vector<std::string> arguments) {
+  const TempDir files("swage-run-");
+  const fs::path out = files.path() / "out";
+  const fs::path err = files.path() / "err";
+  const pid_t pid = SpawnSwage(std::move(arguments), out.string(), err.string());
+  int status = 0;
+  waitpid(pid, &status, 0);
+  Ran ran;
+  ran.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  ran.out = ReadFile(out, 64 << 20).value();
+  ran.err = ReadFile(err).value();
+  return ran;
 }
 
 void Box::StartServer() {

@@ -36,6 +36,8 @@ struct BoxOptions {
   std::string agent_arguments = "\"{task_file}\"";
   /// Lines for the forge's entry in swage.yml, each with four blanks before it.
   std::string forge_config;
+  /// The forge's setting of this name.
+  std::string write_interval = "0s";
   /// Instead of the real ones, where not empty.
   std::string api_url;
   std::string git_url;
@@ -47,6 +49,8 @@ struct BoxOptions {
   /// Whether the forge is told where to send webhooks.
   bool webhook = true;
   std::string path = "/usr/local/bin:/usr/bin:/bin";
+  /// Somewhere else than beside the box's other files.
+  std::filesystem::path data_dir;
 };
 
 /// A small repository whose gate `tests` passes when `answer.txt` holds 42, and whose advisory gate
@@ -63,7 +67,9 @@ class Box {
   sandbox::SandboxForge& forge() { return *forge_; }
   const std::string& repo() const { return options_.repo; }
   const std::filesystem::path& dir() const { return dir_.path(); }
-  std::filesystem::path data_dir() const { return dir_.path() / "data"; }
+  std::filesystem::path data_dir() const {
+    return options_.data_dir.empty() ? dir_.path() / "data" : options_.data_dir;
+  }
   std::string HooksUrl() const;
   int hooks_port() const { return hooks_port_.number(); }
   int dashboard_port() const { return dashboard_port_.number(); }
@@ -72,6 +78,8 @@ class Box {
 
   // --- the server
   void StartServer();
+  /// As StartServer, without waiting for it.
+  void LaunchServer() { Spawn(); }
   void KillServer();  ///< SIGKILL, reaped
   int StopServer();   ///< SIGTERM; returns the exit code
   void Signal(int signal);
@@ -81,6 +89,13 @@ class Box {
   void Freeze();  ///< the server stands still; what is sent to it waits
   void Thaw();
   pid_t server_pid() const { return pid_; }
+  struct Ran {
+    int code = -1;
+    std::string out;  ///< stdout
+    std::string err;
+  };
+  /// Runs `swage ARGUMENTS --config FILE` beside the server, to its end.
+  Ran Run(std::vector<std::string> arguments);
   /// Everything the server wrote to stdout and stderr, all starts together.
   std::string ServerLog() const;
 
@@ -124,6 +139,8 @@ class Box {
  private:
   void WriteConfig();
   void Spawn();
+  pid_t SpawnSwage(std::vector<std::string> arguments, const std::string& out,
+                   const std::string& err);
 
   BoxOptions options_;
   TempDir dir_{"swage-box-"};

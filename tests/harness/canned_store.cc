@@ -25,6 +25,16 @@ std::int64_t CannedStore::AddEntry(TaskId task, WallTime at, const std::string& 
   return id;
 }
 
+void CannedStore::AddPace(const PaceView& pace) {
+  const std::lock_guard lock(mutex_);
+  paces_.push_back(pace);
+}
+
+Result<std::vector<PaceView>> CannedStore::ListPaces() {
+  const std::lock_guard lock(mutex_);
+  return paces_;
+}
+
 void CannedStore::FinishStep(std::int64_t step, const std::string& outcome, WallTime at) {
   const std::lock_guard lock(mutex_);
   for (Step& known : steps_) {

@@ -11,12 +11,16 @@ namespace swage {
 
 class CannedStore final : public StubStore {
  public:
+  std::vector<ParkedDelivery> parked;        ///< before anybody reads
+  std::vector<FailedEffect> failed_effects;  ///< before anybody reads
+
   void AddTask(const Task& task);
   void AddStep(const Step& step);
   void AddFinding(TaskId task, const LedgerFinding& finding);
   /// Returns the entry's id.
   std::int64_t AddEntry(TaskId task, WallTime at, const std::string& kind,
                         const std::string& detail);
+  void AddPace(const PaceView& pace);
   void FinishStep(std::int64_t step, const std::string& outcome, WallTime at);
   using StubStore::FinishStep;
 
@@ -26,9 +30,15 @@ class CannedStore final : public StubStore {
   Result<std::vector<LedgerFinding>> ListFindings(TaskId task) override;
   Result<std::vector<TimelineEntry>> ListTimeline(TaskId task, std::int64_t after,
                                                   int limit) override;
+  Result<std::vector<PaceView>> ListPaces() override;
+  Result<std::vector<ParkedDelivery>> ListParkedDeliveries(int) override { return parked; }
+  Result<std::vector<FailedEffect>> ListFailedEffects(int) override { return failed_effects; }
   Result<StoreCounts> Counts() override { return StoreCounts{}; }
   Result<std::vector<PollMark>> ListPolls(std::string_view, int) override { return alarms; }
   std::vector<PollMark> alarms;  ///< set before the server starts
+  Result<std::vector<NodeInfo>> ListNodes() override { return nodes; }
+
+  std::vector<NodeInfo> nodes;  ///< to be set before anybody asks
 
  private:
   std::mutex mutex_;
@@ -36,6 +46,7 @@ class CannedStore final : public StubStore {
   std::vector<Step> steps_;
   std::multimap<TaskId, LedgerFinding> findings_;
   std::vector<TimelineEntry> timeline_;
+  std::vector<PaceView> paces_;
 };
 
 }  // namespace swage

@@ -35,6 +35,7 @@ class FakeForge final : public Forge {
   std::vector<std::string> resolved;           ///< thread ids
   std::map<std::string, Role> roles;           ///< by actor id
   ForgeFeed* feed = nullptr;                   ///< not owned
+  std::vector<Actor> accounts;                 ///< for FindAccount
   // --- what happened
   std::vector<std::string> calls;                       ///< names, in order
   std::map<std::string, std::deque<Failure>> failures;  ///< by name of the call
@@ -57,6 +58,13 @@ class FakeForge final : public Forge {
   Result<Issue> GetIssue(const RepoRef&, std::int64_t number) override {
     if (!issues.contains(number)) return MakeError(ErrorCode::kNotFound, "no such issue");
     return Act("GetIssue", [&] { return issues.at(number); });
+  }
+  Result<Actor> FindAccount(std::string_view login) override {
+    for (const Actor& account : accounts) {
+      if (account.login == login) return Act("FindAccount", [&] { return account; });
+    }
+    calls.emplace_back("FindAccount");
+    return MakeError(ErrorCode::kNotFound, "no such account");
   }
   Result<Role> GetRole(const RepoRef&, const Actor& actor) override {
     return Act("GetRole",
@@ -111,9 +119,9 @@ class FakeForge final : public Forge {
         found = &pulls.emplace_back();
         found->number = std::ssize(pulls);
         found->web_url = repo.web_url + "/pull/" + std::to_string(found->number);
+        found->title = draft.title;
       }
       found->head_branch = draft.head_branch;
-      found->title = draft.title;
       found->body = draft.body;
       found->draft = draft.draft;
       return *found;

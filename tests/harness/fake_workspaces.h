@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 
 #include <deque>
+#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,6 +30,7 @@ class FakeWorkspace final : public Workspace {
   std::string files;                  ///< the work tree, as one text
   std::vector<std::string> messages;  ///< of the snapshots that changed something
   std::vector<CommitSha> restored;
+  std::optional<Error> pack_failure;
   int resets = 0;
   bool released = false;
 
@@ -45,6 +48,10 @@ class FakeWorkspace final : public Workspace {
     return Snapshot{head_, TreeSha{"tree of " + files}, changed};
   }
   Result<DiffSummary> DiffFromBase(const CommitSha&) override { return DiffSummary{}; }
+  Result<std::string> PackFromBase(const CommitSha& commit) override {
+    if (pack_failure) return *pack_failure;
+    return ".." + commit.value;
+  }
   Result<void> Reset(const CommitSha&) override {
     ++resets;
     return Ok();
@@ -67,10 +74,13 @@ class FakeWorkspace final : public Workspace {
   int commits_ = 0;
 };
 
-class FakeWorkspaces final : public Workspaces {
+class FakeWorkspaces : public Workspaces {
  public:
   std::vector<PushRequest> pushes;
   std::deque<Error> push_failures;
+  std::set<CommitSha> absent;  ///< what HasCommit says no to
+  std::vector<CommitSha> unpacked;
+  std::optional<CommitSha> own_branch;  ///< what the forge holds of ours under the task's branch
 
   Result<CommitSha> Fetch(const RepoRef&, const GitRemote&, const std::string&,
                           std::stop_token) override {
@@ -84,6 +94,17 @@ class FakeWorkspaces final : public Workspaces {
       const std::function<bool(std::string_view)>&) override {
     return std::optional<std::string>();
   }
+  bool HasCommit(const RepoRef&, const CommitSha& commit) override {
+    return !absent.contains(commit);
+  }
+  /// Takes what FakeWorkspace::PackFromBase makes.
+  Result<void> Unpack(const RepoRef&, const CommitSha&, const CommitSha& commit,
+                      std::string_view pack) override {
+    if (pack != ".." + commit.value) return MakeError(ErrorCode::kInvalid, "broken");
+    unpacked.push_back(commit);
+    absent.erase(commit);
+    return Ok();
+  }
   Result<std::unique_ptr<Workspace>> Provision(const ProvisionRequest& request,
                                                std::stop_token) override {
     return std::unique_ptr<Workspace>(std::make_unique<FakeWorkspace>(request.start));
@@ -94,6 +115,12 @@ class FakeWorkspaces final : public Workspaces {
     Error error = push_failures.front();
     push_failures.pop_front();
     return error;
+  }
+  Result<std::optional<CommitSha>> FindOwnBranch(const RepoRef&, const GitRemote&,
+                                                 const std::string&, const std::string&,
+                                                 const CommitSha&, const OwnMark&,
+                                                 std::stop_token) override {
+    return own_branch;
   }
   Result<std::vector<std::string>> SweepOrphans(const std::set<TaskId>&) override {
     return std::vector<std::string>{};

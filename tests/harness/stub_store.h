@@ -13,10 +13,14 @@ class StubStore : public Store {
   Result<std::vector<bool>> AddDeliveries(const std::vector<NewDelivery>&) override {
     return Unexpected("AddDeliveries");
   }
-  Result<std::vector<Delivery>> PendingDeliveries(int) override {
-    return Unexpected("PendingDeliveries");
+  Result<std::vector<Delivery>> TakeDeliveries(const TakeRequest&) override {
+    return Unexpected("TakeDeliveries");
   }
-  Result<void> DeferDelivery(DeliveryId, std::string_view, std::chrono::milliseconds) override {
+  Result<void> ReleaseDeliveries(std::string_view) override {
+    return Unexpected("ReleaseDeliveries");
+  }
+  Result<void> DeferDelivery(DeliveryId, std::string_view, std::chrono::milliseconds,
+                             Blame) override {
     return Unexpected("DeferDelivery");
   }
   Result<IntakeResult> ApplyIntake(const IntakePlan&) override { return Unexpected("ApplyIntake"); }
@@ -51,25 +55,53 @@ class StubStore : public Store {
   Result<std::vector<LedgerFinding>> ListFindings(TaskId) override {
     return Unexpected("ListFindings");
   }
+  Result<std::vector<Delegate>> ListDelegates(TaskId) override {
+    return Unexpected("ListDelegates");
+  }
   Result<std::vector<TimelineEntry>> ListTimeline(TaskId, std::int64_t, int) override {
     return Unexpected("ListTimeline");
   }
   Result<StoreCounts> Counts() override { return Unexpected("Counts"); }
+  Result<std::vector<ParkedDelivery>> ListParkedDeliveries(int) override {
+    return Unexpected("ListParkedDeliveries");
+  }
+  Result<std::vector<FailedEffect>> ListFailedEffects(int) override {
+    return Unexpected("ListFailedEffects");
+  }
+  Result<void> AppendAudit(const AuditEntry&) override { return Unexpected("AppendAudit"); }
+  Result<int> SealAudit(int) override { return Unexpected("SealAudit"); }
+  Result<std::vector<AuditRecord>> ListAudit(std::int64_t, int) override {
+    return Unexpected("ListAudit");
+  }
+  Result<AuditState> GetAuditState() override { return Unexpected("GetAuditState"); }
   Result<std::optional<Claimed>> ClaimTask(std::string_view, std::chrono::milliseconds,
                                            const ClaimLimits&) override {
     return Unexpected("ClaimTask");
   }
-  Result<void> RenewLease(const Lease&, std::chrono::milliseconds) override {
-    return Unexpected("RenewLease");
+  Result<std::vector<TaskId>> RenewLeases(const std::vector<Lease>&,
+                                          std::chrono::milliseconds) override {
+    return Unexpected("RenewLeases");
   }
   Result<int> ExpireAllLeases() override { return Unexpected("ExpireAllLeases"); }
+  Result<int> ExpireLeases(std::string_view) override { return Unexpected("ExpireLeases"); }
+  bool SharedByNodes() const override { return false; }
+  Result<void> Heartbeat(const NodeInfo&) override { return Unexpected("Heartbeat"); }
+  Result<std::vector<NodeInfo>> ListNodes() override { return Unexpected("ListNodes"); }
+  Result<void> ForgetNode(std::string_view, std::string_view) override {
+    return Unexpected("ForgetNode");
+  }
+  Result<std::unique_ptr<Hold>> TryHold(std::string_view) override { return Unexpected("TryHold"); }
   Result<void> SetBase(const Lease&, std::string_view, const CommitSha&) override {
     return Unexpected("SetBase");
   }
   Result<void> SetStage(const Lease&, Stage, int) override { return Unexpected("SetStage"); }
-  Result<void> SaveCheckpoint(const Lease&, const CommitSha&) override {
+  Result<void> SaveCheckpoint(const Lease&, const Checkpoint&) override {
     return Unexpected("SaveCheckpoint");
   }
+  Result<std::optional<Checkpoint>> LoadCheckpoint(TaskId) override {
+    return Unexpected("LoadCheckpoint");
+  }
+  Result<void> AddNote(const Lease&, std::string_view) override { return Unexpected("AddNote"); }
   Result<std::int64_t> StartStep(const Lease&, const Step&) override {
     return Unexpected("StartStep");
   }
@@ -86,18 +118,39 @@ class StubStore : public Store {
   Result<void> FinishRun(const Lease&, const RunOutcome&) override {
     return Unexpected("FinishRun");
   }
-  Result<std::vector<Effect>> DueEffects(int) override { return Unexpected("DueEffects"); }
+  Result<std::vector<Effect>> TakeEffects(const TakeRequest&) override {
+    return Unexpected("TakeEffects");
+  }
+  Result<std::vector<EffectId>> RenewHolds(const std::vector<Effect>&,
+                                           std::chrono::milliseconds) override {
+    return Unexpected("RenewHolds");
+  }
+  Result<void> ReleaseEffects(std::string_view) override { return Unexpected("ReleaseEffects"); }
   Result<void> AddEffects(const std::vector<NewEffect>&) override {
     return Unexpected("AddEffects");
   }
   Result<void> FinishEffect(const Effect&, std::string_view, const PublishedFacts&) override {
     return Unexpected("FinishEffect");
   }
-  Result<void> RetryEffect(const Effect&, std::string_view, std::chrono::milliseconds) override {
+  Result<void> RetryEffect(const Effect&, std::string_view, std::chrono::milliseconds,
+                           Blame) override {
     return Unexpected("RetryEffect");
   }
   Result<void> FailEffect(const Effect&, std::string_view, bool) override {
     return Unexpected("FailEffect");
+  }
+  Result<PaceView> GetPace(std::string_view) override { return Unexpected("GetPace"); }
+  Result<std::vector<PaceView>> ListPaces() override { return Unexpected("ListPaces"); }
+  Result<PaceChange> NoteForgeFailure(std::string_view, const ForgeFailure&, const PaceRules&,
+                                      double) override {
+    return Unexpected("NoteForgeFailure");
+  }
+  Result<PaceChange> NoteForgeSuccess(std::string_view, bool) override {
+    return Unexpected("NoteForgeSuccess");
+  }
+  Result<std::chrono::milliseconds> ReserveWrite(std::string_view,
+                                                 std::chrono::milliseconds) override {
+    return Unexpected("ReserveWrite");
   }
 
  private:

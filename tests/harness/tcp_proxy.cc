@@ -48,7 +48,9 @@ bool Send(const Fd& fd, std::string_view bytes) {
 }  // namespace
 
 TcpProxy::TcpProxy(int target_port)
-    : target_port_(target_port), listener_(Socket()), wake_(eventfd(0, EFD_CLOEXEC)) {
+    : target_port_(target_port),
+      listener_(Socket()),
+      wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   sockaddr_in address = Loopback(0);
   socklen_t size = sizeof address;
   auto* any = reinterpret_cast<sockaddr*>(&address);
@@ -60,9 +62,18 @@ TcpProxy::TcpProxy(int target_port)
 
 TcpProxy::~TcpProxy() {
   stopping_ = true;
+  Wake();
+  thread_.join();
+}
+
+void TcpProxy::Wake() {
   const std::uint64_t one = 1;
   (void)!write(wake_.get(), &one, sizeof one);
-  thread_.join();
+}
+
+void TcpProxy::SetCut(bool cut) {
+  cut_ = cut;
+  Wake();
 }
 
 void TcpProxy::LoseReplyTo(std::string bytes) {
@@ -89,7 +100,10 @@ void TcpProxy::Loop() {
       fds.push_back({pair.client.get(), POLLIN, 0});
       fds.push_back({pair.server.get(), POLLIN, 0});
     }
-    poll(fds.data(), fds.size(), -1);
+    poll(fds.data(), cut_ ? 1 : fds.size(), -1);
+    std::uint64_t wakes = 0;
+    (void)!read(wake_.get(), &wakes, sizeof wakes);
+    if (cut_) continue;
     std::size_t at = 2;
     for (auto pair = pairs_.begin(); pair != pairs_.end(); at += 2) {
       const bool whole = (fds[at].revents == 0 || PumpToServer(*pair)) &&

@@ -27,6 +27,11 @@ class TcpProxy {
   void LoseReplyTo(std::string bytes);
   /// The server never gets them.
   void LoseRequest(std::string bytes);
+  /// Nothing goes through any more, in neither direction, and nobody is told: connections stay, and
+  /// new ones are neither refused nor answered.
+  void Cut() { SetCut(true); }
+  /// All goes on where it was.
+  void Heal() { SetCut(false); }
   /// How many connections a rule has broken.
   int broken() const { return broken_; }
 
@@ -37,6 +42,8 @@ class TcpProxy {
     bool lose_reply = false;
   };
   void Loop();
+  void SetCut(bool cut);
+  void Wake();
   void Accept();
   bool PumpToServer(Pair& pair);
   bool PumpToClient(Pair& pair);
@@ -52,6 +59,7 @@ class TcpProxy {
   std::string lose_request_;
   std::atomic<int> broken_{0};
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> cut_{false};
   std::list<Pair> pairs_;  // of the thread
   std::thread thread_;
 };

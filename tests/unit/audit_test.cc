@@ -92,11 +92,11 @@ TEST(AuditHeadText, ReadsWhatItWrites) {
 
 TEST(AuditEntryBounds, KeepOneShortLineOfValidText) {
   const AuditEntry bounded =
-      BoundedEntry({std::string(5'000, 'a'), "x", "t", "one\ntwo\x1b[31m\xff",
-                    std::string(kMaxAuditDetail - 1, 'd') + "éé"});
-  EXPECT_EQ(bounded.actor.size(), kMaxAuditName);
+      audit::Bounded(std::string(5'000, 'a'), "x", "t", "one\ntwo\x1b[31m\xff",
+                     std::string(audit::kMaxDetail - 1, 'd') + "éé");
+  EXPECT_EQ(bounded.actor.size(), audit::kMaxName);
   EXPECT_EQ(bounded.subject, "one two\xEF\xBF\xBD");
-  EXPECT_LE(bounded.detail.size(), kMaxAuditDetail);
+  EXPECT_LE(bounded.detail.size(), audit::kMaxDetail);
   EXPECT_EQ(bounded.detail, ToValidUtf8(bounded.detail));
 }
 

@@ -8,6 +8,7 @@
 
 #include "config/base/files.h"
 #include "config/settings.h"
+#include "tests/harness/signing_keys.h"
 
 namespace swage {
 namespace {
@@ -169,6 +170,22 @@ TEST_F(ConfigCheckTest, SaysWhenTheAgentIsNotThere) {
   ASSERT_TRUE(WriteFileAtomic(dir_.path() / "my-agent", "#!/bin/sh\n", 0700).ok());
   EXPECT_EQ(Check("{command: [my-agent], extra_path: [\"" + dir_.path().string() + "\"]}"),
             kExitOk);
+}
+
+TEST_F(ConfigCheckTest, SignsSomethingWithTheSigningKey) {
+  const auto processes = MakePosixProcessRunner(SWAGE_BINARY_DIR "/swage-supervise");
+  const test::SshKey key(dir_.path(), *processes);
+  const std::string more = "publish: {signing_key: file:" + key.file().string() + "}\n";
+  EXPECT_EQ(Check("{command: [sh]}\n" + more), kExitOk) << err_.str();
+  EXPECT_NE(out_.str().find("signature  ssh key SHA256:"), std::string::npos) << out_.str();
+
+  ASSERT_TRUE(WriteFileAtomic(key.file(), "-----BEGIN OPENSSH PRIVATE KEY-----\ngarbage\n").ok());
+  EXPECT_EQ(Check("{command: [sh]}\n" + more), kExitUsage);
+  EXPECT_EQ(out_.str(), "");
+  EXPECT_NE(err_.str().find("swage.yml:4: publish.signing_key: cannot sign: ssh-keygen: "),
+            std::string::npos)
+      << err_.str();
+  EXPECT_NE(err_.str().find("to see more: ssh-keygen -y -f "), std::string::npos) << err_.str();
 }
 
 TEST_F(ConfigCheckTest, PrintsFaultsAlone) {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "config/settings.h"
+
 namespace swage {
 namespace {
 
@@ -33,11 +35,19 @@ void ExpectBad(std::string_view body, std::string_view what, std::string_view su
 
 TEST(Command, ReadsEveryVerb) {
   for (const VerbInfo& info : Verbs()) {
-    const std::string text = info.argument.empty() ? "" : " some text";
+    const std::string text = info.takes == Argument::kText     ? " some text"
+                             : info.takes == Argument::kPerson ? " @eve"
+                                                               : "";
     const ParsedComment parsed = Parse("/swage " + std::string(info.name) + text);
     ASSERT_TRUE(parsed.command.has_value()) << info.name;
     EXPECT_EQ(parsed.command->verb, info.verb);
   }
+}
+
+TEST(Command, TheSettingsKnowEveryVerb) {
+  std::vector<std::string_view> names;
+  for (const VerbInfo& info : Verbs()) names.push_back(info.name);
+  EXPECT_THAT(kCommandNames, testing::UnorderedElementsAreArray(names));
 }
 
 TEST(Command, AcceptsMentionsBlanksAndCase) {
@@ -57,6 +67,25 @@ TEST(Command, FixTakesTheRestOfTheComment) {
   ExpectCommand("/swage fix rename it\nand add a test", Verb::kFix, "rename it\nand add a test");
   ExpectCommand("/swage fix\nrename it", Verb::kFix, "rename it");
   ExpectBad("/swage fix", "needs");
+}
+
+TEST(Command, DelegateTakesOnePerson) {
+  const auto person = [](std::string_view body) {
+    const ParsedComment parsed = Parse(body);
+    return parsed.command ? parsed.command->person : "?";
+  };
+  EXPECT_EQ(person("/swage delegate @eve"), "eve");
+  EXPECT_EQ(person("/swage delegate  @Eve-2.x_y  \nShe knows this part."), "Eve-2.x_y");
+  EXPECT_EQ(person("/swage delegate @some-app[bot]"), "some-app[bot]");
+  EXPECT_EQ(person("/swage undelegate @eve"), "eve");
+  EXPECT_EQ(person("/swage undelegate"), "");
+  for (const char* argument : {"", " eve", " @", " @eve @bob", " @eve;ls", " @../user", " @a/b",
+                               " @[bot]", " everybody", " @ev\xC3\xA9"}) {
+    ExpectBad(std::string("/swage delegate") + argument, "needs one `@name` after it");
+  }
+  ExpectBad("/swage undelegate eve", "needs one `@name` or nothing after it");
+  ExpectBad("/swage delegate @" + std::string(300, 'x'), "needs one `@name`");
+  ExpectBad("/swage delegat @eve", "unknown command", "delegate");
 }
 
 TEST(Command, HiddenTextNeverReachesThePrompt) {

@@ -1,5 +1,6 @@
 #include "bot/dashboard/dashboard.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -11,11 +12,14 @@
 #include "bot/dashboard/log_tail.h"
 #include "config/base/files.h"
 #include "config/base/redact.h"
+#include "config/base/text.h"
 #include "tests/harness/canned_store.h"
 #include "tests/harness/raw_http.h"
 
 namespace swage {
 namespace {
+
+using testing::HasSubstr;
 
 constexpr const char* kEvil = "<img src=x onerror=alert(1)>\"'{{title}}&";
 
@@ -40,7 +44,7 @@ class DashboardTest : public testing::Test {
   }
 
   void Serve() {
-    dashboard_ = std::make_unique<Dashboard>(settings_, store_, clock_, log_);
+    dashboard_ = std::make_unique<Dashboard>(settings_, "one", store_, clock_, log_);
     const Result<void> started = dashboard_->Start();
     ASSERT_TRUE(started.ok());
   }
@@ -104,10 +108,103 @@ TEST_F(DashboardTest, ListsTasksWithWhatNeedsAHumanFirst) {
   EXPECT_TRUE(Has(page, "PR #41"));
 }
 
+TEST_F(DashboardTest, AForgeThatIsLeftAloneIsTheFirstThingToSee) {
+  PaceView pace;
+  pace.pace.scope = "hub";
+  pace.pace.breaker = Breaker::kOpen;
+  pace.pace.cause = PauseCause::kRefused;
+  pace.pace.reason = std::string("401 ") + kEvil;
+  pace.left = std::chrono::seconds(40);
+  store_.AddPace(pace);
+  const std::string page = Get("/");
+  EXPECT_NE(page.find("hub is left alone"), std::string::npos) << page;
+  EXPECT_NE(page.find("for 40"), std::string::npos) << page;
+  EXPECT_NE(page.find("token"), std::string::npos) << "what to do about it";
+  EXPECT_EQ(page.find("<img src=x"), std::string::npos);
+  EXPECT_LT(page.find("alarm"), page.find("Needs a human"));
+}
+
+TEST_F(DashboardTest, WhatWasGivenUpIsShownWithItsReason) {
+  ParkedDelivery delivery;
+  delivery.id = {17};
+  delivery.forge = "hub";
+  delivery.event = "issues";
+  delivery.outcome = "cannot be decided: <b>no JSON</b>";
+  store_.parked.push_back(delivery);
+  FailedEffect effect;
+  effect.kind = EffectKind::kReview;
+  effect.repo_path = "acme/lib";
+  effect.task = {3};
+  effect.error = "the forge said 422";
+  store_.failed_effects.push_back(effect);
+  const std::string page = Get("/");
+  EXPECT_THAT(page, HasSubstr("delivery 17 of hub (issues)"));
+  EXPECT_THAT(page, HasSubstr("cannot be decided: &lt;b&gt;no JSON"));
+  EXPECT_THAT(page, HasSubstr("<a class=\"title\" href=\"/tasks/3\">review for acme/lib</a>"));
+  EXPECT_THAT(page, HasSubstr("the forge said 422"));
+}
+
 TEST_F(DashboardTest, AnEmptyStoreIsAFriendlyPage) {
   const std::string page = Get("/");
   EXPECT_EQ(StatusOf(page), 200);
   EXPECT_TRUE(Has(page, "Nothing waits for you."));
+}
+
+TEST_F(DashboardTest, ShowsTheNodesAndWhichOfThemIsSilent) {
+  NodeInfo one;
+  one.name = "one";
+  one.host = kEvil;
+  one.roles = "web, publisher";
+  one.url = "javascript:alert(1)";
+  NodeInfo two;
+  two.name = "two";
+  two.url = "https://two.example.com";
+  two.silent_for = std::chrono::minutes(3);
+  two.running = 5;
+  store_.nodes = {one, two};
+  const std::string page = Get("/nodes");
+  EXPECT_EQ(StatusOf(page), 200);
+  EXPECT_TRUE(Has(page, "this one"));
+  EXPECT_TRUE(Has(page, "web, publisher"));
+  EXPECT_TRUE(Has(page, "✗ silent"));
+  EXPECT_TRUE(Has(page, "3 min 0 s ago")) << page;
+  EXPECT_TRUE(Has(page, "two.example.com"));
+  EXPECT_FALSE(Has(page, "javascript:"));
+  EXPECT_FALSE(Has(page, "<img src=x"));
+}
+
+TEST_F(DashboardTest, ALogOnAnotherNodeIsLinkedThereOrNamed) {
+  settings_.public_url = "https://one.example.com";
+  store_.AddTask(task_);
+  NodeInfo two;
+  two.name = "two";
+  two.url = "https://two.example.com";
+  NodeInfo three;
+  three.name = "three";
+  store_.nodes = {two, three};
+  std::int64_t id = 0;
+  for (const char* node : {"one", "two", "three", "gone"}) {
+    Step step;
+    step.id = ++id;
+    step.task = task_.id;
+    step.kind = StepKind::kGate;
+    step.name = "tests";
+    step.outcome = "passed";
+    step.log_path = LogPath(id, StepKind::kGate);
+    step.node = node;
+    store_.AddStep(step);
+  }
+  const std::string page = Get("/tasks/7");
+  EXPECT_EQ(StatusOf(page), 200);
+  const auto linked = [&](const std::string& url) {
+    return Has(page, "href=\"" + url + "\"") ||
+           Has(page, "href=\"" + ReplaceAll(url, "/", "&#x2F;") + "\"");
+  };
+  EXPECT_TRUE(linked("/tasks/7/logs/1")) << page;
+  EXPECT_TRUE(linked("https://two.example.com/tasks/7/logs/2"));
+  EXPECT_TRUE(Has(page, "on node three"));
+  EXPECT_FALSE(linked("/tasks/7/logs/3"));
+  EXPECT_TRUE(Has(page, "on node gone"));
 }
 
 TEST_F(DashboardTest, Threat_T55_NothingThatStrangersWroteIsMarkup) {
@@ -148,7 +245,7 @@ TEST_F(DashboardTest, Threat_T53_OtherHostNamesAreRefused) {
 
 TEST_F(DashboardTest, Threat_T56_RefusesToBeReachableFromOutside) {
   settings_.dashboard = "0.0.0.0:0";
-  Dashboard dashboard(settings_, store_, clock_, log_);
+  Dashboard dashboard(settings_, "one", store_, clock_, log_);
   const Result<void> started = dashboard.Start();
   ASSERT_FALSE(started.ok());
   EXPECT_EQ(started.error().code, ErrorCode::kInvalid);

@@ -51,6 +51,33 @@ TEST(FitBody, Threat_T46_CutsWithAMarkAndClosesTheFence) {
   EXPECT_EQ(closed.find("```\n\n…"), std::string::npos);
 }
 
+TEST(OwnBlock, IsReplacedAndWhatIsAroundItStays) {
+  const std::string first = OwnBlock("k", "one\n");
+  const std::string second = OwnBlock("k", "two\n");
+  EXPECT_EQ(WithOwnBlock(first, second, 1'000), second);
+  EXPECT_EQ(WithOwnBlock("above\r\n" + first + "\nbelow", second, 1'000),
+            "above\r\n" + second + "\nbelow");
+  EXPECT_EQ(WithOwnBlock("all theirs", second, 1'000), "all theirs");
+  EXPECT_EQ(WithOwnBlock("", second, 1'000), "") << "an emptied text is a decision, too";
+  EXPECT_EQ(WithOwnBlock(OwnBlock("other", "x"), second, 1'000), OwnBlock("other", "x"));
+  EXPECT_EQ(WithOwnBlock("anything", "no block", 1'000), "no block");
+  const std::string endless = first.substr(0, first.size() - 10) + "\nmore";
+  EXPECT_EQ(WithOwnBlock("above\n" + endless, second, 1'000), "above\n" + second)
+      << "without its end mark everything below the start is the bot's";
+}
+
+TEST(OwnBlock, KeepsItsEndMarkWhenItIsCut) {
+  const std::string longer = OwnBlock("k", std::string(9'000, 'x') + "\n");
+  const std::string cut = FitOwnBlock(longer, 2'000);
+  EXPECT_LE(cut.size(), 2'000U);
+  EXPECT_TRUE(cut.ends_with("<!-- swage:pr-end k -->"));
+  const std::string merged =
+      WithOwnBlock("above\n" + OwnBlock("k", "x") + "\nbelow", longer, 2'000);
+  EXPECT_LE(merged.size(), 2'000U);
+  EXPECT_TRUE(merged.starts_with("above\n") && merged.ends_with("\nbelow"));
+  EXPECT_EQ(FitOwnBlock("short", 2'000), "short");
+}
+
 TEST(MarkedBody, AddsTheMarkerOnceAndKeepsItWhenCut) {
   const std::string marker = Marker("sticky", "1");
   EXPECT_EQ(MarkedBody(marker, marker + "\nx", 1000), marker + "\nx");

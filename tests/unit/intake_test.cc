@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "pipeline/effects.h"
+#include "pipeline/messages.h"
 
 namespace swage {
 namespace {
@@ -277,6 +278,49 @@ TEST(Intake, UnlabelAndCloseStopActiveWorkOnly) {
   ExpectNoWork(Decide(unlabeled, facts, Rules()));
 }
 
+TEST(Intake, ReopeningALabelledIssueTakesItUpAgain) {
+  const IssueReopened reopened{kRepo, kAda, OpenIssue()};
+  IntakeFacts facts = FactsWith(TaskState::kCancelled);
+  facts.task->reason = messages::IssueGoneReason(GoneReason::kClosed, "zoe");
+  const IntakePlan plan = Decide(reopened, facts, Rules());
+  ASSERT_EQ(plan.changes.size(), 1u);
+  EXPECT_EQ(plan.changes[0].kind, TaskChangeKind::kRequeue);
+  EXPECT_EQ(plan.changes[0].text->body, "Steps...");
+  EXPECT_EQ(plan.command_key, "reopen:forge:77:12:2026-03-01T12:00:00Z");
+  // Labelled while it was closed: it begins now.
+  EXPECT_TRUE(Decide(reopened, Facts(), Rules()).task.has_value());
+}
+
+TEST(Intake, ReopeningStartsNothingThatEndedOtherwise) {
+  const IssueReopened reopened{kRepo, kAda, OpenIssue()};
+  for (const std::string& reason :
+       {messages::StoppedBy("ada"), messages::LabelRemovedBy("ada"), std::string()}) {
+    IntakeFacts facts = FactsWith(TaskState::kCancelled);
+    facts.task->reason = reason;
+    ExpectNoWork(Decide(reopened, facts, Rules()));
+  }
+  for (const TaskState state : {TaskState::kRunning, TaskState::kInReview, TaskState::kMerged,
+                                TaskState::kClosed, TaskState::kFailed}) {
+    ExpectNoWork(Decide(reopened, FactsWith(state), Rules()));
+  }
+  IntakeFacts unlabelled = Facts();
+  unlabelled.issue->labels = {"bug"};
+  ExpectNoWork(Decide(reopened, unlabelled, Rules()));
+  IntakeFacts closed_again = Facts();
+  closed_again.issue->open = false;
+  ExpectNoWork(Decide(reopened, closed_again, Rules()));
+}
+
+TEST(Intake, Threat_T15_ReopeningNeedsTheRole) {
+  const IssueReopened reopened{kRepo, kAda, OpenIssue()};
+  IntakeFacts facts = FactsWith(TaskState::kCancelled);
+  facts.task->reason = messages::IssueGoneReason(GoneReason::kClosed, "zoe");
+  facts.role = Role::kTriage;
+  const IntakePlan plan = Decide(reopened, facts, Rules());
+  ExpectNoWork(plan);
+  EXPECT_THAT(ReplyText(plan), HasSubstr("needs the role write"));
+}
+
 TEST(Intake, ClosedPullRequestEndsTheTask) {
   const IntakeFacts facts = FactsWith(TaskState::kInReview);
   PullRequestClosed e{kRepo, kAda, 20, "swage/12", true};
@@ -360,6 +404,157 @@ TEST(Intake, UnknownCommandsSuggestAndStrangersGetNoHint) {
   outsider.role = Role::kRead;
   EXPECT_THAT(ReplyText(Decide(Said("/swage rnu"), outsider, Rules())),
               HasSubstr("needs the role"));
+}
+
+// --- delegates and roles of single commands (G3)
+// ----------------------------------------------------------------------------------------------
+
+const Actor kEve{"7", "eve", false};
+
+CommentCreated EveSaid(std::string body) {
+  CommentCreated e = Said(std::move(body));
+  e.actor = kEve;
+  return e;
+}
+
+IntakeFacts FactsOfDelegate(TaskState state) {
+  IntakeFacts facts = FactsWith(state);
+  facts.role = Role::kRead;
+  facts.delegates = {{kEve.id, "eve-as-she-was", "ada"}};
+  return facts;
+}
+
+TEST(Intake, DelegateLetsAnAccountCommandTheTask) {
+  IntakeFacts facts = FactsWith(TaskState::kRunning);
+  facts.named = kEve;
+  const IntakePlan plan = Decide(Said("/swage delegate @eve"), facts, Rules());
+  ASSERT_EQ(plan.delegates.size(), 1u);
+  EXPECT_EQ(plan.delegates[0].task.value, 4);
+  EXPECT_EQ(plan.delegates[0].who.account, "7");
+  EXPECT_EQ(plan.delegates[0].who.by, "ada");
+  EXPECT_TRUE(plan.delegates[0].may);
+  ExpectNoWork(plan);
+  EXPECT_THAT(ReplyText(plan), HasSubstr("`eve` may use the commands on this task now"));
+}
+
+TEST(Intake, DelegatesAreKnownByTheirAccountNotTheirName) {
+  const IntakeFacts facts = FactsOfDelegate(TaskState::kFailed);
+  EXPECT_EQ(Decide(EveSaid("/swage retry"), facts, Rules()).changes.size(), 1u);
+  CommentCreated impostor = EveSaid("/swage retry");
+  impostor.actor = {"8", "eve-as-she-was", false};
+  const IntakePlan refused = Decide(impostor, facts, Rules());
+  ExpectNoWork(refused);
+  EXPECT_THAT(ReplyText(refused), HasSubstr("needs the role write"));
+  EXPECT_THAT(ReplyText(refused), HasSubstr("`/swage delegate @eve-as-she-was`"));
+}
+
+TEST(Intake, DelegatesUseTheCommandsOfTheirTask) {
+  const auto decide = [](const char* command, TaskState state) {
+    return Decide(EveSaid(command), FactsOfDelegate(state), Rules());
+  };
+  EXPECT_EQ(decide("/swage fix use a map", TaskState::kInReview).changes.at(0).remark, "use a map");
+  EXPECT_EQ(decide("/swage stop", TaskState::kRunning).changes.size(), 1u);
+  EXPECT_EQ(decide("/swage run", TaskState::kCancelled).changes.size(), 1u);
+  EXPECT_THAT(ReplyText(decide("/swage status", TaskState::kRunning)),
+              HasSubstr("`eve-as-she-was`"));
+}
+
+TEST(Intake, DelegatesMayNeitherDelegateNorBeginAnotherTask) {
+  for (const char* command :
+       {"/swage delegate @zoe", "/swage undelegate @zoe", "/swage undelegate"}) {
+    IntakeFacts facts = FactsOfDelegate(TaskState::kRunning);
+    facts.named = Actor{"8", "zoe", false};
+    const IntakePlan plan = Decide(EveSaid(command), facts, Rules());
+    EXPECT_THAT(plan.delegates, IsEmpty()) << command;
+    EXPECT_THAT(ReplyText(plan), HasSubstr("needs the role write"));
+  }
+  for (const TaskState ended : {TaskState::kMerged, TaskState::kClosed}) {
+    const IntakePlan plan = Decide(EveSaid("/swage run"), FactsOfDelegate(ended), Rules());
+    ExpectNoWork(plan);
+    EXPECT_THAT(ReplyText(plan), HasSubstr("needs the role write"));
+  }
+  IssueLabeled label = Labeled();
+  label.actor = kEve;
+  ExpectNoWork(Decide(label, FactsOfDelegate(TaskState::kFailed), Rules()));
+}
+
+TEST(Intake, DelegatingNeedsATaskAndAPerson) {
+  EXPECT_THAT(ReplyText(Decide(Said("/swage delegate @eve"), Facts(), Rules())),
+              HasSubstr("no task for this issue yet"));
+  IntakeFacts facts = FactsWith(TaskState::kRunning);
+  EXPECT_THAT(ReplyText(Decide(Said("/swage delegate @evelyn"), facts, Rules())),
+              HasSubstr("nobody here has the name `evelyn`"));
+  facts.delegates.assign(20, {"1", "x", "ada"});
+  facts.named = kEve;
+  EXPECT_THAT(ReplyText(Decide(Said("/swage delegate @eve"), facts, Rules())),
+              HasSubstr("at most 20"));
+  facts = FactsWith(TaskState::kMerged);
+  facts.named = kEve;
+  EXPECT_THAT(ReplyText(Decide(Said("/swage delegate @eve"), facts, Rules())), HasSubstr("final"));
+}
+
+TEST(Intake, Threat_T16_BotsAreNoDelegatesUnlessListed) {
+  IntakeFacts facts = FactsWith(TaskState::kRunning);
+  for (const Actor& bot : {Actor{"66", "helper[bot]", true}, kSelf}) {
+    facts.named = bot;
+    const IntakePlan plan = Decide(Said("/swage delegate @helper[bot]"), facts, Rules());
+    EXPECT_THAT(plan.delegates, IsEmpty());
+    EXPECT_THAT(ReplyText(plan), HasSubstr("is a bot"));
+  }
+  // One that became a delegate while it was listed.
+  facts.delegates = {{"66", "helper[bot]", "ada"}};
+  facts.role = Role::kNone;
+  CommentCreated e = Said("/swage stop");
+  e.actor = {"66", "helper[bot]", true};
+  EXPECT_TRUE(Decide(e, facts, Rules()).ignored);
+  IntakeRules listed = Rules();
+  listed.allowed_bots = {"66"};
+  EXPECT_EQ(Decide(e, facts, listed).changes.size(), 1u);
+}
+
+TEST(Intake, UndelegateTakesItBackFromOneOrAll) {
+  IntakeFacts facts = FactsWith(TaskState::kRunning);
+  facts.delegates = {{"7", "eve", "ada"}, {"8", "zoe", "ada"}};
+  const auto gone = [&](const char* command) {
+    std::vector<std::string> accounts;
+    for (const DelegateChange& change : Decide(Said(command), facts, Rules()).delegates) {
+      EXPECT_FALSE(change.may);
+      accounts.push_back(change.who.account);
+    }
+    return accounts;
+  };
+  EXPECT_THAT(gone("/swage undelegate @zoe"), testing::ElementsAre("8"));
+  EXPECT_THAT(gone("/swage undelegate"), testing::ElementsAre("7", "8"));
+  // Renamed since: the account is the same.
+  facts.named = Actor{"7", "eva", false};
+  EXPECT_THAT(gone("/swage undelegate @eva"), testing::ElementsAre("7"));
+  facts.named.reset();
+  EXPECT_THAT(gone("/swage undelegate @nobody"), IsEmpty());
+  EXPECT_THAT(ReplyText(Decide(Said("/swage undelegate @nobody"), facts, Rules())),
+              HasSubstr("`nobody` is no delegate of this task; there are `eve`, `zoe`"));
+}
+
+TEST(Intake, CommandsCanHaveRolesOfTheirOwn) {
+  IntakeRules rules = Rules();
+  rules.command_roles = {{Verb::kStop, Role::kTriage}, {Verb::kFix, Role::kMaintain}};
+  IntakeFacts facts = FactsWith(TaskState::kRunning);
+  facts.role = Role::kTriage;
+  EXPECT_EQ(Decide(Said("/swage stop"), facts, rules).changes.size(), 1u);
+  ExpectNoWork(Decide(Said("/swage retry"), facts, rules));
+  facts.role = Role::kWrite;
+  EXPECT_THAT(ReplyText(Decide(Said("/swage fix x"), facts, rules)),
+              HasSubstr("needs the role maintain"));
+  facts.role = Role::kMaintain;
+  EXPECT_EQ(Decide(Said("/swage fix x"), facts, rules).changes.size(), 1u);
+}
+
+TEST(Intake, RolesOfCommandsComeFromTheSettings) {
+  Settings settings;
+  settings.min_role = "maintain";
+  settings.command_roles = {{"status", "read"}};
+  const IntakeRules rules = RulesFor(settings, ForgeSettings{});
+  EXPECT_EQ(rules.RoleFor(Verb::kStatus), Role::kRead);
+  EXPECT_EQ(rules.RoleFor(Verb::kStop), Role::kMaintain);
 }
 
 TEST(Intake, Threat_T22_ForeignAndForkPullRequestsAreRefused) {

@@ -78,6 +78,7 @@ class LoopTest : public ::testing::Test {
     GateSpec gate;
     gate.name = "tests";
     gate.run = {"check"};
+    gate.rerun = rerun_;
     plan.gates = {gate};
     if (two_gates_) plan.gates.push_back(plan.gates.front());
     Loop loop({*store_, workspace_, agent_, gate_runner_, settings_, redactor_}, std::move(plan));
@@ -94,7 +95,8 @@ class LoopTest : public ::testing::Test {
   FakeProcessRunner processes_{[this](const ProcessSpec&, const ProcessRunner::Sink& sink) {
     seen_by_gates_.push_back(workspace_.files);
     sink("saw " + workspace_.files + "\n");
-    const bool good = workspace_.files == "good";
+    const bool good = workspace_.files == "good" ||
+                      (workspace_.files == "flaky" && seen_by_gates_.size() % 2 == 0);
     if (rewriting_gates_) workspace_.files = "rewritten by a gate";
     return FakeProcessRunner::Exited(good ? 0 : 1);
   }};
@@ -102,6 +104,7 @@ class LoopTest : public ::testing::Test {
   std::vector<std::string> seen_by_gates_;
   bool rewriting_gates_ = false;
   bool two_gates_ = false;
+  bool rerun_ = false;
   int max_cycles_ = 3;
   TaskId id_;
 };
@@ -170,6 +173,31 @@ TEST_F(LoopTest, AGateThatRewritesFilesDoesNotDecideWhatTheNextOneTests) {
   ASSERT_TRUE(result.ok());
   EXPECT_THAT(seen_by_gates_, ElementsAre("good", "good"));
   EXPECT_TRUE(result->green);
+}
+
+// E5: told apart from a plain pass, and never hidden.
+TEST_F(LoopTest, Fault_X21_AFlakyGateRunsOnceMoreAndIsMarked) {
+  rerun_ = true;
+  agent_.turns = {"flaky"};
+  const auto result = Run(Claim());
+  ASSERT_TRUE(result.ok());
+  EXPECT_THAT(seen_by_gates_, ElementsAre("flaky", "flaky"));
+  EXPECT_TRUE(result->green);
+  ASSERT_THAT(result->verdicts, SizeIs(1));
+  EXPECT_EQ(result->verdicts[0].outcome, GateOutcome::kFlaky);
+  EXPECT_EQ(result->verdicts[0].summary, "passed when run again; at first: exit code 1");
+  EXPECT_EQ(store_->ListSteps(id_)->back().outcome, "flaky");
+}
+
+TEST_F(LoopTest, AGateThatFailsAgainIsSimplyRed) {
+  rerun_ = true;
+  max_cycles_ = 1;
+  agent_.turns = {"bad"};
+  const auto result = Run(Claim());
+  ASSERT_TRUE(result.ok());
+  EXPECT_THAT(seen_by_gates_, ElementsAre("bad", "bad"));
+  EXPECT_EQ(result->verdicts[0].outcome, GateOutcome::kFailed);
+  EXPECT_FALSE(result->green);
 }
 
 // D5: the agent's work of the cycle is there, so only the gates run again.

@@ -124,6 +124,22 @@ TEST(Messages, StickyOfEachState) {
   ExpectGolden(messages::Sticky(failed, {}, "", "/bot"), "sticky_failed.md");
 }
 
+// X28: people see what was tried, when, how it ended, where its log is, and what to do next.
+TEST(Messages, StickyOfATaskThatWasGivenUp) {
+  Task task = SampleTask(TaskState::kFailed);
+  task.attempt = 3;
+  task.reason = "given up after 3 attempts: each time the worker was lost before it had a result";
+  std::vector<Step> steps = SampleSteps();
+  for (Step& step : steps) {
+    step.started = FromMicros(1'700'000'000'000'000);
+    step.log_path = "logs/7/run1-cycle" + std::to_string(step.cycle) + "-" + step.name + ".log";
+  }
+  steps.back().outcome = "interrupted";
+  ExpectGolden(messages::Sticky(task, steps, "https://swage.example/", "/swage"),
+               "sticky_given_up.md");
+  ExpectGolden(messages::Sticky(task, {}, "", "/swage"), "sticky_given_up_early.md");
+}
+
 TEST(Messages, PullRequestBody) {
   ExpectGolden(messages::PullRequestBody(SampleReport(true)), "pull_request_green.md");
   ExpectGolden(messages::PullRequestBody(SampleReport(false)), "pull_request_red.md");
@@ -138,6 +154,16 @@ TEST(Messages, Review) {
   ExpectGolden(messages::LineCommentBody(SampleFinding()), "line_comment.md");
 }
 
+// Green, and yet to be looked at.
+TEST(Messages, AFlakyGateIsShownWithWhatItSaidAtFirst) {
+  RunReport report = SampleReport(true);
+  GateVerdict failed = SampleReport(false).verdicts[1];
+  report.verdicts[1] = JoinReruns(failed, report.verdicts[1]);
+  ExpectGolden(messages::ReviewBody(report, {}), "review_flaky.md");
+  EXPECT_EQ(messages::StatusDescription(report.verdicts[1]),
+            "passed when run again; at first: 1 of 14 tests failed");
+}
+
 TEST(Messages, RedReport) {
   ExpectGolden(messages::RedReport(messages::ReplyMarker("red-7-r1"), SampleReport(false)),
                "red_report.md");
@@ -146,7 +172,7 @@ TEST(Messages, RedReport) {
 TEST(Messages, Answers) {
   const std::string marker = messages::ReplyMarker("501");
   ExpectGolden(messages::Help(marker, "/swage"), "help.md");
-  ExpectGolden(messages::Status(marker, SampleTask(), "https://swage.example"), "status.md");
+  ExpectGolden(messages::Status(marker, SampleTask(), {}, "https://swage.example"), "status.md");
   const Task review = SampleTask(TaskState::kInReview);
   std::string all;
   for (const std::string& sentence :
@@ -162,6 +188,30 @@ TEST(Messages, Answers) {
     all += messages::Answer(marker, "ada", sentence);
   }
   ExpectGolden(all, "answers.md");
+}
+
+TEST(Messages, UnknownProfile) {
+  const std::string marker = messages::ReplyMarker("profile-3");
+  ExpectGolden(messages::UnknownProfile(marker, "swage:dcos", {"docs", "tests"}) +
+                   messages::UnknownProfile(marker, "swage:docs", {}),
+               "unknown_profile.md");
+}
+
+TEST(Messages, Delegates) {
+  const std::string marker = messages::ReplyMarker("501");
+  const std::vector<Delegate> both = {{"7", "eve", "ada"}, {"8", "bob", "ada"}};
+  std::string all = messages::Delegated(marker, "ada", "eve", "/swage") +
+                    messages::Undelegated(marker, "ada", {both[0]}) +
+                    messages::Undelegated(marker, "ada", both) +
+                    messages::Status(marker, SampleTask(), both, "");
+  for (const std::string& sentence :
+       {messages::MayNot(Role::kRead, Role::kWrite) + messages::OrBeDelegated("eve", "/swage"),
+        messages::NoSuchAccount("evelyn"), messages::BotIsNotListed("helper[bot]"),
+        messages::TooManyDelegates(20), messages::NoSuchDelegate("zoe", both),
+        messages::NoSuchDelegate("zoe", {})}) {
+    all += messages::Answer(marker, "ada", sentence);
+  }
+  ExpectGolden(all, "delegates.md");
 }
 
 const CommitIdentity kBot{"Swage", "swage@localhost"};

@@ -125,36 +125,62 @@ TEST_F(PublisherTest, AnAnswerThatWasLostIsNoSecondPullRequest) {
   forge_.Fail("EnsurePullRequest", MakeError(ErrorCode::kTimeout, "no answer"), 1, /*after=*/true);
   const TaskId id = Publishing();
   Rounds();
+  clock_.Advance(4s);
+  Rounds();
+  EXPECT_EQ(forge_.Calls("EnsurePullRequest"), 1) << "it may still be under way";
   clock_.Advance(2s);
   Rounds();
   EXPECT_THAT(forge_.pulls, SizeIs(1));
   EXPECT_EQ(Get(id).pr_number, 1);
 }
 
-// I9: the order to wait is the forge's, so it holds for everything that would be sent there.
-TEST_F(PublisherTest, NothingIsSentToAForgeThatAskedToWait) {
+// The gate of a forge's requests notes that it asked to wait (I9); here the pause is what counts.
+TEST_F(PublisherTest, NothingIsTakenForAForgeThatIsPaused) {
+  const TaskId id = Publishing();
+  ASSERT_TRUE(
+      store_->NoteForgeFailure("forge", {PauseCause::kLimit, 90s, "429", false}, {}, 0).ok());
+  clock_.Advance(89s);
+  Rounds();
+  EXPECT_THAT(forge_.calls, IsEmpty());
+  EXPECT_THAT(workspaces_.pushes, IsEmpty());
+  clock_.Advance(2s);
+  Rounds();
+  EXPECT_TRUE(store_->ListPaces()->empty()) << "an effect that went through is proof enough";
+  EXPECT_EQ(Get(id).state, TaskState::kInReview);
+}
+
+TEST_F(PublisherTest, WaitingForAForgeThatRefusesIsNoAttempt) {
   Error limited = MakeError(ErrorCode::kRateLimited, "429");
   limited.retry_after = 90s;
-  forge_.Fail("EnsureComment", limited);
+  forge_.Fail("EnsurePullRequest", limited, 20);
+  forge_.Fail("EnsurePullRequest", MakeError(ErrorCode::kUnauthenticated, "401"), 20);
   const TaskId id = Publishing();
-  // The status comment comes after the push in the queue; make it the first to be tried.
   Rounds();
-  const std::size_t before = forge_.calls.size();
-  ASSERT_TRUE(
-      store_
-          ->AddEffects({{EffectKind::kReaction,
-                         "r",
-                         forge_.repo.ref,
-                         {},
-                         Encode(ReactionEffect{{ThreadKind::kIssue, 12}, "", Reaction::kEyes})}})
-          .ok());
-  clock_.Advance(80s);
+  EXPECT_EQ(forge_.Calls("EnsurePullRequest"), 1);
+  clock_.Advance(89s);
   Rounds();
-  EXPECT_EQ(forge_.calls.size(), before);
-  clock_.Advance(20s);
+  EXPECT_EQ(forge_.Calls("EnsurePullRequest"), 1);
+  for (int i = 0; i < 40; ++i) {
+    clock_.Advance(91s);
+    Rounds();
+  }
+  EXPECT_EQ(Get(id).state, TaskState::kInReview);
+}
+
+TEST_F(PublisherTest, WhatTheTokenMayNotDoPausesThatRepositoryAlone) {
+  forge_.Fail("EnsurePullRequest", MakeError(ErrorCode::kDenied, "403"));
+  const TaskId id = Publishing();
+  Rounds();
+  EXPECT_EQ(Get(id).state, TaskState::kRunning) << "the task is kept";
+  const auto paces = store_->ListPaces();
+  ASSERT_EQ(paces->size(), 1u);
+  EXPECT_EQ(paces->front().pace.scope, RepoScope(forge_.repo.ref));
+  EXPECT_EQ(paces->front().pace.cause, PauseCause::kRefused);
+  EXPECT_THAT(forge_.comments, SizeIs(1)) << "comments are no matter of pushing rights";
+  clock_.Advance(2min);
   Rounds();
   EXPECT_EQ(Get(id).state, TaskState::kInReview);
-  EXPECT_THAT(forge_.reactions, SizeIs(1));
+  EXPECT_TRUE(store_->ListPaces()->empty());
 }
 
 TEST_F(PublisherTest, ABranchThatSomebodyChangedIsLeftAloneAndTheTaskSaysSo) {
@@ -162,9 +188,84 @@ TEST_F(PublisherTest, ABranchThatSomebodyChangedIsLeftAloneAndTheTaskSaysSo) {
   const TaskId id = Publishing();
   Rounds();
   EXPECT_EQ(Get(id).state, TaskState::kFailed);
-  EXPECT_THAT(Get(id).reason, HasSubstr("changed by somebody else"));
+  EXPECT_THAT(Get(id).reason, HasSubstr("commits that are not the bot's"));
   EXPECT_THAT(workspaces_.pushes, SizeIs(1));
   EXPECT_THAT(forge_.pulls, IsEmpty());
+}
+
+// X29: the database is older than the branch.
+TEST_F(PublisherTest, ABranchOfItsOwnIsTakenOverFromWhatTheForgeHolds) {
+  workspaces_.push_failures.push_back(MakeError(ErrorCode::kConflict, "stale info"));
+  workspaces_.own_branch = FakeCommit(9);
+  const TaskId id = Publishing();
+  Rounds();
+  EXPECT_EQ(Get(id).state, TaskState::kInReview);
+  ASSERT_THAT(workspaces_.pushes, SizeIs(2));
+  EXPECT_EQ(workspaces_.pushes[1].expected, FakeCommit(9));
+  EXPECT_EQ(Get(id).pushed, FakeCommit(1));
+}
+
+// The publisher's node was asleep; somebody else has carried on.
+TEST_F(PublisherTest, WhoHasLostTheHoldTakesNoBranchOver) {
+  class Interloper final : public FakeWorkspaces {
+   public:
+    std::function<void()> meanwhile;
+    Result<void> Push(const PushRequest& request, std::stop_token stop) override {
+      if (pushes.empty()) meanwhile();
+      return FakeWorkspaces::Push(request, std::move(stop));
+    }
+  } workspaces;
+  workspaces.push_failures.push_back(MakeError(ErrorCode::kConflict, "stale info"));
+  workspaces.own_branch = FakeCommit(9);
+  workspaces.meanwhile = [this] {
+    clock_.Advance(31s);
+    for (const Effect& e : *store_->TakeEffects({"other", 10})) {
+      PublishedFacts facts;
+      facts.pushed = FakeCommit(1);
+      if (e.what.kind == EffectKind::kPush) {
+        ASSERT_TRUE(store_->FinishEffect(e, "{}", facts).ok());
+      }
+    }
+  };
+  Publisher sleepy(*store_, workspaces, [this](std::string_view) { return &forge_; }, redactor_,
+                   log_, clock_, {"", "/swage", "sleepy", {}, {}});
+  const TaskId id = Publishing();
+  sleepy.RunOnce({});
+  EXPECT_THAT(workspaces.pushes, SizeIs(1)) << "nothing was pushed over the other's work";
+  EXPECT_NE(Get(id).state, TaskState::kFailed);
+}
+
+TEST_F(PublisherTest, WhoHasLostTheHoldSendsNothingMore) {
+  Publisher* carrying = nullptr;
+  class Slow final : public FakeWorkspaces {
+   public:
+    std::function<void()> meanwhile;
+    Result<void> Push(const PushRequest& request, std::stop_token stop) override {
+      meanwhile();
+      pushes.push_back(request);
+      if (stop.stop_requested()) return MakeError(ErrorCode::kCancelled, "stopped");
+      return Ok();
+    }
+  } workspaces;
+  workspaces.meanwhile = [&] {
+    carrying->RenewHolds();
+    clock_.Advance(20s);
+    carrying->RenewHolds();
+    clock_.Advance(20s);  // renewed, so nobody else has it
+    EXPECT_TRUE(store_->TakeEffects({"other", 10, 30s})->empty());
+    clock_.Advance(31s);
+    EXPECT_FALSE(store_->TakeEffects({"other", 10, 30s})->empty());
+    carrying->RenewHolds();
+  };
+  Publisher publisher(*store_, workspaces, [this](std::string_view) { return &forge_; }, redactor_,
+                      log_, clock_, {"", "/swage", "slow", {}, {}});
+  carrying = &publisher;
+  const TaskId id = Publishing();
+  for (const Effect& effect : publisher.Take(10, 0)) EXPECT_TRUE(publisher.Carry(effect, {}));
+  const auto taken = publisher.Take(10, 1);
+  ASSERT_THAT(taken, SizeIs(1));
+  EXPECT_FALSE(publisher.Carry(taken[0], {}));
+  EXPECT_TRUE(Get(id).pushed.value.empty());
 }
 
 TEST_F(PublisherTest, AClosedPullRequestIsNotOpenedAgain) {
@@ -238,7 +339,7 @@ TEST_F(PublisherTest, AnExceptionIsAFailureOfThatEffectAlone) {
 TEST_F(PublisherTest, ARoundOfWhichNothingCouldBeNotedSaysSo) {
   class Unwritable final : public StubStore {
    public:
-    Result<std::vector<Effect>> DueEffects(int) override {
+    Result<std::vector<Effect>> TakeEffects(const TakeRequest&) override {
       Effect effect;
       effect.what.kind = EffectKind::kReaction;
       effect.what.repo.forge = "elsewhere";

@@ -19,6 +19,13 @@ using std::chrono::seconds;
 
 constexpr std::string_view kCanary = "ghp_canaryCANARYcanary0123456789";
 
+// Not a key, only the shape of one.
+const std::string kSshKey = "-----BEGIN OPENSSH PRIVATE KEY-----\n" +
+                            Base64Encode("openssh-key-v1, as in every key of its kind..") + "\n" +
+                            Base64Encode("the second line, which only this one has.....") + "\n" +
+                            Base64Encode("the third line, which holds the private half.") + "\n" +
+                            "-----END OPENSSH PRIVATE KEY-----\n";
+
 // A settings file in a folder of its own, and the secrets it speaks of.
 class SettingsTest : public testing::Test {
  protected:
@@ -88,6 +95,7 @@ TEST_F(SettingsTest, FillsDefaultsOfAMinimalFile) {
 TEST_F(SettingsTest, ReadsEverySetting) {
   Write("hook", "file-hook-0123\n");
   Write("model", "model-key-0123");
+  Write("key", kSshKey);
   Write("ca.pem", "-----BEGIN CERTIFICATE-----\n");
   const auto s = Load(R"(
 data_dir: /var/lib/x
@@ -105,9 +113,12 @@ forges:
     repo_webhook_secrets: {acme/lib: env:SWAGE_TEST_HOOK}
     repos: ["**", "!acme/secret"]
     allowed_bots: [12, "34"]
+    timeout: 5s
+    write_interval: 0s
+    pause: 2m
     ca_file: ca.pem
 trigger: {label: bot, min_role: maintain}
-commands: {prefix: /bot}
+commands: {prefix: /bot, roles: {stop: triage, delegate: admin}}
 agent:
   command: [run-it, "{prompt_file}"]
   time_limit: 1h
@@ -118,8 +129,13 @@ agent:
   extra_path: [/opt/bin]
 gates:
   - {name: t, run: [make, test]}
-limits: {cycles: 5, attempts: 2, tasks: 8, tasks_per_repo: 3}
-publish: {branch_prefix: bot/, when_red: comment, commit_name: Bot, commit_email: b@example.com}
+limits: {cycles: 5, attempts: 2, tasks: 8, tasks_per_repo: 3, publishers: 2}
+publish:
+  branch_prefix: bot/
+  when_red: comment
+  commit_name: Bot
+  commit_email: b@example.com
+  signing_key: file:key
 workspaces: {keep: true}
 drain_limit: 0s
 )");
@@ -137,10 +153,16 @@ drain_limit: 0s
   EXPECT_EQ(forge.webhook_secret.value, "file-hook-0123");
   EXPECT_EQ(forge.repo_webhook_secrets.at("acme/lib").value, "hook-0123456789");
   EXPECT_EQ(forge.allowed_bots, (std::vector<std::string>{"12", "34"}));
+  EXPECT_EQ(forge.timeout, std::chrono::seconds(5));
+  EXPECT_EQ(forge.write_interval, std::chrono::seconds(0));
+  EXPECT_EQ(forge.pause, std::chrono::minutes(2));
+  EXPECT_EQ(s->publishers, 2);
   EXPECT_EQ(forge.ca_file, (dir_.path() / "ca.pem").string());
   EXPECT_EQ(s->trigger_label, "bot");
   EXPECT_EQ(s->min_role, "maintain");
   EXPECT_EQ(s->command_prefix, "/bot");
+  EXPECT_EQ(s->command_roles,
+            (std::map<std::string, std::string>{{"stop", "triage"}, {"delegate", "admin"}}));
   EXPECT_EQ(s->agent.preset, "command");
   EXPECT_EQ(s->agent.command, (std::vector<std::string>{"run-it", "{prompt_file}"}));
   EXPECT_EQ(s->agent.time_limit, hours(1));
@@ -155,6 +177,9 @@ drain_limit: 0s
   EXPECT_EQ(s->branch_prefix, "bot/");
   EXPECT_EQ(s->when_red, "comment");
   EXPECT_EQ(s->commit_email, "b@example.com");
+  EXPECT_EQ(s->signing_key.file, dir_.path() / "key");
+  EXPECT_EQ(s->signing_key.kind, SigningKey::Kind::kSsh);
+  EXPECT_EQ(s->signing_key.where, (dir_.path() / "swage.yml:39: publish.signing_key").string());
   EXPECT_TRUE(s->keep_workspaces);
   EXPECT_EQ(s->drain_limit, milliseconds(0));
 }
@@ -278,6 +303,48 @@ TEST_F(SettingsTest, RefusesUnusableSecrets) {
   EXPECT_NE(with("[a]").find("is a list; expected a reference to a secret"), std::string::npos);
 }
 
+TEST_F(SettingsTest, RefusesUnusableSigningKeys) {
+  const auto with = [&](std::string_view key) {
+    return Faults(Minimal("publish: {signing_key: " + std::string(key) + "}\n"));
+  };
+  Write("key", kSshKey);
+  Write("public", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEow\n");
+  Write("open", kSshKey);
+  std::filesystem::permissions(dir_.path() / "open", std::filesystem::perms(0640));
+  EXPECT_EQ(with("file:key"), "");
+  EXPECT_EQ(with("env:SWAGE_TEST_TOKEN"),
+            "swage.yml:8: publish.signing_key: the programs that sign read the key from a file; "
+            "write for example file:/etc/swage/signing-key");
+  EXPECT_NE(with("file:absent").find("publish.signing_key: cannot read the key"),
+            std::string::npos);
+  EXPECT_NE(
+      with("file:public").find("public holds no private key; name the file that `ssh-keygen`"),
+      std::string::npos);
+  EXPECT_NE(with("file:open").find("others can read the key; run chmod 600 open"),
+            std::string::npos);
+  EXPECT_NE(with("[a]").find("is a list; expected the file of a private key"), std::string::npos);
+}
+
+TEST_F(SettingsTest, TellsTheKindsOfSigningKeysApart) {
+  Write("key", "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlFgE\n");
+  const auto s = Load(Minimal("publish: {signing_key: file:key}\n"));
+  ASSERT_TRUE(s.ok()) << s.error().message;
+  EXPECT_EQ(s->signing_key.kind, SigningKey::Kind::kOpenPgp);
+  EXPECT_FALSE(Load(kMinimal)->signing_key.Given());
+}
+
+TEST_F(SettingsTest, KnowsTheSigningKeyWhenItSeesIt) {
+  Write("key", kSshKey);
+  ASSERT_TRUE(Load(Minimal("publish: {signing_key: file:key}\n")).ok());
+  EXPECT_TRUE(redactor_.Contains(kSshKey));
+  const auto lines = SplitLines(kSshKey);
+  EXPECT_TRUE(redactor_.Contains(lines.at(2)));
+  EXPECT_EQ(redactor_.Apply(kSshKey).find(lines.at(3)), std::string::npos);
+  // What every OpenSSH key begins with is no secret.
+  EXPECT_FALSE(redactor_.Contains(lines.at(0)));
+  EXPECT_FALSE(redactor_.Contains(lines.at(1)));
+}
+
 TEST_F(SettingsTest, RefusesToHandTheBotsSecretsToTheAgent) {
   EXPECT_NE(Faults(ReplaceAll(std::string(kMinimal), "{preset: codex}",
                               "{preset: codex, pass_env: [SWAGE_TEST_TOKEN]}"))
@@ -346,6 +413,14 @@ TEST_F(SettingsTest, WantsAnAgentOfOneKind) {
   EXPECT_NE(with("{preset: command}").find("agent.command is empty"), std::string::npos);
   EXPECT_NE(with("{preset: codex, command: [x]}").find("has no effect"), std::string::npos);
   EXPECT_NE(with("codex").find("agent: is text; expected a map; write for example preset: ..."),
+            std::string::npos);
+}
+
+TEST_F(SettingsTest, KnowsTheCommandsThatARoleCanBeSetFor) {
+  EXPECT_NE(Faults(Minimal("commands: {roles: {stpo: read}}\n"))
+                .find("commands.roles: \"stpo\" is not one of help, run, fix"),
+            std::string::npos);
+  EXPECT_NE(Faults(Minimal("commands: {roles: {stop: everybody}}\n")).find("commands.roles.stop"),
             std::string::npos);
 }
 
@@ -444,16 +519,16 @@ TEST_F(SettingsTest, ExamplesOfTheManualAreGood) {
 }
 
 TEST_F(SettingsTest, ANodeHasANameAndAtLeastOneRole) {
-  const auto s = Load(Minimal("node: {name: worker-1.lan, roles: [worker, web], lease: 2s}\n"));
+  const auto s = Load(Minimal("node: {name: worker-1.lan, roles: [worker, web], lease: 8s}\n"));
   ASSERT_TRUE(s.ok()) << s.error().message;
   EXPECT_EQ(s->node.name, "worker-1.lan");
   EXPECT_TRUE(s->node.Has(kRoleWorker));
   EXPECT_FALSE(s->node.Has(kRolePublisher));
-  EXPECT_EQ(s->node.lease, seconds(2));
+  EXPECT_EQ(s->node.lease, seconds(8));
   EXPECT_NE(Faults(Minimal("node: {roles: []}\n")).find("names no role"), std::string::npos);
   EXPECT_NE(Faults(Minimal("node: {roles: [cook]}\n")).find("node.roles[0]"), std::string::npos);
   EXPECT_NE(Faults(Minimal("node: {name: \"a b\"}\n")).find("node.name"), std::string::npos);
-  EXPECT_NE(Faults(Minimal("node: {lease: 10ms}\n")).find("node.lease"), std::string::npos);
+  EXPECT_NE(Faults(Minimal("node: {lease: 7s}\n")).find("node.lease"), std::string::npos);
 }
 
 TEST(SettingsReferenceTest, IsTheCommittedFile) {

@@ -404,7 +404,7 @@ HttpResponse Answer(int status, std::map<std::string, std::string> headers, std:
 TEST(RateLimit, KnowsTheFormsOfARefusal) {
   const WallTime now = FromMicros(1'000'000'000);  // second 1000
   EXPECT_EQ(RateLimited(Answer(429, {{"retry-after", "5"}}), now), milliseconds(5'000));
-  EXPECT_EQ(RateLimited(Answer(429, {}), now), kDefaultRetryAfter);
+  EXPECT_EQ(RateLimited(Answer(429, {}), now), milliseconds(0));
   EXPECT_EQ(RateLimited(Answer(429, {{"ratelimit-reset", "1030"}}), now), milliseconds(30'000));
   EXPECT_EQ(RateLimited(
                 Answer(403, {{"x-ratelimit-remaining", "0"}, {"x-ratelimit-reset", "1010"}}), now),
@@ -413,7 +413,7 @@ TEST(RateLimit, KnowsTheFormsOfARefusal) {
       RateLimited(Answer(403, {{"x-ratelimit-remaining", "4999"}, {"x-ratelimit-reset", "1010"}},
                          R"({"message":"You have exceeded a secondary rate limit"})"),
                   now),
-      kDefaultRetryAfter);
+      milliseconds(0));
   EXPECT_EQ(RateLimited(Answer(403, {{"x-ratelimit-remaining", "4999"}}, "Forbidden"), now),
             std::nullopt);
   EXPECT_EQ(RateLimited(Answer(200, {{"x-ratelimit-remaining", "0"}}), now), std::nullopt);
@@ -425,7 +425,7 @@ TEST(RateLimit, BoundsWhatAServerOrders) {
     EXPECT_EQ(RateLimited(Answer(429, {{"retry-after", wait}}), now), kMaxRetryAfter);
   }
   for (const char* wait : {"-5", "x", "", "99999999999999999999999"}) {
-    EXPECT_EQ(RateLimited(Answer(429, {{"retry-after", wait}}), now), kDefaultRetryAfter) << wait;
+    EXPECT_EQ(RateLimited(Answer(429, {{"retry-after", wait}}), now), milliseconds(0)) << wait;
   }
   EXPECT_EQ(RateLimited(Answer(429, {{"x-ratelimit-reset", "1"}}), now), milliseconds(1'000));
 }

@@ -321,7 +321,7 @@ TEST_F(GitLabWebhook, TakesTheDifferenceForTheLabel) {
       "", IssueHook("update", "[]", R"({"labels":{"previous":[{"title":"swage"}],"current":[]}})"));
   ASSERT_EQ(EventName(removed), "IssueUnlabeled");
   EXPECT_EQ(EventName(Parse("", IssueHook("update", all, R"({"title":{}})"))), "Ignored");
-  EXPECT_EQ(EventName(Parse("", IssueHook("reopen", all, "{}"))), "Ignored");
+  EXPECT_EQ(EventName(Parse("", IssueHook("reopen", all, "{}"))), "IssueReopened");
 }
 
 TEST_F(GitLabWebhook, AnEditThatAddsAndRemovesLabelsSaysBoth) {

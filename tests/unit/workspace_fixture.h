@@ -34,9 +34,10 @@ class WorkspaceTest : public ::testing::Test {
     base_ = CommitSeed("first");
   }
 
-  std::unique_ptr<Workspaces> NewWorkspaces() {
+  std::unique_ptr<Workspaces> NewWorkspaces(std::shared_ptr<const CommitSigner> signer = nullptr) {
     WorkspaceOptions options;
     options.allow_file_remotes = true;
+    options.signer = std::move(signer);
     return MakeWorktreeWorkspaces(Data(), *runner_, options);
   }
 

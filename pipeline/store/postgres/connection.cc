@@ -99,6 +99,11 @@ class Arguments {
   std::vector<int> formats_;
 };
 
+bool Succeeded(const PGresult* result) {
+  const ExecStatusType status = PQresultStatus(result);
+  return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+}
+
 struct Meaning {
   std::string_view state;  ///< the beginning of an SQLSTATE
   ErrorCode code;
@@ -141,6 +146,9 @@ std::string_view Remedy(std::string_view reason) {
   const auto says = [&](std::string_view words) { return reason.find(words) != reason.npos; };
   if (says("password") || says("pg_hba.conf") || says("authentication") || says("Peer")) {
     return "check the user, the password and the server's pg_hba.conf";
+  }
+  if (says("unsupported startup parameter")) {
+    return "a pooler stands before the database: set store_pgbouncer: true";
   }
   if (says("does not exist")) return "create it, or correct the name in the settings";
   if (says("translate host name")) return "correct the host's name in the settings";
@@ -249,9 +257,9 @@ Error Connection::Failure(const PGresult* result) {
 }
 
 Result<Connection::Answer> Connection::Ask(const std::string& sql) {
+  SWAGE_RETURN_IF_ERROR(Flush());
   Answer answer(PQexec(handle_.get(), sql.c_str()));
-  const ExecStatusType status = PQresultStatus(answer.get());
-  if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) return answer;
+  if (Succeeded(answer.get())) return answer;
   return Failure(answer.get());
 }
 
@@ -262,10 +270,9 @@ Result<void> Connection::Script(const std::string& sql) {
 
 Result<void> Connection::Prepare(std::string_view name, const std::string& sql) {
   if (prepared_.contains(name)) return Ok();
+  SWAGE_RETURN_IF_ERROR(Flush());
   const Answer answer(PQprepare(handle_.get(), name.data(), sql.c_str(), 0, nullptr));
-  if (PQresultStatus(answer.get()) != PGRES_COMMAND_OK) {
-    return Failure(answer.get()).With(fmt::format("prepare {}", name));
-  }
+  if (!Succeeded(answer.get())) return Failure(answer.get()).With(fmt::format("prepare {}", name));
   prepared_.insert(name);
   return Ok();
 }
@@ -273,52 +280,155 @@ Result<void> Connection::Prepare(std::string_view name, const std::string& sql) 
 Result<int> Connection::Execute(std::string_view query, std::span<const sql::Param> params,
                                 sql::RowSink sink) {
   const sql::NamedQuery& known = Queries().Get(query);
-  const Arguments args(params);
-  Answer answer;
-  if (pgbouncer_) {
-    answer.reset(PQexecParams(handle_.get(), known.sql.c_str(), args.count(), nullptr,
-                              args.values(), args.lengths(), args.formats(), kBinary));
-  } else {
-    SWAGE_RETURN_IF_ERROR(Prepare(known.name, known.sql));
-    answer.reset(PQexecPrepared(handle_.get(), known.name.c_str(), args.count(), args.values(),
-                                args.lengths(), args.formats(), kBinary));
-  }
-  const ExecStatusType status = PQresultStatus(answer.get());
-  if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
-    return Failure(answer.get()).With(known.name);
-  }
-  ResultRow row(answer.get());
-  for (int i = 0; i < PQntuples(answer.get()); ++i) {
+  const Result<Answer> answer = Query(known, params);
+  if (!answer.ok()) return answer.error().With(known.name);
+  const PGresult* rows = answer.value().get();
+  ResultRow row(rows);
+  for (int i = 0; i < PQntuples(rows); ++i) {
     row.MoveTo(i);
     if (!sink(row)) break;
   }
-  return static_cast<int>(ParseInt(PQcmdTuples(answer.get())).value_or(0));
+  return static_cast<int>(ParseInt(PQcmdTuples(const_cast<PGresult*>(rows))).value_or(0));
+}
+
+Result<Connection::Answer> Connection::Query(const sql::NamedQuery& query,
+                                             std::span<const sql::Param> params) {
+  if (posted_ > 0) {
+    SWAGE_RETURN_IF_ERROR(Enqueue(query, params));
+    return Flush();
+  }
+  const Arguments args(params);
+  Answer answer;
+  if (pgbouncer_) {
+    answer.reset(PQexecParams(handle_.get(), query.sql.c_str(), args.count(), nullptr,
+                              args.values(), args.lengths(), args.formats(), kBinary));
+  } else {
+    SWAGE_RETURN_IF_ERROR(Prepare(query.name, query.sql));
+    answer.reset(PQexecPrepared(handle_.get(), query.name.c_str(), args.count(), args.values(),
+                                args.lengths(), args.formats(), kBinary));
+  }
+  if (Succeeded(answer.get())) return answer;
+  return Failure(answer.get());
+}
+
+// Poolers and pipelines do not go well together.
+Result<void> Connection::Send(std::string_view query, std::span<const sql::Param> params) {
+  const sql::NamedQuery& known = Queries().Get(query);
+  if (pgbouncer_) return sql::Connection::Send(query, params);
+  const Result<void> sent = Enqueue(known, params);
+  if (!sent.ok()) return sent.error().With(known.name);
+  return Ok();
+}
+
+Result<void> Connection::EnterPipeline() {
+  if (posted_ >= kMaxPosted) SWAGE_RETURN_IF_ERROR(Flush());
+  if (posted_ == 0 && PQenterPipelineMode(handle_.get()) == 0) return Failure(nullptr);
+  return Ok();
+}
+
+Result<void> Connection::Enqueue(const sql::NamedQuery& query, std::span<const sql::Param> params) {
+  SWAGE_RETURN_IF_ERROR(Prepare(query.name, query.sql));
+  SWAGE_RETURN_IF_ERROR(EnterPipeline());
+  const Arguments args(params);
+  if (PQsendQueryPrepared(handle_.get(), query.name.c_str(), args.count(), args.values(),
+                          args.lengths(), args.formats(), kBinary) == 0) {
+    return Failure(nullptr);
+  }
+  ++posted_;
+  return Ok();
+}
+
+Result<void> Connection::EnqueueText(const char* sql) {
+  SWAGE_RETURN_IF_ERROR(EnterPipeline());
+  if (PQsendQueryParams(handle_.get(), sql, 0, nullptr, nullptr, nullptr, nullptr, kBinary) == 0) {
+    return Failure(nullptr);
+  }
+  ++posted_;
+  return Ok();
+}
+
+// After each answer comes a null; a lost session may have none.
+Result<Connection::Answer> Connection::NextAnswer() {
+  Answer answer(PQgetResult(handle_.get()));
+  if (answer != nullptr) {
+    while (!lost() && Answer(PQgetResult(handle_.get())) != nullptr) {
+    }
+  }
+  if (Succeeded(answer.get())) return answer;
+  return Failure(answer.get());
+}
+
+// All answers are read, also behind a failure: the server skips what follows one.
+Result<Connection::Answer> Connection::Flush() {
+  if (posted_ == 0) return Answer();
+  const int count = std::exchange(posted_, 0);
+  const int begun = std::exchange(begun_, -1);
+  if (PQpipelineSync(handle_.get()) == 0) return Failure(nullptr);
+  Result<Answer> last = Answer();
+  for (int i = 0; i < count; ++i) {
+    Result<Answer> answer = NextAnswer();
+    if (!last.ok()) continue;
+    last = std::move(answer);
+    if (i != begun || !last.ok()) continue;
+    ResultRow row(last.value().get());
+    row.MoveTo(0);
+    now_ = row.Time();
+    transaction_ = row.Text();
+  }
+  const Answer sync(PQgetResult(handle_.get()));
+  if (PQexitPipelineMode(handle_.get()) == 0 && last.ok()) return Failure(nullptr);
+  return last;
 }
 
 Result<Transaction> Transaction::Begin(Connection& db) {
-  static const std::string begin =
-      "BEGIN ISOLATION LEVEL READ COMMITTED;" + Queries().Get("Begun").sql;
-  // A pooler hands out sessions per transaction, so their settings are the transaction's.
-  static const std::string pooled_begin =
-      "BEGIN ISOLATION LEVEL READ COMMITTED;" + LocalSettings() + Queries().Get("Begun").sql;
+  db.now_ = {};
+  db.transaction_.clear();
   Transaction transaction(&db);
-  SWAGE_ASSIGN_OR_RETURN(const auto begun, db.Ask(db.pgbouncer() ? pooled_begin : begin));
+  if (!db.pgbouncer()) {
+    SWAGE_RETURN_IF_ERROR(db.Prepare("Begun", Queries().Get("Begun").sql));
+    SWAGE_RETURN_IF_ERROR(db.EnqueueText("BEGIN ISOLATION LEVEL READ COMMITTED"));
+    SWAGE_RETURN_IF_ERROR(db.Enqueue(Queries().Get("Begun"), {}));
+    db.begun_ = db.posted_ - 1;
+    return transaction;
+  }
+  // A pooler hands out sessions per transaction, so their settings are the transaction's.
+  static const std::string begin =
+      "BEGIN ISOLATION LEVEL READ COMMITTED;" + LocalSettings() + Queries().Get("Begun").sql;
+  SWAGE_ASSIGN_OR_RETURN(const auto begun, db.Ask(begin));
   const auto now = ParseInt(PQgetvalue(begun.get(), 0, 0));
   SWAGE_CHECK(now.has_value());
-  transaction.now_ = FromMicros(*now);
-  transaction.id_ = PQgetvalue(begun.get(), 0, 1);
+  db.now_ = FromMicros(*now);
+  db.transaction_ = PQgetvalue(begun.get(), 0, 1);
   return transaction;
 }
 
 Transaction::~Transaction() {
-  if (db_ != nullptr && !db_->lost()) (void)db_->Script("ROLLBACK");
+  if (db_ == nullptr || db_->lost()) return;
+  (void)db_->Flush();
+  (void)db_->Script("ROLLBACK");
 }
 
-// A transaction in which something failed answers COMMIT with ROLLBACK.
+// A failure here is met again: the server refuses what follows it.
+WallTime Transaction::Now() {
+  if (db_->transaction_.empty()) (void)db_->Flush();
+  return db_->now_;
+}
+
+// Its number must be known before the COMMIT is on its way. A transaction in which something failed
+// answers COMMIT with ROLLBACK.
 Result<void> Transaction::Commit() {
-  SWAGE_ASSIGN_OR_RETURN(const auto committed, db_->Ask("COMMIT"));
+  if (db_->transaction_.empty()) SWAGE_RETURN_IF_ERROR(db_->Flush());
+  id_ = db_->transaction_;
+  Result<Connection::Answer> committed = Connection::Answer();
+  if (db_->posted_ > 0) {
+    SWAGE_RETURN_IF_ERROR(db_->EnqueueText("COMMIT"));
+    committed = db_->Flush();
+  } else {
+    committed = db_->Ask("COMMIT");
+  }
+  if (!committed.ok()) return committed.error();
   db_ = nullptr;
-  if (std::string_view(PQcmdStatus(committed.get())) == "COMMIT") return Ok();
+  if (std::string_view(PQcmdStatus(committed.value().get())) == "COMMIT") return Ok();
   return MakeError(ErrorCode::kInternal, "the transaction had failed before its commit");
 }
 

@@ -2,7 +2,9 @@
 //
 // Statements are the named queries; each is prepared once per session and kept, or, behind
 // pgbouncer, sent whole each time. Values travel as bytes: text that the server would refuse (not
-// UTF-8, or a NUL) arrives with U+FFFD in its place. A connection belongs to one thread at a time.
+// UTF-8, or a NUL) arrives with U+FFFD in its place. What is posted is gathered and
+// travels with the next query that wants an answer, which saves its round trip. A connection
+// belongs to one thread at a time.
 #pragma once
 
 #include <libpq-fe.h>
@@ -17,6 +19,7 @@
 #include "config/base/result.h"
 #include "pipeline/store/postgres/address.h"
 #include "pipeline/store/sql/connection.h"
+#include "pipeline/store/sql/queries.h"
 
 namespace swage::postgres {
 
@@ -61,13 +64,25 @@ class Connection final : public sql::Connection {
   };
   using Handle = std::unique_ptr<PGconn, Finish>;
 
-  Connection(Handle handle, bool pgbouncer) : handle_(std::move(handle)), pgbouncer_(pgbouncer) {}
-  Result<int> Execute(std::string_view query, std::span<const sql::Param> params,
-                      sql::RowSink sink) override;
   struct Clear {
     void operator()(PGresult* result) const { PQclear(result); }
   };
   using Answer = std::unique_ptr<PGresult, Clear>;
+
+  Connection(Handle handle, bool pgbouncer) : handle_(std::move(handle)), pgbouncer_(pgbouncer) {}
+  Result<int> Execute(std::string_view query, std::span<const sql::Param> params,
+                      sql::RowSink sink) override;
+  Result<void> Send(std::string_view query, std::span<const sql::Param> params) override;
+  Result<Answer> Query(const sql::NamedQuery& query, std::span<const sql::Param> params);
+  /// Adds to what has been posted.
+  Result<void> Enqueue(const sql::NamedQuery& query, std::span<const sql::Param> params);
+  Result<void> EnqueueText(const char* sql);
+  Result<void> EnterPipeline();
+  /// Sends what was posted; the answer to the last of it.
+  Result<Answer> Flush();
+  Result<Answer> NextAnswer();
+  /// So many posted queries wait at most; their answers must fit the server's buffers.
+  static constexpr int kMaxPosted = 64;
 
   /// The answer to the last statement of a script.
   Result<Answer> Ask(const std::string& sql);
@@ -78,6 +93,10 @@ class Connection final : public sql::Connection {
   const Handle handle_;
   const bool pgbouncer_;
   Trouble trouble_ = Trouble::kNone;
+  int posted_ = 0;
+  int begun_ = -1;  // which of the posted tells the transaction's time and number
+  WallTime now_{};
+  std::string transaction_;
   std::unordered_set<std::string_view> prepared_;  // names live in queries.cc
 };
 
@@ -85,20 +104,20 @@ class Connection final : public sql::Connection {
 class Transaction {
  public:
   static Result<Transaction> Begin(Connection& db);
-  Transaction(Transaction&& other) noexcept
-      : db_(std::exchange(other.db_, nullptr)), now_(other.now_), id_(std::move(other.id_)) {}
+  Transaction(Transaction&& other) noexcept : db_(std::exchange(other.db_, nullptr)) {}
   Transaction& operator=(Transaction&&) = delete;
   ~Transaction();
 
-  WallTime now() const { return now_; }          ///< the database's clock
-  const std::string& id() const { return id_; }  ///< by which its outcome can be asked for
+  /// The database's clock at the beginning. After a failure any time: nothing will be committed.
+  WallTime Now();
+  /// By which its outcome can be asked for; empty when nothing can have been committed.
+  const std::string& id() const { return id_; }
   /// An error with a lost connection leaves the outcome unknown.
   Result<void> Commit();
 
  private:
   explicit Transaction(Connection* db) : db_(db) {}
   Connection* db_;
-  WallTime now_{};
   std::string id_;
 };
 

@@ -31,7 +31,7 @@ void Database::LearnClock(WallTime now) {
   seen_at_us_ = LocalMicros();
 }
 
-Result<WallTime> Database::Now(Connection& db) {
+Result<WallTime> Database::ReadClock(Connection& db) {
   const std::int64_t age = LocalMicros() - seen_at_us_;
   if (age < std::chrono::microseconds(kClockAge).count()) return FromMicros(seen_us_ + age);
   SWAGE_ASSIGN_OR_RETURN(const std::int64_t now, db.Number("Now"));
@@ -69,12 +69,11 @@ Database::Run Database::RunOnce(const Work& work) {
   };
   auto transaction = Transaction::Begin(db);
   if (!transaction.ok()) return failed(transaction.error());
-  LearnClock(transaction->now());
-  const Result<void> worked = work(db, transaction->now());
+  const Result<void> worked = work(db, [&] { return transaction->Now(); });
   if (!worked.ok()) return failed(worked.error());
   const Result<void> committed = transaction->Commit();
   if (committed.ok()) return {};
-  if (!db.lost()) return failed(committed.error());
+  if (!db.lost() || transaction->id().empty()) return failed(committed.error());
   return {Run::End::kUnknown, committed.error(), transaction->id()};
 }
 
@@ -113,12 +112,12 @@ Result<void> Database::Read(const Work& work) {
 
 Result<void> Database::ReadOnce(Connection& db, const Work& work) {
   if (!db.pgbouncer()) {
-    SWAGE_ASSIGN_OR_RETURN(const WallTime now, Now(db));
-    return work(db, now);
+    SWAGE_ASSIGN_OR_RETURN(const WallTime now, ReadClock(db));
+    return work(db, [now] { return now; });
   }
   // The time limits belong to a transaction there.
   SWAGE_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db));
-  SWAGE_RETURN_IF_ERROR(work(db, transaction.now()));
+  SWAGE_RETURN_IF_ERROR(work(db, [&] { return transaction.Now(); }));
   return transaction.Commit();
 }
 

@@ -25,10 +25,12 @@ class Database {
 
   Database(Address address, int max_sessions) : pool_(std::move(address), max_sessions) {}
 
-  /// `work` may run several times; what its last run did is kept, or nothing.
-  using Work = std::function<Result<void>(Connection&, WallTime now)>;
+  /// `work` may run several times; what its last run did is kept, or nothing. `now` asks for the
+  /// database's clock at the beginning of the run.
+  using Now = std::function<WallTime()>;
+  using Work = std::function<Result<void>(Connection&, const Now& now)>;
   Result<void> Write(const Work& work);
-  /// As Write, for reads: without a transaction. `now` is at most kClockAge old.
+  /// As Write, for reads: without a transaction. The clock was seen at most kClockAge ago.
   Result<void> Read(const Work& work);
 
   Result<Pool::Session> TakeSession() { return pool_.Take(); }
@@ -49,7 +51,7 @@ class Database {
   Result<void> ReadOnce(Connection& db, const Work& work);
   Outcome Resolve(const std::string& transaction);
   Result<Outcome> AskOutcome(const std::string& transaction);
-  Result<WallTime> Now(Connection& db);
+  Result<WallTime> ReadClock(Connection& db);
   void LearnClock(WallTime now);
 
   Pool pool_;

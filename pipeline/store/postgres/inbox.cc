@@ -46,7 +46,8 @@ std::string Clean(std::string_view text) {
 
 }  // namespace
 
-Result<std::vector<bool>> AddDeliveries(sql::Tx& tx, const std::vector<NewDelivery>& deliveries) {
+Result<std::vector<bool>> AddDeliveries(sql::Tx& tx, std::optional<WallTime> engine_now,
+                                        const std::vector<NewDelivery>& deliveries) {
   using Key = std::pair<std::string, std::string>;
   BinaryArray forges(kTextOid, deliveries.size());
   BinaryArray keys(kTextOid, deliveries.size());
@@ -63,7 +64,7 @@ Result<std::vector<bool>> AddDeliveries(sql::Tx& tx, const std::vector<NewDelive
   const auto read = [](sql::Row& row) { return Key{row.Text(), row.Text()}; };
   SWAGE_ASSIGN_OR_RETURN(const std::vector<Key> added,
                          tx.db.All("AddDeliveries", read, forges.blob(), keys.blob(), events.blob(),
-                                   bodies.blob(), tx.now, tx.engine_now));
+                                   bodies.blob(), tx.now, engine_now));
   std::set<Key> news(added.begin(), added.end());
   std::vector<bool> fresh;
   // A key that is there twice was new once.
@@ -71,14 +72,20 @@ Result<std::vector<bool>> AddDeliveries(sql::Tx& tx, const std::vector<NewDelive
   return fresh;
 }
 
-Result<std::vector<Delivery>> PendingDeliveries(sql::Connection& db, WallTime engine_now,
-                                                int limit) {
+Result<std::vector<Delivery>> TakeDeliveries(sql::Tx& tx, const TakeRequest& request) {
   const auto read = [](sql::Row& row) {
     Delivery delivery = sql::ReadDelivery(row);
     delivery.what.body = row.Text();
     return delivery;
   };
-  return db.All("PendingDeliveries", read, engine_now, limit);
+  SWAGE_ASSIGN_OR_RETURN(std::vector<Delivery> rows,
+                         tx.db.All("TakeableDeliveries", read, tx.engine_now, request.limit));
+  std::vector<Delivery> taken;
+  for (Delivery& row : rows) {
+    SWAGE_ASSIGN_OR_RETURN(const bool held, sql::HoldDelivery(tx, row.id, request));
+    if (held) taken.push_back(std::move(row));
+  }
+  return taken;
 }
 
 }  // namespace swage::postgres

@@ -8,7 +8,9 @@ namespace swage::postgres {
 namespace {
 
 // In the order of their numbers.
-constexpr const char* kFiles[] = {"001_init.sql", "005_polls.sql"};
+constexpr const char* kFiles[] = {"001_init.sql",     "002_nodes.sql", "003_audit.sql",
+                                  "004_outbox.sql",   "005_polls.sql", "006_parked.sql",
+                                  "007_delegates.sql"};
 
 // On a large table an index takes its time, and so does waiting for the node that makes it.
 constexpr const char* kNoLimits = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0";
@@ -22,7 +24,7 @@ Result<bool> ApplyNext(Connection& db, const std::vector<sql::Migration>& migrat
   if (next == nullptr) return false;
   const auto applied = db.Script(std::string(next->sql));
   if (!applied.ok()) return applied.error().With(next->name);
-  SWAGE_RETURN_IF_ERROR(sql::NoteMigration(db, *next, transaction.now()));
+  SWAGE_RETURN_IF_ERROR(sql::NoteMigration(db, *next, transaction.Now()));
   SWAGE_RETURN_IF_ERROR(transaction.Commit());
   return true;
 }

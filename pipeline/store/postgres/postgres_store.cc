@@ -8,10 +8,13 @@
 // orphan when its lease ends, and is claimed again then.
 #include <fmt/format.h>
 
+#include <mutex>
 #include <optional>
 #include <utility>
 
+#include "pipeline/store/postgres/claims.h"
 #include "pipeline/store/postgres/database.h"
+#include "pipeline/store/postgres/holds.h"
 #include "pipeline/store/postgres/inbox.h"
 #include "pipeline/store/postgres/listener.h"
 #include "pipeline/store/postgres/migrations.h"
@@ -29,10 +32,11 @@ class PostgresStore final : public sql::SqlStore {
     if (options.engine_clock != nullptr) engine_clock_.emplace(*options.engine_clock);
   }
 
-  Result<void> Start() {
+  Result<void> Start(bool migrate) {
     const Address& address = database_.address();
     SWAGE_ASSIGN_OR_RETURN(const Pool::Session session, database_.TakeSession());
-    const auto migrated = Migrate(*session, Migrations());
+    const auto migrated =
+        migrate ? Migrate(*session, Migrations()) : sql::CheckSchema(*session, Migrations());
     if (!migrated.ok()) return migrated.error().With(address.label);
     if (!address.pgbouncer) listener_.emplace(address);
     return Ok();
@@ -40,15 +44,56 @@ class PostgresStore final : public sql::SqlStore {
 
   Result<std::vector<bool>> AddDeliveries(const std::vector<NewDelivery>& deliveries) override {
     if (deliveries.empty()) return std::vector<bool>();
-    auto fresh = Write("add deliveries",
-                       [&](sql::Tx& tx) { return postgres::AddDeliveries(tx, deliveries); });
+    auto fresh = Write("add deliveries", [&](sql::Tx& tx) {
+      return postgres::AddDeliveries(tx, TestTime(), deliveries);
+    });
     if (fresh.ok()) Announce(Topic::kDeliveries);
     return fresh;
   }
-  Result<std::vector<Delivery>> PendingDeliveries(int limit) override {
-    return Read("list pending deliveries", [&](sql::Connection& db, WallTime now) {
-      return postgres::PendingDeliveries(db, now, limit);
+  Result<std::vector<Delivery>> TakeDeliveries(const TakeRequest& request) override {
+    return Write("take deliveries",
+                 [&](sql::Tx& tx) { return postgres::TakeDeliveries(tx, request); });
+  }
+
+  Result<std::optional<Claimed>> ClaimTask(std::string_view node, std::chrono::milliseconds lease,
+                                           const ClaimLimits& limits) override {
+    if (node.empty()) return SqlStore::ClaimTask(node, lease, limits);
+    if (CanShare(limits)) {
+      SWAGE_ASSIGN_OR_RETURN(QuickClaim quick, Write("claim task", [&](sql::Tx& tx) {
+                               return ClaimQuickly(tx, ClaimLock::kShared, TestTime(), node, lease,
+                                                   limits);
+                             }));
+      if (quick.decided) return std::move(quick.claimed);
+    }
+    return Write("claim task", [&](sql::Tx& tx) -> Result<std::optional<Claimed>> {
+      SWAGE_ASSIGN_OR_RETURN(QuickClaim quick, ClaimQuickly(tx, ClaimLock::kExclusive, TestTime(),
+                                                            node, lease, limits));
+      if (quick.decided) return std::move(quick.claimed);
+      return sql::ClaimTask(tx, node, lease, limits);
     });
+  }
+
+  // Counting takes as long as there are rows. A count that was slow serves for a while, so that
+  // pages cost the database at most a hundredth of its time.
+  Result<StoreCounts> Counts() override {
+    const MonotonicTime begin = clock_.Monotonic();
+    {
+      const std::lock_guard lock(counts_mutex_);
+      if (begin < counts_serve_until_) return counts_;
+    }
+    SWAGE_ASSIGN_OR_RETURN(const StoreCounts counts, SqlStore::Counts());
+    const MonotonicTime end = clock_.Monotonic();
+    const std::lock_guard lock(counts_mutex_);
+    counts_ = counts;
+    counts_serve_until_ = end - begin > kQuickCount ? end + 100 * (end - begin) : begin;
+    return counts;
+  }
+
+  bool SharedByNodes() const override { return true; }
+  Result<std::unique_ptr<Hold>> TryHold(std::string_view name) override {
+    auto taken = postgres::TryHold(database_.address(), name);
+    if (!taken.ok()) return taken.error().With("take a hold");
+    return taken;
   }
 
   void OnNews(std::function<void(Topic)> tell) override {
@@ -57,23 +102,35 @@ class PostgresStore final : public sql::SqlStore {
 
  private:
   Result<void> RunWrite(const Writes& work) override {
-    return database_.Write([&](Connection& db, WallTime now) {
+    return database_.Write([&](Connection& db, const Database::Now& now) {
       sql::Tx tx{db, clock_.Now(), EngineTime(now)};
       return work(tx);
     });
   }
   Result<void> RunRead(const Reads& work) override {
-    return database_.Read([&](Connection& db, WallTime now) { return work(db, EngineTime(now)); });
+    return database_.Read(
+        [&](Connection& db, const Database::Now& now) { return work(db, EngineTime(now)); });
   }
   void Announce(Topic topic) override {
     if (listener_.has_value()) listener_->Announce(topic);
   }
 
-  WallTime EngineTime(WallTime database_time) const {
-    return engine_clock_.has_value() ? engine_clock_->Now() : database_time;
+  /// Nothing where the database's clock decides.
+  std::optional<WallTime> TestTime() const {
+    if (engine_clock_.has_value()) return engine_clock_->Now();
+    return std::nullopt;
+  }
+  sql::EngineTime EngineTime(const Database::Now& database_time) const {
+    if (engine_clock_.has_value()) return engine_clock_->Now();
+    return sql::EngineTime(database_time);
   }
 
+  static constexpr std::chrono::milliseconds kQuickCount{10};
+
   const Clock& clock_;
+  std::mutex counts_mutex_;
+  StoreCounts counts_;
+  MonotonicTime counts_serve_until_{};
   std::optional<sql::EngineClock> engine_clock_;
   Database database_;
   std::optional<Listener> listener_;
@@ -92,7 +149,7 @@ Result<std::unique_ptr<Store>> OpenPostgresStore(const PostgresOptions& options,
                                                  const Clock& clock) {
   SWAGE_ASSIGN_OR_RETURN(postgres::Address address, postgres::AddressOf(options));
   auto store = std::make_unique<postgres::PostgresStore>(std::move(address), options, clock);
-  SWAGE_RETURN_IF_ERROR(store->Start());
+  SWAGE_RETURN_IF_ERROR(store->Start(options.migrate));
   return std::unique_ptr<Store>(std::move(store));
 }
 

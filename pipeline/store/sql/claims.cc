@@ -12,6 +12,7 @@ constexpr int kMaxBuried = 100;
 struct Candidate {
   TaskId id;
   int attempt = 0;
+  bool orphan = false;
 };
 
 Candidate ReadCandidate(Row& row) {
@@ -20,59 +21,92 @@ Candidate ReadCandidate(Row& row) {
 
 // Work that was begun comes before work that was not. The short cut over the queue's own order is
 // right while no repository is full.
-Result<std::optional<Candidate>> FindCandidate(Tx& tx, int per_repo) {
-  SWAGE_ASSIGN_OR_RETURN(const auto orphan,
-                         tx.db.One("FindOrphan", ReadCandidate, tx.engine_now, per_repo));
-  if (orphan.has_value()) return orphan;
+Result<std::optional<Candidate>> FindCandidate(Tx& tx, const ClaimLimits& limits) {
+  const int per_repo = limits.concurrent_per_repo;
+  const std::chrono::microseconds rest = limits.attempt_delay;
+  SWAGE_ASSIGN_OR_RETURN(auto orphan, tx.db.One("FindOrphan", ReadCandidate, tx.engine_now,
+                                                per_repo, rest.count(), limits.max_attempts));
+  if (orphan.has_value()) {
+    orphan->orphan = true;
+    return orphan;
+  }
   SWAGE_ASSIGN_OR_RETURN(const bool full, tx.db.Any("HasFullRepo", tx.engine_now, per_repo));
   if (full) return tx.db.One("FindQueuedWithRoom", ReadCandidate, tx.engine_now, per_repo);
-  return tx.db.One("FindQueued", ReadCandidate);
+  return tx.db.One("FindQueued", ReadCandidate, tx.engine_now);
+}
+
+/// "in cycle 2, agent codex", of the last step that came to no end; empty when there is none.
+Result<std::string> LastStop(Tx& tx, TaskId id) {
+  SWAGE_ASSIGN_OR_RETURN(const std::vector<Step> steps, ListSteps(tx.db, id));
+  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+    if (step->outcome != "interrupted") continue;
+    return fmt::format(", last in cycle {}, {} {}", step->cycle, Name(step->kind), step->name);
+  }
+  return std::string();
 }
 
 Result<void> Bury(Tx& tx, TaskId id) {
   SWAGE_ASSIGN_OR_RETURN(const Task task, LockTask(tx, id));
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("InterruptSteps", id, tx.now));
+  SWAGE_ASSIGN_OR_RETURN(const std::string where, LastStop(tx, id));
   const std::string reason = fmt::format(
-      "given up after {} attempts: each time the worker was lost before it had a result",
-      task.attempt);
+      "given up after {} attempts: each time the worker was lost before it had a result{}",
+      task.attempt, where);
   SWAGE_RETURN_IF_ERROR(MoveTask(tx, task, TaskState::kFailed, reason));
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("RaiseEpoch", id));
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("RaiseEpoch", id));
   SWAGE_RETURN_IF_ERROR(
       AddTimeline(tx, id, timeline::kFailed, timeline::Moved(TaskState::kFailed, reason)));
   return TouchSticky(tx, id);
 }
 
-Result<Claimed> Take(Tx& tx, TaskId id, std::string_view node, std::chrono::milliseconds lease) {
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("InterruptSteps", id, tx.now));
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("ClaimTask", id, node, tx.engine_now + lease, tx.now));
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("MarkRemarksSeen", id));
+Result<Claimed> Take(Tx& tx, const Candidate& candidate, std::string_view node,
+                     std::chrono::milliseconds lease) {
+  const TaskId id = candidate.id;
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("InterruptSteps", id, tx.now));
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("ClaimTask", id, node, tx.engine_now + lease, tx.now));
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("MarkRemarksSeen", id));
   Claimed claimed;
   SWAGE_ASSIGN_OR_RETURN(claimed.task, GetTask(tx.db, id));
   claimed.lease = {id, claimed.task.epoch, std::string(node)};
-  const auto cycle = [](Row& row) {
-    return CycleHistory{row.Small(), {row.Text()}, row.Bool(), row.Text()};
-  };
-  SWAGE_ASSIGN_OR_RETURN(claimed.history, tx.db.All("ListCycles", cycle, id, claimed.task.run));
-  const auto text = [](Row& row) { return row.Text(); };
-  SWAGE_ASSIGN_OR_RETURN(claimed.remarks, tx.db.All("ListRemarks", text, id));
+  SWAGE_ASSIGN_OR_RETURN(claimed.history, ListHistory(tx.db, id, claimed.task.run));
+  SWAGE_ASSIGN_OR_RETURN(claimed.remarks, ListRemarks(tx.db, id));
   SWAGE_RETURN_IF_ERROR(
       AddTimeline(tx, id, timeline::kClaimed, timeline::Claimed(node, claimed.task.attempt)));
+  SWAGE_RETURN_IF_ERROR(AuditClaim(tx, claimed.task, candidate.orphan));
   return claimed;
 }
 
+Result<void> TellOrphaned(Tx& tx, TaskId id, std::string_view node) {
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("InterruptSteps", id, tx.now));
+  SWAGE_RETURN_IF_ERROR(AddTimeline(tx, id, timeline::kInterrupted,
+                                    "interrupted: the worker is gone, another one will go on"));
+  SWAGE_ASSIGN_OR_RETURN(const Task task, GetTask(tx.db, id));
+  return AddAudit(tx, audit::kSwage, audit::kTaskOrphaned, TaskKey(task), audit::Node(node),
+                  "the node is gone; its lease ends now");
+}
+
 }  // namespace
+
+Result<void> AuditClaim(Tx& tx, const Task& task, bool orphan) {
+  const TaskState from = orphan ? TaskState::kRunning : TaskState::kQueued;
+  return AddAudit(tx, audit::Node(task.lease_node), audit::kTaskClaimed, TaskKey(task),
+                  audit::Move(Name(from), Name(TaskState::kRunning)),
+                  fmt::format("attempt {} of run {}{}", task.attempt, task.run,
+                              orphan ? ": the lease before it was over" : ""));
+}
 
 Result<std::optional<Claimed>> ClaimTask(Tx& tx, std::string_view node,
                                          std::chrono::milliseconds lease,
                                          const ClaimLimits& limits) {
   if (node.empty()) return MakeError(ErrorCode::kInvalid, "a claim needs the node's name");
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("LockClaims"));
-  SWAGE_ASSIGN_OR_RETURN(const auto live, tx.db.Number("CountLiveLeases", tx.engine_now));
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("LockClaims"));
+  SWAGE_ASSIGN_OR_RETURN(const auto live, tx.db.Number("CountLiveLeases", tx.engine_now, node));
   if (live >= limits.concurrent) return std::optional<Claimed>();
   for (int buried = 0; buried < kMaxBuried; ++buried) {
-    SWAGE_ASSIGN_OR_RETURN(const auto next, FindCandidate(tx, limits.concurrent_per_repo));
+    SWAGE_ASSIGN_OR_RETURN(const auto next, FindCandidate(tx, limits));
     if (!next.has_value()) return std::optional<Claimed>();
     if (next->attempt < limits.max_attempts) {
-      SWAGE_ASSIGN_OR_RETURN(Claimed claimed, Take(tx, next->id, node, lease));
+      SWAGE_ASSIGN_OR_RETURN(Claimed claimed, Take(tx, *next, node, lease));
       return std::optional(std::move(claimed));
     }
     SWAGE_RETURN_IF_ERROR(Bury(tx, next->id));
@@ -80,22 +114,52 @@ Result<std::optional<Claimed>> ClaimTask(Tx& tx, std::string_view node,
   return std::optional<Claimed>();
 }
 
-Result<void> RenewLease(Tx& tx, const Lease& lease, std::chrono::milliseconds duration) {
-  SWAGE_ASSIGN_OR_RETURN(const int changed, tx.db.Run("RenewLease", lease.task, lease.epoch,
-                                                      lease.node, tx.engine_now + duration));
-  if (changed == 0) return MakeError(ErrorCode::kLeaseLost, "the lease is lost");
-  return Ok();
+Result<std::vector<CycleHistory>> ListHistory(Connection& db, TaskId task, int run) {
+  const auto read = [](Row& row) {
+    return CycleHistory{row.Small(), {row.Text()}, row.Bool(), row.Text()};
+  };
+  return db.All("ListCycles", read, task, run);
+}
+
+Result<std::vector<std::string>> ListRemarks(Connection& db, TaskId task) {
+  const auto read = [](Row& row) { return row.Text(); };
+  return db.All("ListRemarks", read, task);
+}
+
+Result<std::vector<TaskId>> RenewLeases(Tx& tx, const std::vector<Lease>& leases,
+                                        std::chrono::milliseconds duration) {
+  std::vector<TaskId> lost;
+  for (const Lease& lease : leases) {
+    SWAGE_ASSIGN_OR_RETURN(const int changed, tx.db.Run("RenewLease", lease.task, lease.epoch,
+                                                        lease.node, tx.engine_now + duration));
+    if (changed == 0) lost.push_back(lease.task);
+  }
+  return lost;
 }
 
 Result<int> ExpireAllLeases(Tx& tx) {
   const auto read = [](Row& row) { return TaskId{row.Int()}; };
   SWAGE_ASSIGN_OR_RETURN(const std::vector<TaskId> orphans, tx.db.All("ListLeased", read));
   for (const TaskId id : orphans) {
-    SWAGE_RETURN_IF_ERROR(tx.db.Run("InterruptSteps", id, tx.now));
-    SWAGE_RETURN_IF_ERROR(AddTimeline(tx, id, timeline::kInterrupted,
-                                      "interrupted: the worker is gone, another one will go on"));
+    SWAGE_ASSIGN_OR_RETURN(const Task task, GetTask(tx.db, id));
+    SWAGE_RETURN_IF_ERROR(TellOrphaned(tx, id, task.lease_node));
   }
-  return tx.db.Run("ExpireAllLeases", tx.now);
+  return tx.db.Run("ExpireAllLeases", tx.now, tx.engine_now);
+}
+
+Result<int> ExpireLeases(Tx& tx, std::string_view node) {
+  const auto read = [](Row& row) { return TaskId{row.Int()}; };
+  SWAGE_ASSIGN_OR_RETURN(const std::vector<TaskId> orphans, tx.db.All("ListLeasedBy", read, node));
+  int expired = 0;
+  for (const TaskId id : orphans) {
+    // Another node may have taken it since the list was read.
+    SWAGE_ASSIGN_OR_RETURN(const int changed,
+                           tx.db.Run("ExpireLease", id, node, tx.now, tx.engine_now));
+    if (changed == 0) continue;
+    SWAGE_RETURN_IF_ERROR(TellOrphaned(tx, id, node));
+    ++expired;
+  }
+  return expired;
 }
 
 }  // namespace swage::sql

@@ -107,6 +107,14 @@ class Connection {
     return Bound(query, RowSink(ignore), args...);
   }
 
+  /// Runs the query for its effect alone. Over a network it travels with the next one that wants an
+  /// answer, so its error may come with that one, or with the commit.
+  template <class... Args>
+  Result<void> Post(std::string_view query, const Args&... args) {
+    const std::array<Param, sizeof...(Args)> params{Param::Of(args)...};
+    return Send(query, params);
+  }
+
   /// The rows, each turned into a value by `read(Row&)`.
   template <class Read, class... Args>
   auto All(std::string_view query, Read read, const Args&... args)
@@ -158,6 +166,14 @@ class Connection {
     SWAGE_RETURN_IF_ERROR(Bound(query, RowSink(take), args...));
     if (!found) return MakeError(ErrorCode::kInternal, std::string(query) + " has no row");
     return number;
+  }
+
+ protected:
+  /// What Post does.
+  virtual Result<void> Send(std::string_view query, std::span<const Param> params) {
+    auto ignore = [](Row&) { return true; };
+    SWAGE_RETURN_IF_ERROR(Execute(query, params, RowSink(ignore)));
+    return Ok();
   }
 
  private:

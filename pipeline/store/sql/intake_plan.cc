@@ -20,19 +20,39 @@ class PlanApplier {
 
   Result<AppliedPlan> Apply() {
     SWAGE_ASSIGN_OR_RETURN(const bool open, DecideDelivery());
-    if (open) SWAGE_RETURN_IF_ERROR(CarryOut());
+    if (open) {
+      SWAGE_ASSIGN_OR_RETURN(const bool fresh, ObeyOnce());
+      if (fresh) SWAGE_RETURN_IF_ERROR(CarryOut());
+      SWAGE_RETURN_IF_ERROR(Audit(fresh));
+    }
     return AppliedPlan{std::move(result_), decided_};
   }
 
  private:
   Result<void> CarryOut() {
-    SWAGE_ASSIGN_OR_RETURN(const bool fresh, ObeyOnce());
-    if (!fresh) return Ok();
     if (plan_.task.has_value()) SWAGE_RETURN_IF_ERROR(EnsureTask(*plan_.task));
     for (const TaskChange& change : plan_.changes) SWAGE_RETURN_IF_ERROR(Change(change));
+    for (const DelegateChange& change : plan_.delegates) {
+      SWAGE_RETURN_IF_ERROR(ChangeDelegate(change));
+    }
     SWAGE_RETURN_IF_ERROR(AddAll(plan_.effects));
     if (result_.created) SWAGE_RETURN_IF_ERROR(AddAll(plan_.effects_for_new_task));
     return Ok();
+  }
+
+  Result<void> Audit(bool fresh) {
+    if (plan_.ignored && !plan_.refused && !plan_.parked) return Ok();
+    const DeliveryId id = plan_.delivery;
+    const bool command = !plan_.command.empty();
+    std::string subject = plan_.command;
+    if (subject.empty() && id.value != 0) subject = fmt::format("delivery {}", id.value);
+    std::string detail = command && !plan_.refused ? "obeyed: " + plan_.outcome : plan_.outcome;
+    if (!fresh) detail = "nothing was done: this was obeyed before";
+    return AddAudit(tx_, audit::Person(plan_.actor),
+                    plan_.parked ? audit::kDeliveryParked
+                    : command    ? audit::kCommand
+                                 : audit::kDeliveryDecided,
+                    task_key_, subject, detail);
   }
 
   // False when the delivery was decided before: a plan is applied once.
@@ -46,8 +66,9 @@ class PlanApplier {
     }
     if (row->state != "pending") return false;
     received_ = row->received;
-    SWAGE_RETURN_IF_ERROR(tx_.db.Run("DecideDelivery", id, plan_.ignored ? "ignored" : "done",
-                                     timeline::OneLine(plan_.outcome), tx_.now));
+    SWAGE_RETURN_IF_ERROR(tx_.db.Post("DecideDelivery", id, plan_.ignored ? "ignored" : "done",
+                                      timeline::OneLine(plan_.outcome), tx_.now));
+    if (plan_.parked) SWAGE_RETURN_IF_ERROR(tx_.db.Post("ParkDelivery", id));
     decided_ = true;
     return true;
   }
@@ -67,6 +88,7 @@ class PlanApplier {
       const bool over = newest->state == TaskState::kMerged || newest->state == TaskState::kClosed;
       if (!over || !task.new_generation) {
         result_.task = newest->id;
+        task_key_ = TaskKey(*newest);
         return Ok();
       }
       generation = newest->generation + 1;
@@ -83,16 +105,22 @@ class PlanApplier {
                       task.text.title, task.requester.id, task.requester.login,
                       task.requester.is_bot, task.profile, branch, tx_.engine_now, tx_.now));
     result_.created = true;
-    SWAGE_RETURN_IF_ERROR(tx_.db.Run("AddTaskText", result_.task, task.text.body, task.text.hash));
-    if (task.by_label) SWAGE_RETURN_IF_ERROR(tx_.db.Run("SetByLabel", result_.task));
+    SWAGE_RETURN_IF_ERROR(tx_.db.Post("AddTaskText", result_.task, task.text.body, task.text.hash));
+    if (task.by_label) SWAGE_RETURN_IF_ERROR(tx_.db.Post("SetByLabel", result_.task));
+    SWAGE_ASSIGN_OR_RETURN(const Task made, GetTask(tx_.db, result_.task));
+    task_key_ = TaskKey(made);
+    SWAGE_RETURN_IF_ERROR(AddAudit(tx_, audit::Person(task.requester.login), audit::kTaskCreated,
+                                   task_key_, Name(made.state),
+                                   fmt::format("text {}", task.text.hash)));
     // The story begins when the delivery came, not when it was decided.
-    SWAGE_RETURN_IF_ERROR(tx_.db.Run("AddTimeline", result_.task, received_, timeline::kReceived,
-                                     timeline::Received(task.requester.login, generation)));
+    SWAGE_RETURN_IF_ERROR(tx_.db.Post("AddTimeline", result_.task, received_, timeline::kReceived,
+                                      timeline::Received(task.requester.login, generation)));
     return Ok();
   }
 
   Result<void> Change(const TaskChange& change) {
     SWAGE_ASSIGN_OR_RETURN(const Task task, LockTask(tx_, change.task));
+    task_key_ = TaskKey(task);
     switch (change.kind) {
       case TaskChangeKind::kRequeue:
         return AskForRun(task, change);
@@ -118,14 +146,14 @@ class PlanApplier {
     }
     SWAGE_RETURN_IF_ERROR(AddRemark(task, change));
     if (change.text) {
-      SWAGE_RETURN_IF_ERROR(tx_.db.Run("SetTaskTitle", task.id, change.text->title));
+      SWAGE_RETURN_IF_ERROR(tx_.db.Post("SetTaskTitle", task.id, change.text->title));
       SWAGE_RETURN_IF_ERROR(
-          tx_.db.Run("SetTaskText", task.id, change.text->body, change.text->hash));
+          tx_.db.Post("SetTaskText", task.id, change.text->body, change.text->hash));
     }
     if (!change.adopt.value.empty()) {
-      SWAGE_RETURN_IF_ERROR(tx_.db.Run("AdoptHead", task.id, change.adopt));
+      SWAGE_RETURN_IF_ERROR(tx_.db.Post("AdoptHead", task.id, change.adopt));
     }
-    SWAGE_RETURN_IF_ERROR(tx_.db.Run(change.by_label ? "SetByLabel" : "SetByCommand", task.id));
+    SWAGE_RETURN_IF_ERROR(tx_.db.Post(change.by_label ? "SetByLabel" : "SetByCommand", task.id));
     return Requeue(tx_, task, change.run_kind, change.actor);
   }
 
@@ -142,17 +170,29 @@ class PlanApplier {
 
   Result<void> AddRemark(const Task& task, const TaskChange& change) {
     if (change.remark.empty()) return Ok();
-    SWAGE_RETURN_IF_ERROR(tx_.db.Run("AddRemark", task.id, change.remark, change.actor, tx_.now));
+    SWAGE_RETURN_IF_ERROR(tx_.db.Post("AddRemark", task.id, change.remark, change.actor, tx_.now));
     return Ok();
+  }
+
+  Result<void> ChangeDelegate(const DelegateChange& change) {
+    SWAGE_RETURN_IF_ERROR(LockTask(tx_, change.task));
+    const Delegate& who = change.who;
+    if (change.may) {
+      SWAGE_RETURN_IF_ERROR(
+          tx_.db.Run("AddDelegate", change.task, who.account, who.login, who.by, tx_.now));
+    } else {
+      SWAGE_RETURN_IF_ERROR(tx_.db.Run("RemoveDelegate", change.task, who.account));
+    }
+    return AddTimeline(tx_, change.task, timeline::kDelegated, timeline::Delegated(change));
   }
 
   Result<void> End(const Task& task, TaskState to, const TaskChange& change) {
     if (task.state == to) return Ok();  // two deliveries may say the same
     const std::string by = change.actor.empty() ? "" : fmt::format("by @{}", change.actor);
     const std::string reason = change.reason.empty() ? by : change.reason;
-    SWAGE_RETURN_IF_ERROR(MoveTask(tx_, task, to, reason));
-    SWAGE_RETURN_IF_ERROR(tx_.db.Run("RaiseEpoch", task.id));
-    SWAGE_RETURN_IF_ERROR(tx_.db.Run("SupersedeEffects", task.id, tx_.now));
+    SWAGE_RETURN_IF_ERROR(MoveTask(tx_, task, to, reason, audit::Person(change.actor)));
+    SWAGE_RETURN_IF_ERROR(tx_.db.Post("RaiseEpoch", task.id));
+    SWAGE_RETURN_IF_ERROR(tx_.db.Post("SupersedeEffects", task.id, tx_.now));
     SWAGE_RETURN_IF_ERROR(
         AddTimeline(tx_, task.id, timeline::KindOfMove(to), timeline::Moved(to, reason)));
     result_.cancelled.push_back(task.id);
@@ -176,6 +216,7 @@ class PlanApplier {
   const IntakePlan& plan_;
   WallTime received_;
   IntakeResult result_;
+  std::string task_key_;  ///< of the task that the plan was about, as far as known
   bool decided_ = false;
 };
 

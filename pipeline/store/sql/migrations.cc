@@ -50,6 +50,14 @@ Result<void> CheckApplied(const std::vector<Applied>& applied,
   return Ok();
 }
 
+// Those that were applied, when all of them are known.
+Result<std::vector<Applied>> ReadApplied(Connection& db, const std::vector<Migration>& migrations) {
+  const auto read = [](Row& row) { return Applied{row.Small(), row.Text(), row.Text()}; };
+  SWAGE_ASSIGN_OR_RETURN(std::vector<Applied> applied, db.All("ListMigrations", read));
+  SWAGE_RETURN_IF_ERROR(CheckApplied(applied, migrations));
+  return applied;
+}
+
 }  // namespace
 
 std::vector<Migration> LoadMigrations(std::span<const char* const> names,
@@ -68,13 +76,27 @@ std::vector<Migration> LoadMigrations(std::span<const char* const> names,
 Result<const Migration*> NextMigration(Connection& db, const std::vector<Migration>& migrations) {
   SWAGE_RETURN_IF_ERROR(RefuseForeignDatabase(db));
   SWAGE_RETURN_IF_ERROR(db.Run("CreateMigrations"));
-  const auto read = [](Row& row) { return Applied{row.Small(), row.Text(), row.Text()}; };
-  SWAGE_ASSIGN_OR_RETURN(const std::vector<Applied> applied, db.All("ListMigrations", read));
-  SWAGE_RETURN_IF_ERROR(CheckApplied(applied, migrations));
+  SWAGE_ASSIGN_OR_RETURN(const std::vector<Applied> applied, ReadApplied(db, migrations));
   for (const Migration& migration : migrations) {
     if (applied.empty() || migration.version > applied.back().version) return &migration;
   }
   return nullptr;
+}
+
+Result<void> CheckSchema(Connection& db, const std::vector<Migration>& migrations) {
+  SWAGE_RETURN_IF_ERROR(RefuseForeignDatabase(db));
+  SWAGE_ASSIGN_OR_RETURN(const std::int64_t begun, db.Number("HasTable", "schema_migrations"));
+  int version = 0;
+  if (begun > 0) {
+    SWAGE_ASSIGN_OR_RETURN(const std::vector<Applied> applied, ReadApplied(db, migrations));
+    if (!applied.empty()) version = applied.back().version;
+  }
+  const int needed = migrations.back().version;
+  if (version == needed) return Ok();
+  return MakeError(ErrorCode::kInvalid,
+                   fmt::format("the schema has version {} and this program needs {}: a server of "
+                               "this version brings it there when it starts",
+                               version, needed));
 }
 
 Result<void> NoteMigration(Connection& db, const Migration& migration, WallTime now) {

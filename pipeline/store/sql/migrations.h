@@ -31,6 +31,9 @@ std::vector<Migration> LoadMigrations(std::span<const char* const> names,
 /// program, not Swage's, or was migrated by an edited script.
 Result<const Migration*> NextMigration(Connection& db, const std::vector<Migration>& migrations);
 
+/// Changes nothing. Errors: kInvalid when the schema has another version than this program's.
+Result<void> CheckSchema(Connection& db, const std::vector<Migration>& migrations);
+
 /// In the transaction that ran its script.
 Result<void> NoteMigration(Connection& db, const Migration& migration, WallTime now);
 

@@ -9,23 +9,44 @@
 // runs the transaction again.
 #pragma once
 
+#include <functional>
+#include <utility>
+
 #include "pipeline/store/sql/connection.h"
 #include "pipeline/store/store.h"
 
 namespace swage::sql {
 
+/// The engine's clock at the beginning of a transaction. Read when it is needed, because an engine
+/// across a network learns it with its first answer.
+class EngineTime {
+ public:
+  using Ask = std::function<WallTime()>;
+  EngineTime(WallTime known) : known_(known) {}  // NOLINT: implicit
+  explicit EngineTime(Ask ask) : ask_(std::move(ask)) {}
+  operator WallTime() const { return ask_ ? ask_() : known_; }  // NOLINT: implicit
+  WallTime operator+(std::chrono::microseconds later) const { return WallTime(*this) + later; }
+
+ private:
+  WallTime known_{};
+  Ask ask_;
+};
+
 struct Tx {
   Connection& db;
   WallTime now;  ///< for rows that people read
   /// For leases and retries: does not jump when somebody sets the clock (X14).
-  WallTime engine_now;
+  EngineTime engine_now;
 };
 
 // inbox.cc
 /// The first columns of a delivery, in the order of the struct; the body is the engine's matter.
 Delivery ReadDelivery(Row& row);
+/// False: somebody was faster.
+Result<bool> HoldDelivery(Tx& tx, DeliveryId id, const TakeRequest& request);
+Result<void> ReleaseDeliveries(Tx& tx, std::string_view node);
 Result<void> DeferDelivery(Tx& tx, DeliveryId id, std::string_view error,
-                           std::chrono::milliseconds delay);
+                           std::chrono::milliseconds delay, Blame blame);
 
 // intake_plan.cc
 struct AppliedPlan {
@@ -48,13 +69,28 @@ Result<bool> IsByLabel(Connection& db, TaskId task);
 Result<std::optional<Claimed>> ClaimTask(Tx& tx, std::string_view node,
                                          std::chrono::milliseconds lease,
                                          const ClaimLimits& limits);
-Result<void> RenewLease(Tx& tx, const Lease& lease, std::chrono::milliseconds duration);
+/// Into the audit log. `orphan`: it was taken over from a lease that had run out.
+Result<void> AuditClaim(Tx& tx, const Task& task, bool orphan);
+/// The cycles of a run, for whoever goes on with it.
+Result<std::vector<CycleHistory>> ListHistory(Connection& db, TaskId task, int run);
+/// All so far, oldest first.
+Result<std::vector<std::string>> ListRemarks(Connection& db, TaskId task);
+Result<std::vector<TaskId>> RenewLeases(Tx& tx, const std::vector<Lease>& leases,
+                                        std::chrono::milliseconds duration);
 Result<int> ExpireAllLeases(Tx& tx);
+Result<int> ExpireLeases(Tx& tx, std::string_view node);
+
+// nodes.cc
+Result<void> Heartbeat(Tx& tx, const NodeInfo& node);
+Result<std::vector<NodeInfo>> ListNodes(Connection& db, WallTime engine_now);
+Result<void> ForgetNode(Tx& tx, std::string_view name, std::string_view instance);
 
 // worker_writes.cc
 Result<void> SetBase(Tx& tx, const Lease& lease, std::string_view branch, const CommitSha& base);
 Result<void> SetStage(Tx& tx, const Lease& lease, Stage stage, int cycle);
-Result<void> SaveCheckpoint(Tx& tx, const Lease& lease, const CommitSha& commit);
+Result<void> SaveCheckpoint(Tx& tx, const Lease& lease, const Checkpoint& checkpoint);
+Result<std::optional<Checkpoint>> LoadCheckpoint(Connection& db, TaskId task);
+Result<void> AddNote(Tx& tx, const Lease& lease, std::string_view text);
 Result<std::int64_t> StartStep(Tx& tx, const Lease& lease, const Step& step);
 Result<void> FinishStep(Tx& tx, const Lease& lease, std::int64_t step_id, std::string_view outcome,
                         std::string_view summary, const CommitSha& commit);
@@ -63,14 +99,27 @@ Result<std::vector<std::string>> ListRemarks(Tx& tx, const Lease& lease);
 Result<void> FinishRun(Tx& tx, const Lease& lease, const RunOutcome& outcome);
 
 // outbox.cc
-Result<std::vector<Effect>> DueEffects(Connection& db, WallTime engine_now, int limit);
+/// Spares a transaction while there is nothing to do.
+Result<bool> AnyEffectToTake(Connection& db, WallTime engine_now, const TakeRequest& request);
+Result<std::vector<Effect>> TakeEffects(Tx& tx, const TakeRequest& request);
+Result<std::vector<EffectId>> RenewHolds(Tx& tx, const std::vector<Effect>& effects,
+                                         std::chrono::milliseconds hold);
+Result<void> ReleaseEffects(Tx& tx, std::string_view node);
 Result<void> AddEffect(Tx& tx, const NewEffect& effect);
 /// False: it was superseded meanwhile; the facts are kept all the same.
 Result<bool> FinishEffect(Tx& tx, const Effect& effect, std::string_view result,
                           const PublishedFacts& facts);
 Result<void> RetryEffect(Tx& tx, const Effect& effect, std::string_view error,
-                         std::chrono::milliseconds delay);
+                         std::chrono::milliseconds delay, Blame blame);
 Result<void> FailEffect(Tx& tx, const Effect& effect, std::string_view error, bool fail_task);
+
+// audit.cc
+/// The fields of AuditEntry; cut at their bounds.
+Result<void> AddAudit(Tx& tx, std::string_view actor, std::string_view action,
+                      std::string_view task, std::string_view subject, std::string_view detail);
+Result<int> SealAudit(Tx& tx, int limit);
+Result<std::vector<AuditRecord>> ListAudit(Connection& db, std::int64_t after, int limit);
+Result<AuditState> GetAuditState(Connection& db);
 
 // task_rows.cc: what several of the above share.
 Task ReadTask(Row& row);
@@ -82,8 +131,10 @@ Result<std::optional<Task>> FindTaskByIssue(Connection& db, const RepoRef& repo,
 /// The row of a repository, made or renamed when needed.
 Result<std::int64_t> RepoRow(Tx& tx, const RepoRef& repo);
 Result<void> AddTimeline(Tx& tx, TaskId task, std::string_view kind, std::string_view detail);
-/// Along CanMove only (else kConflict): gives up the lease, ends running steps, tells the timeline.
-Result<void> MoveTask(Tx& tx, const Task& task, TaskState to, std::string_view reason);
+/// Along CanMove only (else kConflict): gives up the lease, ends running steps. `actor` is the
+/// audit log's word for whose doing it is.
+Result<void> MoveTask(Tx& tx, const Task& task, TaskState to, std::string_view reason,
+                      std::string_view actor = audit::kSwage);
 /// A new run of a task that is at rest; its old effects in line are superseded.
 Result<void> Requeue(Tx& tx, const Task& task, RunKind kind, std::string_view actor);
 /// A remark that no worker saw gets a run of its own.
@@ -99,8 +150,11 @@ Result<std::optional<Task>> FindTaskByPullRequest(Connection& db, const RepoRef&
 Result<std::vector<Task>> ListTasks(Connection& db, const TaskFilter& filter);
 Result<std::vector<Step>> ListSteps(Connection& db, TaskId task);
 Result<std::vector<LedgerFinding>> ListFindings(Connection& db, TaskId task);
+Result<std::vector<Delegate>> ListDelegates(Connection& db, TaskId task);
 Result<std::vector<TimelineEntry>> ListTimeline(Connection& db, TaskId task, std::int64_t after,
                                                 int limit);
+Result<std::vector<ParkedDelivery>> ListParkedDeliveries(Connection& db, int limit);
+Result<std::vector<FailedEffect>> ListFailedEffects(Connection& db, int limit);
 Result<StoreCounts> Counts(Connection& db);
 
 }  // namespace swage::sql

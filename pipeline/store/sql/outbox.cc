@@ -2,6 +2,7 @@
 
 #include "pipeline/effects.h"
 #include "pipeline/store/sql/operations.h"
+#include "pipeline/store/sql/paces.h"
 #include "pipeline/store/timeline.h"
 
 namespace swage::sql {
@@ -47,18 +48,53 @@ struct EffectRow {
   std::int64_t version;
   EffectKind kind;
   TaskId task;
+  std::int64_t hold;
+  std::string task_key;
 };
 
 Result<EffectRow> LockEffect(Tx& tx, const Effect& effect) {
-  if (effect.what.task.value != 0) SWAGE_RETURN_IF_ERROR(LockTask(tx, effect.what.task));
+  std::string task_key;
+  if (effect.what.task.value != 0) {
+    SWAGE_ASSIGN_OR_RETURN(const Task task, LockTask(tx, effect.what.task));
+    task_key = TaskKey(task);
+  }
   const auto read = [](Row& row) {
-    return EffectRow{ParseState(row.Text()), row.Int(), ParseKind(row.Text()), {row.Int()}};
+    return EffectRow{
+        ParseState(row.Text()), row.Int(), ParseKind(row.Text()), {row.Int()}, row.Int(), ""};
   };
-  SWAGE_ASSIGN_OR_RETURN(const auto row, tx.db.One("EffectRow", read, effect.id));
+  SWAGE_ASSIGN_OR_RETURN(auto row, tx.db.One("EffectRow", read, effect.id));
   if (!row.has_value()) {
     return MakeError(ErrorCode::kNotFound, fmt::format("no effect {}", effect.id.value));
   }
-  return *row;
+  row->task_key = std::move(task_key);
+  return *std::move(row);
+}
+
+Effect ReadEffect(Row& row) {
+  Effect e;
+  e.id.value = row.Int();
+  e.what.kind = ParseKind(row.Text());
+  e.what.key = row.Text();
+  e.what.repo = {row.Text(), row.Text(), row.Text()};
+  e.what.task.value = row.Int();
+  e.what.payload = row.Text();
+  e.epoch.value = row.Int();
+  e.state = ParseState(row.Text());
+  e.attempts = row.Small();
+  e.version = row.Int();
+  e.error = row.Text();
+  e.result = row.Text();
+  e.hold = row.Int();
+  return e;
+}
+
+/// What a credential may not do in one repository keeps back only that: pushes and pull requests.
+std::vector<std::string> ScopesOf(const NewEffect& what) {
+  std::vector<std::string> scopes = {what.repo.forge};
+  if (what.kind == EffectKind::kPush || what.kind == EffectKind::kPullRequest) {
+    scopes.push_back(RepoScope(what.repo));
+  }
+  return scopes;
 }
 
 /// What was asked for in the meantime is another thing than what was sent.
@@ -67,17 +103,21 @@ bool IsStaleSticky(const EffectRow& row, const Effect& effect) {
 }
 
 Result<void> KeepFacts(Tx& tx, TaskId task, const PublishedFacts& facts) {
-  if (facts.pushed) SWAGE_RETURN_IF_ERROR(tx.db.Run("SetPushed", task, *facts.pushed));
-  if (facts.pr_number) SWAGE_RETURN_IF_ERROR(tx.db.Run("SetPullRequest", task, *facts.pr_number));
-  if (facts.pr_url) SWAGE_RETURN_IF_ERROR(tx.db.Run("SetPullRequestUrl", task, *facts.pr_url));
+  if (facts.pushed) {
+    SWAGE_RETURN_IF_ERROR(tx.db.Post("SetPushed", task, *facts.pushed));
+    // From now on every node can fetch it.
+    SWAGE_RETURN_IF_ERROR(tx.db.Post("DropPushedCheckpoint", task, *facts.pushed));
+  }
+  if (facts.pr_number) SWAGE_RETURN_IF_ERROR(tx.db.Post("SetPullRequest", task, *facts.pr_number));
+  if (facts.pr_url) SWAGE_RETURN_IF_ERROR(tx.db.Post("SetPullRequestUrl", task, *facts.pr_url));
   if (facts.sticky_comment_id) {
-    SWAGE_RETURN_IF_ERROR(tx.db.Run("SetStickyComment", task, *facts.sticky_comment_id));
+    SWAGE_RETURN_IF_ERROR(tx.db.Post("SetStickyComment", task, *facts.sticky_comment_id));
   }
   for (const auto& [fingerprint, thread] : facts.posted_findings) {
-    SWAGE_RETURN_IF_ERROR(tx.db.Run("MarkFindingPosted", task, fingerprint, thread));
+    SWAGE_RETURN_IF_ERROR(tx.db.Post("MarkFindingPosted", task, fingerprint, thread));
   }
   for (const std::string& fingerprint : facts.resolved_findings) {
-    SWAGE_RETURN_IF_ERROR(tx.db.Run("MarkFindingResolved", task, fingerprint));
+    SWAGE_RETURN_IF_ERROR(tx.db.Post("MarkFindingResolved", task, fingerprint));
   }
   return Ok();
 }
@@ -96,7 +136,7 @@ Result<void> FailPublishing(Tx& tx, const Effect& effect, TaskId id, std::string
   SWAGE_ASSIGN_OR_RETURN(const Task task, LockTask(tx, id));
   const bool publishing = task.state == TaskState::kRunning && task.lease_node.empty();
   if (!publishing || task.epoch != effect.epoch) return Ok();
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("SupersedeEffects", id, tx.now));
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("SupersedeEffects", id, tx.now));
   SWAGE_RETURN_IF_ERROR(MoveTask(tx, task, TaskState::kFailed, error));
   SWAGE_RETURN_IF_ERROR(
       AddTimeline(tx, id, timeline::kFailed, timeline::Moved(TaskState::kFailed, error)));
@@ -106,24 +146,48 @@ Result<void> FailPublishing(Tx& tx, const Effect& effect, TaskId id, std::string
 
 }  // namespace
 
-Result<std::vector<Effect>> DueEffects(Connection& db, WallTime engine_now, int limit) {
-  const auto read = [](Row& row) {
-    Effect e;
-    e.id.value = row.Int();
-    e.what.kind = ParseKind(row.Text());
-    e.what.key = row.Text();
-    e.what.repo = {row.Text(), row.Text(), row.Text()};
-    e.what.task.value = row.Int();
-    e.what.payload = row.Text();
-    e.epoch.value = row.Int();
-    e.state = ParseState(row.Text());
-    e.attempts = row.Small();
-    e.version = row.Int();
-    e.error = row.Text();
-    e.result = row.Text();
-    return e;
-  };
-  return db.All("DueEffects", read, engine_now, limit);
+Result<bool> AnyEffectToTake(Connection& db, WallTime engine_now, const TakeRequest& request) {
+  return db.Any("TakeableEffects", engine_now, 1, request.pushes);
+}
+
+Result<std::vector<Effect>> TakeEffects(Tx& tx, const TakeRequest& request) {
+  SWAGE_ASSIGN_OR_RETURN(Breakers breakers, Breakers::Read(tx));
+  SWAGE_ASSIGN_OR_RETURN(
+      std::vector<Effect> candidates,
+      tx.db.All("TakeableEffects", ReadEffect, tx.engine_now, request.limit, request.pushes));
+  std::vector<Effect> taken;
+  int pushes = 0;
+  for (Effect& effect : candidates) {
+    const bool push = effect.what.kind == EffectKind::kPush;
+    if (push && pushes == request.pushes) continue;
+    SWAGE_ASSIGN_OR_RETURN(const bool admitted,
+                           breakers.Admit(tx, ScopesOf(effect.what), request.hold, effect.probes));
+    if (!admitted) continue;
+    const auto read = [](Row& row) { return row.Int(); };
+    SWAGE_ASSIGN_OR_RETURN(const auto hold, tx.db.One("HoldEffect", read, effect.id, request.node,
+                                                      tx.engine_now + request.hold, tx.engine_now));
+    if (!hold.has_value()) continue;  // somebody was faster
+    effect.hold = *hold;
+    if (push) ++pushes;
+    taken.push_back(std::move(effect));
+  }
+  return taken;
+}
+
+Result<std::vector<EffectId>> RenewHolds(Tx& tx, const std::vector<Effect>& effects,
+                                         std::chrono::milliseconds hold) {
+  std::vector<EffectId> held;
+  for (const Effect& effect : effects) {
+    SWAGE_ASSIGN_OR_RETURN(const int renewed,
+                           tx.db.Run("RenewHold", effect.id, effect.hold, tx.engine_now + hold));
+    if (renewed > 0) held.push_back(effect.id);
+  }
+  return held;
+}
+
+Result<void> ReleaseEffects(Tx& tx, std::string_view node) {
+  SWAGE_RETURN_IF_ERROR(tx.db.Run("ReleaseEffects", node));
+  return Ok();
 }
 
 Result<void> AddEffect(Tx& tx, const NewEffect& effect) {
@@ -144,28 +208,33 @@ Result<void> AddEffect(Tx& tx, const NewEffect& effect) {
     epoch = *found;
   }
   SWAGE_ASSIGN_OR_RETURN(const std::int64_t repo, RepoRow(tx, effect.repo));
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("AddEffect", task, repo, Name(effect.kind), Ordinal(effect.kind),
-                                  sticky ? StickyKey(effect.task) : effect.key, effect.payload,
-                                  epoch, tx.engine_now, tx.now));
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("AddEffect", task, repo, Name(effect.kind), Ordinal(effect.kind),
+                                   sticky ? StickyKey(effect.task) : effect.key, effect.payload,
+                                   epoch, tx.engine_now, tx.now));
   return Ok();
 }
 
 Result<bool> FinishEffect(Tx& tx, const Effect& effect, std::string_view result,
                           const PublishedFacts& facts) {
   SWAGE_ASSIGN_OR_RETURN(const EffectRow row, LockEffect(tx, effect));
-  if (row.state == EffectState::kDone) return true;
+  const bool current = row.hold == effect.hold;
+  if (row.state == EffectState::kDone && current) return true;
   SWAGE_RETURN_IF_ERROR(Learn(tx, row, facts));
+  // Whatever became of the row since: this was written to a forge.
+  SWAGE_RETURN_IF_ERROR(
+      AddAudit(tx, audit::kSwage, audit::kEffectDone, row.task_key, Name(row.kind), result));
+  if (!current) return false;
   if (row.state == EffectState::kSuperseded) {
     SWAGE_RETURN_IF_ERROR(
-        tx.db.Run("EndEffect", effect.id, Name(EffectState::kSuperseded), result, "", tx.now));
+        tx.db.Post("EndEffect", effect.id, Name(EffectState::kSuperseded), result, "", tx.now));
     return false;
   }
   if (IsStaleSticky(row, effect)) {
-    SWAGE_RETURN_IF_ERROR(tx.db.Run("ForgetAttempts", effect.id));
+    SWAGE_RETURN_IF_ERROR(tx.db.Post("ForgetAttempts", effect.id));
     return true;
   }
   SWAGE_RETURN_IF_ERROR(
-      tx.db.Run("EndEffect", effect.id, Name(EffectState::kDone), result, "", tx.now));
+      tx.db.Post("EndEffect", effect.id, Name(EffectState::kDone), result, "", tx.now));
   if (row.task.value != 0 && Ordinal(row.kind) > 0) {
     SWAGE_RETURN_IF_ERROR(EndPublishing(tx, row.task));
   }
@@ -173,24 +242,27 @@ Result<bool> FinishEffect(Tx& tx, const Effect& effect, std::string_view result,
 }
 
 Result<void> RetryEffect(Tx& tx, const Effect& effect, std::string_view error,
-                         std::chrono::milliseconds delay) {
+                         std::chrono::milliseconds delay, Blame blame) {
   SWAGE_ASSIGN_OR_RETURN(const int changed,
-                         tx.db.Run("RetryEffect", effect.id, error, tx.engine_now + delay, tx.now));
-  if (changed == 0) return MakeError(ErrorCode::kLeaseLost, "the effect is not pending any more");
+                         tx.db.Run("RetryEffect", effect.id, effect.hold, error,
+                                   tx.engine_now + delay, blame == Blame::kItself ? 1 : 0, tx.now));
+  if (changed == 0) return MakeError(ErrorCode::kLeaseLost, "the effect is not ours any more");
   return Ok();
 }
 
 Result<void> FailEffect(Tx& tx, const Effect& effect, std::string_view error, bool fail_task) {
   SWAGE_ASSIGN_OR_RETURN(const EffectRow row, LockEffect(tx, effect));
-  if (row.state != EffectState::kPending) {
-    return MakeError(ErrorCode::kLeaseLost, "the effect is not pending any more");
+  if (row.state != EffectState::kPending || row.hold != effect.hold) {
+    return MakeError(ErrorCode::kLeaseLost, "the effect is not ours any more");
   }
   if (IsStaleSticky(row, effect)) {
-    SWAGE_RETURN_IF_ERROR(tx.db.Run("ForgetAttempts", effect.id));
+    SWAGE_RETURN_IF_ERROR(tx.db.Post("ForgetAttempts", effect.id));
     return Ok();
   }
   SWAGE_RETURN_IF_ERROR(
       tx.db.Run("EndEffect", effect.id, Name(EffectState::kFailed), "", error, tx.now));
+  SWAGE_RETURN_IF_ERROR(
+      AddAudit(tx, audit::kSwage, audit::kEffectFailed, row.task_key, Name(row.kind), error));
   if (row.task.value == 0) return Ok();
   SWAGE_RETURN_IF_ERROR(
       AddTimeline(tx, row.task, timeline::kNotPublished, timeline::NotPublished(row.kind, error)));

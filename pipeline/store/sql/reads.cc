@@ -22,6 +22,7 @@ Step ReadStep(Row& row) {
   s.summary = row.Text();
   s.commit.value = row.Text();
   s.log_path = row.Text();
+  s.node = row.Text();
   s.started = row.Time();
   s.finished = row.MaybeTime();
   return s;
@@ -78,10 +79,40 @@ Result<std::vector<LedgerFinding>> ListFindings(Connection& db, TaskId task) {
   return db.All("ListFindings", ReadFinding, task);
 }
 
+Result<std::vector<Delegate>> ListDelegates(Connection& db, TaskId task) {
+  const auto read = [](Row& row) { return Delegate{row.Text(), row.Text(), row.Text()}; };
+  return db.All("ListDelegates", read, task);
+}
+
 Result<std::vector<TimelineEntry>> ListTimeline(Connection& db, TaskId task, std::int64_t after,
                                                 int limit) {
   if (task.value == 0) return db.All("ListTimeline", ReadEntry, after, limit);
   return db.All("ListTimelineOfTask", ReadEntry, task, after, limit);
+}
+
+Result<std::vector<ParkedDelivery>> ListParkedDeliveries(Connection& db, int limit) {
+  const auto read = [](Row& row) {
+    return ParkedDelivery{{row.Int()}, row.Text(),  row.Text(), row.Text(),
+                          row.Time(),  row.Small(), row.Text()};
+  };
+  return db.All("ListParkedDeliveries", read, limit);
+}
+
+Result<std::vector<FailedEffect>> ListFailedEffects(Connection& db, int limit) {
+  const auto read = [](Row& row) {
+    FailedEffect effect;
+    effect.id.value = row.Int();
+    const auto kind = ParseEffectKind(row.Text());
+    SWAGE_CHECK(kind.has_value());
+    effect.kind = *kind;
+    effect.repo_path = row.Text();
+    effect.task.value = row.Int();
+    effect.attempts = row.Small();
+    effect.error = row.Text();
+    effect.failed = row.Time();
+    return effect;
+  };
+  return db.All("ListFailedEffects", read, limit);
 }
 
 Result<StoreCounts> Counts(Connection& db) {

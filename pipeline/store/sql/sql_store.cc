@@ -1,5 +1,7 @@
 #include "pipeline/store/sql/sql_store.h"
 
+#include "pipeline/store/sql/paces.h"
+
 namespace swage::sql {
 
 Result<bool> SqlStore::AddDelivery(const NewDelivery& delivery) {
@@ -7,9 +9,14 @@ Result<bool> SqlStore::AddDelivery(const NewDelivery& delivery) {
   return static_cast<bool>(fresh.front());
 }
 
+Result<void> SqlStore::ReleaseDeliveries(std::string_view node) {
+  return Write("release deliveries", [&](Tx& tx) { return sql::ReleaseDeliveries(tx, node); });
+}
+
 Result<void> SqlStore::DeferDelivery(DeliveryId id, std::string_view error,
-                                     std::chrono::milliseconds delay) {
-  return Write("defer delivery", [&](Tx& tx) { return sql::DeferDelivery(tx, id, error, delay); });
+                                     std::chrono::milliseconds delay, Blame blame) {
+  return Write("defer delivery",
+               [&](Tx& tx) { return sql::DeferDelivery(tx, id, error, delay, blame); });
 }
 
 Result<IntakeResult> SqlStore::ApplyIntake(const IntakePlan& plan) {
@@ -90,6 +97,11 @@ Result<std::vector<LedgerFinding>> SqlStore::ListFindings(TaskId task) {
               [&](Connection& db, WallTime) { return sql::ListFindings(db, task); });
 }
 
+Result<std::vector<Delegate>> SqlStore::ListDelegates(TaskId task) {
+  return Read("list delegates",
+              [&](Connection& db, WallTime) { return sql::ListDelegates(db, task); });
+}
+
 Result<std::vector<TimelineEntry>> SqlStore::ListTimeline(TaskId task, std::int64_t after,
                                                           int limit) {
   return Read("list timeline",
@@ -100,18 +112,65 @@ Result<StoreCounts> SqlStore::Counts() {
   return Read("count", [](Connection& db, WallTime) { return sql::Counts(db); });
 }
 
+Result<std::vector<ParkedDelivery>> SqlStore::ListParkedDeliveries(int limit) {
+  return Read("list parked deliveries",
+              [&](Connection& db, WallTime) { return sql::ListParkedDeliveries(db, limit); });
+}
+
+Result<std::vector<FailedEffect>> SqlStore::ListFailedEffects(int limit) {
+  return Read("list failed effects",
+              [&](Connection& db, WallTime) { return sql::ListFailedEffects(db, limit); });
+}
+
+Result<void> SqlStore::AppendAudit(const AuditEntry& e) {
+  return Write("append to the audit log", [&](Tx& tx) {
+    return sql::AddAudit(tx, e.actor, e.action, e.task, e.subject, e.detail);
+  });
+}
+
+Result<int> SqlStore::SealAudit(int limit) {
+  return Write("seal the audit log", [&](Tx& tx) { return sql::SealAudit(tx, limit); });
+}
+
+Result<std::vector<AuditRecord>> SqlStore::ListAudit(std::int64_t after, int limit) {
+  return Read("list the audit log",
+              [&](Connection& db, WallTime) { return sql::ListAudit(db, after, limit); });
+}
+
+Result<AuditState> SqlStore::GetAuditState() {
+  return Read("look at the audit log",
+              [](Connection& db, WallTime) { return sql::GetAuditState(db); });
+}
+
 Result<std::optional<Claimed>> SqlStore::ClaimTask(std::string_view node,
                                                    std::chrono::milliseconds lease,
                                                    const ClaimLimits& limits) {
   return Write("claim task", [&](Tx& tx) { return sql::ClaimTask(tx, node, lease, limits); });
 }
 
-Result<void> SqlStore::RenewLease(const Lease& lease, std::chrono::milliseconds duration) {
-  return Write("renew lease", [&](Tx& tx) { return sql::RenewLease(tx, lease, duration); });
+Result<std::vector<TaskId>> SqlStore::RenewLeases(const std::vector<Lease>& leases,
+                                                  std::chrono::milliseconds duration) {
+  return Write("renew leases", [&](Tx& tx) { return sql::RenewLeases(tx, leases, duration); });
 }
 
 Result<int> SqlStore::ExpireAllLeases() {
   return Write("expire leases", [](Tx& tx) { return sql::ExpireAllLeases(tx); });
+}
+
+Result<int> SqlStore::ExpireLeases(std::string_view node) {
+  return Write("expire leases", [&](Tx& tx) { return sql::ExpireLeases(tx, node); });
+}
+
+Result<void> SqlStore::Heartbeat(const NodeInfo& node) {
+  return Write("heartbeat", [&](Tx& tx) { return sql::Heartbeat(tx, node); });
+}
+
+Result<std::vector<NodeInfo>> SqlStore::ListNodes() {
+  return Read("list nodes", [](Connection& db, WallTime now) { return sql::ListNodes(db, now); });
+}
+
+Result<void> SqlStore::ForgetNode(std::string_view name, std::string_view instance) {
+  return Write("forget node", [&](Tx& tx) { return sql::ForgetNode(tx, name, instance); });
 }
 
 Result<void> SqlStore::SetBase(const Lease& lease, std::string_view branch, const CommitSha& base) {
@@ -122,8 +181,18 @@ Result<void> SqlStore::SetStage(const Lease& lease, Stage stage, int cycle) {
   return Write("set stage", [&](Tx& tx) { return sql::SetStage(tx, lease, stage, cycle); });
 }
 
-Result<void> SqlStore::SaveCheckpoint(const Lease& lease, const CommitSha& commit) {
-  return Write("save checkpoint", [&](Tx& tx) { return sql::SaveCheckpoint(tx, lease, commit); });
+Result<void> SqlStore::SaveCheckpoint(const Lease& lease, const Checkpoint& checkpoint) {
+  return Write("save checkpoint",
+               [&](Tx& tx) { return sql::SaveCheckpoint(tx, lease, checkpoint); });
+}
+
+Result<std::optional<Checkpoint>> SqlStore::LoadCheckpoint(TaskId task) {
+  return Read("load checkpoint",
+              [&](Connection& db, WallTime) { return sql::LoadCheckpoint(db, task); });
+}
+
+Result<void> SqlStore::AddNote(const Lease& lease, std::string_view text) {
+  return Write("add note", [&](Tx& tx) { return sql::AddNote(tx, lease, text); });
 }
 
 Result<std::int64_t> SqlStore::StartStep(const Lease& lease, const Step& step) {
@@ -154,9 +223,17 @@ Result<void> SqlStore::FinishRun(const Lease& lease, const RunOutcome& outcome) 
   return Ok();
 }
 
-Result<std::vector<Effect>> SqlStore::DueEffects(int limit) {
-  return Read("list due effects",
-              [&](Connection& db, WallTime now) { return sql::DueEffects(db, now, limit); });
+Result<std::vector<Effect>> SqlStore::TakeEffects(const TakeRequest& request) {
+  return WriteFleeting("take effects", [&](Tx& tx) { return sql::TakeEffects(tx, request); });
+}
+
+Result<std::vector<EffectId>> SqlStore::RenewHolds(const std::vector<Effect>& effects,
+                                                   std::chrono::milliseconds hold) {
+  return WriteFleeting("renew holds", [&](Tx& tx) { return sql::RenewHolds(tx, effects, hold); });
+}
+
+Result<void> SqlStore::ReleaseEffects(std::string_view node) {
+  return Write("release effects", [&](Tx& tx) { return sql::ReleaseEffects(tx, node); });
 }
 
 Result<void> SqlStore::AddEffects(const std::vector<NewEffect>& effects) {
@@ -179,13 +256,40 @@ Result<void> SqlStore::FinishEffect(const Effect& effect, std::string_view resul
 }
 
 Result<void> SqlStore::RetryEffect(const Effect& effect, std::string_view error,
-                                   std::chrono::milliseconds delay) {
-  return Write("retry effect", [&](Tx& tx) { return sql::RetryEffect(tx, effect, error, delay); });
+                                   std::chrono::milliseconds delay, Blame blame) {
+  return Write("retry effect",
+               [&](Tx& tx) { return sql::RetryEffect(tx, effect, error, delay, blame); });
 }
 
 Result<void> SqlStore::FailEffect(const Effect& effect, std::string_view error, bool fail_task) {
   return Write("fail effect",
                [&](Tx& tx) { return sql::FailEffect(tx, effect, error, fail_task); });
+}
+
+Result<PaceView> SqlStore::GetPace(std::string_view scope) {
+  return Read("get pace",
+              [&](Connection& db, WallTime now) { return sql::GetPace(db, now, scope); });
+}
+
+Result<std::vector<PaceView>> SqlStore::ListPaces() {
+  return Read("list paces", [](Connection& db, WallTime now) { return sql::ListPaces(db, now); });
+}
+
+Result<PaceChange> SqlStore::NoteForgeFailure(std::string_view scope, const ForgeFailure& failure,
+                                              const PaceRules& rules, double jitter) {
+  return Write("note a forge's failure",
+               [&](Tx& tx) { return sql::NoteForgeFailure(tx, scope, failure, rules, jitter); });
+}
+
+Result<PaceChange> SqlStore::NoteForgeSuccess(std::string_view scope, bool wrote) {
+  return Write("note a forge's success",
+               [&](Tx& tx) { return sql::NoteForgeSuccess(tx, scope, wrote); });
+}
+
+Result<std::chrono::milliseconds> SqlStore::ReserveWrite(std::string_view scope,
+                                                         std::chrono::milliseconds gap) {
+  return WriteFleeting("reserve a write",
+                       [&](Tx& tx) { return sql::ReserveWrite(tx, scope, gap); });
 }
 
 }  // namespace swage::sql

@@ -16,8 +16,9 @@ class SqlStore : public Store {
  public:
   Result<bool> AddDelivery(const NewDelivery& delivery) final;
   Result<IntakeResult> ApplyIntake(const IntakePlan& plan) override;
-  Result<void> DeferDelivery(DeliveryId id, std::string_view error,
-                             std::chrono::milliseconds delay) final;
+  Result<void> ReleaseDeliveries(std::string_view node) final;
+  Result<void> DeferDelivery(DeliveryId id, std::string_view error, std::chrono::milliseconds delay,
+                             Blame blame) final;
 
   Result<std::optional<PollMark>> GetPoll(std::string_view key) final;
   Result<void> SetPoll(const PollMark& mark) final;
@@ -35,28 +36,52 @@ class SqlStore : public Store {
   Result<std::vector<Task>> ListTasks(const TaskFilter& filter) final;
   Result<std::vector<Step>> ListSteps(TaskId task) final;
   Result<std::vector<LedgerFinding>> ListFindings(TaskId task) final;
+  Result<std::vector<Delegate>> ListDelegates(TaskId task) final;
   Result<std::vector<TimelineEntry>> ListTimeline(TaskId task, std::int64_t after, int limit) final;
-  Result<StoreCounts> Counts() final;
+  Result<StoreCounts> Counts() override;
+  Result<std::vector<ParkedDelivery>> ListParkedDeliveries(int limit) final;
+  Result<std::vector<FailedEffect>> ListFailedEffects(int limit) final;
+  Result<void> AppendAudit(const AuditEntry& entry) final;
+  Result<int> SealAudit(int limit) final;
+  Result<std::vector<AuditRecord>> ListAudit(std::int64_t after, int limit) final;
+  Result<AuditState> GetAuditState() final;
   Result<std::optional<Claimed>> ClaimTask(std::string_view node, std::chrono::milliseconds lease,
-                                           const ClaimLimits& limits) final;
-  Result<void> RenewLease(const Lease& lease, std::chrono::milliseconds duration) final;
+                                           const ClaimLimits& limits) override;
+  Result<std::vector<TaskId>> RenewLeases(const std::vector<Lease>& leases,
+                                          std::chrono::milliseconds duration) final;
   Result<int> ExpireAllLeases() final;
+  Result<int> ExpireLeases(std::string_view node) final;
+  Result<void> Heartbeat(const NodeInfo& node) final;
+  Result<std::vector<NodeInfo>> ListNodes() final;
+  Result<void> ForgetNode(std::string_view name, std::string_view instance) final;
   Result<void> SetBase(const Lease& lease, std::string_view branch, const CommitSha& base) final;
   Result<void> SetStage(const Lease& lease, Stage stage, int cycle) final;
-  Result<void> SaveCheckpoint(const Lease& lease, const CommitSha& commit) final;
+  Result<void> SaveCheckpoint(const Lease& lease, const Checkpoint& checkpoint) final;
+  Result<std::optional<Checkpoint>> LoadCheckpoint(TaskId task) final;
+  Result<void> AddNote(const Lease& lease, std::string_view text) final;
   Result<std::int64_t> StartStep(const Lease& lease, const Step& step) final;
   Result<void> FinishStep(const Lease& lease, std::int64_t step_id, std::string_view outcome,
                           std::string_view summary, const CommitSha& commit) final;
   Result<void> FinishCycle(const Lease& lease, const CycleRecord& cycle) final;
   Result<std::vector<std::string>> ListRemarks(const Lease& lease) final;
   Result<void> FinishRun(const Lease& lease, const RunOutcome& outcome) final;
-  Result<std::vector<Effect>> DueEffects(int limit) final;
+  Result<std::vector<Effect>> TakeEffects(const TakeRequest& request) override;
+  Result<std::vector<EffectId>> RenewHolds(const std::vector<Effect>& effects,
+                                           std::chrono::milliseconds hold) final;
+  Result<void> ReleaseEffects(std::string_view node) final;
   Result<void> AddEffects(const std::vector<NewEffect>& effects) final;
   Result<void> FinishEffect(const Effect& effect, std::string_view result,
                             const PublishedFacts& facts) final;
   Result<void> RetryEffect(const Effect& effect, std::string_view error,
-                           std::chrono::milliseconds delay) final;
+                           std::chrono::milliseconds delay, Blame blame) final;
   Result<void> FailEffect(const Effect& effect, std::string_view error, bool fail_task) final;
+  Result<PaceView> GetPace(std::string_view scope) final;
+  Result<std::vector<PaceView>> ListPaces() final;
+  Result<PaceChange> NoteForgeFailure(std::string_view scope, const ForgeFailure& failure,
+                                      const PaceRules& rules, double jitter) final;
+  Result<PaceChange> NoteForgeSuccess(std::string_view scope, bool wrote) final;
+  Result<std::chrono::milliseconds> ReserveWrite(std::string_view scope,
+                                                 std::chrono::milliseconds gap) final;
 
  protected:
   using Writes = std::function<Result<void>(Tx&)>;
@@ -66,20 +91,20 @@ class SqlStore : public Store {
   /// its last run was kept, so it touches nothing but the database and its own result.
   virtual Result<void> RunWrite(const Writes& work) = 0;
   virtual Result<void> RunRead(const Reads& work) = 0;
+  /// As RunWrite, for what nobody misses after a power cut: who holds what, for the next seconds.
+  virtual Result<void> RunFleeting(const Writes& work) { return RunWrite(work); }
   /// After a transaction that may have given work to others.
   virtual void Announce(Topic topic) { (void)topic; }
 
   /// `what` stands before the message of an error.
   template <class Work>
   auto Write(std::string_view what, Work&& work) -> std::invoke_result_t<Work, Tx&> {
-    std::invoke_result_t<Work, Tx&> outcome = NotRun();
-    const Result<void> done = RunWrite([&](Tx& tx) -> Result<void> {
-      outcome = work(tx);
-      if (outcome.ok()) return Ok();
-      return outcome.error();
-    });
-    if (!done.ok()) return done.error().With(what);
-    return outcome;
+    return Changed(what, work, [this](const Writes& writes) { return RunWrite(writes); });
+  }
+
+  template <class Work>
+  auto WriteFleeting(std::string_view what, Work&& work) -> std::invoke_result_t<Work, Tx&> {
+    return Changed(what, work, [this](const Writes& writes) { return RunFleeting(writes); });
   }
 
   template <class Work>
@@ -96,6 +121,18 @@ class SqlStore : public Store {
   }
 
  private:
+  template <class Work, class Run>
+  auto Changed(std::string_view what, Work& work, Run run) -> std::invoke_result_t<Work&, Tx&> {
+    std::invoke_result_t<Work&, Tx&> outcome = NotRun();
+    const Result<void> done = run([&](Tx& tx) -> Result<void> {
+      outcome = work(tx);
+      if (outcome.ok()) return Ok();
+      return outcome.error();
+    });
+    if (!done.ok()) return done.error().With(what);
+    return outcome;
+  }
+
   static Error NotRun() { return MakeError(ErrorCode::kInternal, "it did not run"); }
 };
 

@@ -79,30 +79,36 @@ Result<std::int64_t> RepoRow(Tx& tx, const RepoRef& repo) {
   SWAGE_ASSIGN_OR_RETURN(const auto known, tx.db.One("FindRepo", read, repo.forge, repo.id));
   if (!known.has_value()) return tx.db.Number("AddRepo", repo.forge, repo.id, repo.path);
   if (known->second != repo.path && !repo.path.empty()) {
-    SWAGE_RETURN_IF_ERROR(tx.db.Run("RenameRepo", known->first, repo.path));
+    SWAGE_RETURN_IF_ERROR(tx.db.Post("RenameRepo", known->first, repo.path));
   }
   return known->first;
 }
 
 Result<void> AddTimeline(Tx& tx, TaskId task, std::string_view kind, std::string_view detail) {
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("AddTimeline", task, tx.now, kind, detail));
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("AddTimeline", task, tx.now, kind, detail));
   return Ok();
 }
 
-Result<void> MoveTask(Tx& tx, const Task& task, TaskState to, std::string_view reason) {
+Result<void> MoveTask(Tx& tx, const Task& task, TaskState to, std::string_view reason,
+                      std::string_view actor) {
   if (!CanMove(task.state, to)) {
     return MakeError(ErrorCode::kConflict, fmt::format("{} is {} and cannot become {}",
                                                        TaskKey(task), Name(task.state), Name(to)));
   }
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("MoveTask", task.id, Name(to), reason, tx.now));
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("InterruptSteps", task.id, tx.now));
-  return Ok();
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("MoveTask", task.id, Name(to), reason, tx.now));
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("InterruptSteps", task.id, tx.now));
+  // A failed task may be asked to go on from where it came to.
+  if (IsTerminal(to) && to != TaskState::kFailed) {
+    SWAGE_RETURN_IF_ERROR(tx.db.Post("DropCheckpoint", task.id));
+  }
+  return AddAudit(tx, actor, audit::kTaskMoved, TaskKey(task),
+                  audit::Move(Name(task.state), Name(to)), reason);
 }
 
 Result<void> Requeue(Tx& tx, const Task& task, RunKind kind, std::string_view actor) {
-  SWAGE_RETURN_IF_ERROR(MoveTask(tx, task, TaskState::kQueued, ""));
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("SupersedeEffects", task.id, tx.now));
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("BeginRun", task.id, Name(kind), tx.engine_now));
+  SWAGE_RETURN_IF_ERROR(MoveTask(tx, task, TaskState::kQueued, "", audit::Person(actor)));
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("SupersedeEffects", task.id, tx.now));
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("BeginRun", task.id, Name(kind), tx.engine_now));
   return AddTimeline(tx, task.id, timeline::kQueued, timeline::Queued(kind, actor, task.run + 1));
 }
 
@@ -126,7 +132,7 @@ Result<void> EndPublishing(Tx& tx, TaskId id) {
 }
 
 Result<void> TouchSticky(Tx& tx, TaskId id) {
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("TouchEffect", StickyKey(id), tx.engine_now, tx.now));
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("TouchEffect", StickyKey(id), tx.engine_now, tx.now));
   return Ok();
 }
 

@@ -34,12 +34,12 @@ Result<void> Fenced(Result<int> changed) {
 }
 
 Result<void> SaveFindings(Tx& tx, TaskId task, const std::vector<Finding>& findings) {
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("RetireFindings", task));
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("RetireFindings", task));
   for (const Finding& f : findings) {
-    SWAGE_RETURN_IF_ERROR(tx.db.Run("SaveFinding", task, f.fingerprint, f.gate, Name(f.severity),
-                                    f.rule, f.path, f.line, f.message));
+    SWAGE_RETURN_IF_ERROR(tx.db.Post("SaveFinding", task, f.fingerprint, f.gate, Name(f.severity),
+                                     f.rule, f.path, f.line, f.message));
   }
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("DropRetiredFindings", task));
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("DropRetiredFindings", task));
   return Ok();
 }
 
@@ -50,22 +50,31 @@ Result<void> AddAll(Tx& tx, const std::vector<NewEffect>& effects) {
 
 Result<void> Publish(Tx& tx, const Task& task, const RunOutcome& outcome) {
   SWAGE_RETURN_IF_ERROR(SaveFindings(tx, task.id, outcome.findings));
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("PublishTask", task.id, outcome.reason, tx.now));
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("InterruptSteps", task.id, tx.now));
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("PublishTask", task.id, outcome.reason, tx.now));
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("InterruptSteps", task.id, tx.now));
   SWAGE_RETURN_IF_ERROR(AddTimeline(tx, task.id, timeline::kPublishing, "publishing the results"));
+  SWAGE_RETURN_IF_ERROR(AddAudit(tx, audit::Node(task.lease_node), audit::kRunFinished,
+                                 TaskKey(task), fmt::format("run {}", task.run),
+                                 "its results are to be published"));
   return EndPublishing(tx, task.id);
 }
 
 Result<void> EndWithoutReview(Tx& tx, const Task& task, const RunOutcome& outcome) {
-  SWAGE_RETURN_IF_ERROR(MoveTask(tx, task, outcome.state, outcome.reason));
+  SWAGE_RETURN_IF_ERROR(
+      MoveTask(tx, task, outcome.state, outcome.reason, audit::Node(task.lease_node)));
   return AddTimeline(tx, task.id, timeline::KindOfMove(outcome.state),
                      timeline::Moved(outcome.state, outcome.reason));
 }
 
 Result<void> GiveBack(Tx& tx, const Task& task, const RunOutcome& outcome) {
-  SWAGE_RETURN_IF_ERROR(MoveTask(tx, task, TaskState::kQueued, outcome.reason));
-  // Not the task's fault: it must not count towards giving it up.
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("ForgiveAttempt", task.id));
+  SWAGE_RETURN_IF_ERROR(
+      MoveTask(tx, task, TaskState::kQueued, outcome.reason, audit::Node(task.lease_node)));
+  if (outcome.retry_in.count() > 0) {
+    SWAGE_RETURN_IF_ERROR(tx.db.Post("PutOff", task.id, tx.engine_now + outcome.retry_in));
+  } else {
+    // Not the task's fault: it must not count towards giving it up.
+    SWAGE_RETURN_IF_ERROR(tx.db.Post("ForgiveAttempt", task.id));
+  }
   return AddTimeline(tx, task.id, timeline::kGivenBack,
                      timeline::OneLine("given back: " + outcome.reason));
 }
@@ -82,14 +91,32 @@ Result<void> SetStage(Tx& tx, const Lease& lease, Stage stage, int cycle) {
   return AddTimeline(tx, lease.task, timeline::kStage, timeline::Staged(stage, cycle));
 }
 
-Result<void> SaveCheckpoint(Tx& tx, const Lease& lease, const CommitSha& commit) {
-  return Fenced(tx.db.Run("SaveCheckpoint", lease.task, lease.epoch, lease.node, commit, tx.now));
+Result<void> SaveCheckpoint(Tx& tx, const Lease& lease, const Checkpoint& checkpoint) {
+  SWAGE_RETURN_IF_ERROR(Fenced(
+      tx.db.Run("SaveCheckpoint", lease.task, lease.epoch, lease.node, checkpoint.commit, tx.now)));
+  if (checkpoint.pack.empty()) {
+    SWAGE_RETURN_IF_ERROR(tx.db.Run("DropCheckpoint", lease.task));
+    return Ok();
+  }
+  SWAGE_RETURN_IF_ERROR(tx.db.Run("PutCheckpoint", lease.task, checkpoint.base, checkpoint.commit,
+                                  Blob{checkpoint.pack}, tx.now));
+  return Ok();
+}
+
+Result<std::optional<Checkpoint>> LoadCheckpoint(Connection& db, TaskId task) {
+  const auto read = [](Row& row) { return Checkpoint{{row.Text()}, {row.Text()}, row.Text()}; };
+  return db.One("LoadCheckpoint", read, task);
+}
+
+Result<void> AddNote(Tx& tx, const Lease& lease, std::string_view text) {
+  SWAGE_RETURN_IF_ERROR(LeasedRun(tx, lease));
+  return AddTimeline(tx, lease.task, timeline::kNote, timeline::OneLine(text));
 }
 
 Result<std::int64_t> StartStep(Tx& tx, const Lease& lease, const Step& step) {
   SWAGE_ASSIGN_OR_RETURN(const int run, LeasedRun(tx, lease));
   return tx.db.Number("StartStep", lease.task, run, step.cycle, Name(step.kind), step.name,
-                      step.required, step.summary, step.commit, step.log_path, tx.now);
+                      step.required, step.summary, step.commit, step.log_path, lease.node, tx.now);
 }
 
 Result<void> FinishStep(Tx& tx, const Lease& lease, std::int64_t step_id, std::string_view outcome,
@@ -106,8 +133,8 @@ Result<void> FinishStep(Tx& tx, const Lease& lease, std::int64_t step_id, std::s
 
 Result<void> FinishCycle(Tx& tx, const Lease& lease, const CycleRecord& c) {
   SWAGE_ASSIGN_OR_RETURN(const int run, LeasedRun(tx, lease));
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("SaveCycle", lease.task, c.cycle, run, c.commit, c.tree, c.passed,
-                                  c.digest, c.signature, tx.now));
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("SaveCycle", lease.task, c.cycle, run, c.commit, c.tree,
+                                   c.passed, c.digest, c.signature, tx.now));
   const auto read = [](Row& row) { return row.Text(); };
   SWAGE_ASSIGN_OR_RETURN(const std::vector<std::string> failed,
                          tx.db.All("ListFailedGates", read, lease.task, run, c.cycle));
@@ -116,9 +143,8 @@ Result<void> FinishCycle(Tx& tx, const Lease& lease, const CycleRecord& c) {
 
 Result<std::vector<std::string>> ListRemarks(Tx& tx, const Lease& lease) {
   SWAGE_RETURN_IF_ERROR(LeasedRun(tx, lease));
-  SWAGE_RETURN_IF_ERROR(tx.db.Run("MarkRemarksSeen", lease.task));
-  return tx.db.All(
-      "ListRemarks", [](Row& row) { return row.Text(); }, lease.task);
+  SWAGE_RETURN_IF_ERROR(tx.db.Post("MarkRemarksSeen", lease.task));
+  return ListRemarks(tx.db, lease.task);
 }
 
 Result<void> FinishRun(Tx& tx, const Lease& lease, const RunOutcome& outcome) {

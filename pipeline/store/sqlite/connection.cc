@@ -105,7 +105,8 @@ void Bind(sqlite3_stmt* statement, std::span<const sql::Param> params) {
 
 Result<std::unique_ptr<Connection>> Connection::Open(const std::filesystem::path& file, Mode mode) {
   std::unique_ptr<Connection> connection(new Connection());
-  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
+  const int access = mode == Mode::kObserver ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+  const int flags = access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
                     (mode == Mode::kWriter ? SQLITE_OPEN_CREATE : 0);
   const int rc = sqlite3_open_v2(file.c_str(), &connection->handle_, flags, nullptr);
   if (rc != SQLITE_OK) {
@@ -123,6 +124,9 @@ Result<void> Connection::Configure(Mode mode) {
     case Mode::kWriter:
       SWAGE_RETURN_IF_ERROR(Script(kNewFile));
       return Script(kWriter);
+    case Mode::kObserver:
+      sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+      return Script(kReader);
     case Mode::kReader:
       return Script(kReader);
     case Mode::kCheckpointer:

@@ -20,7 +20,8 @@ namespace swage::sqlite {
 
 class Connection final : public sql::Connection {
  public:
-  enum class Mode { kWriter, kReader, kCheckpointer };
+  /// kObserver: of another process; it leaves everything as it found it.
+  enum class Mode { kWriter, kReader, kCheckpointer, kObserver };
 
   static Result<std::unique_ptr<Connection>> Open(const std::filesystem::path& file, Mode mode);
   ~Connection() override;

@@ -21,10 +21,12 @@ INSERT INTO deliveries (forge, key, event, received_at_us, not_before_at_us, bod
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
 ON CONFLICT (forge, key) DO NOTHING;
 
--- name: PendingDeliveries
+-- name: TakeableDeliveries
 SELECT id, forge, key, event, received_at_us, attempts, body_segment, body_position, body_size
 FROM deliveries
-WHERE state = 'pending' AND not_before_at_us <= ?1
+WHERE state = 'pending' AND not_before_at_us <= ?1 AND held_until_at_us <= ?1
+  AND NOT EXISTS (SELECT 1 FROM paces p
+                  WHERE p.scope = forge AND p.breaker = 'open' AND p.paused_until_at_us > ?1)
 ORDER BY not_before_at_us, id
 LIMIT ?2;
 

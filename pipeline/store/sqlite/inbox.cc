@@ -66,14 +66,24 @@ Result<std::unique_ptr<BodyLog>> OpenBodyLog(const std::filesystem::path& dir, T
   return log;
 }
 
-Result<std::vector<PendingRow>> PendingDeliveries(sql::Connection& db, WallTime engine_now,
-                                                  int limit) {
+Result<bool> AnyDeliveryToTake(sql::Connection& db, WallTime engine_now) {
+  return db.Any("TakeableDeliveries", engine_now, 1);
+}
+
+Result<std::vector<PendingRow>> TakeDeliveries(Tx& tx, const TakeRequest& request) {
   const auto read = [](sql::Row& row) {
     PendingRow pending{sql::ReadDelivery(row), {}};
     pending.body = {row.Int(), row.Int(), row.Int()};
     return pending;
   };
-  return db.All("PendingDeliveries", read, engine_now, limit);
+  SWAGE_ASSIGN_OR_RETURN(std::vector<PendingRow> rows,
+                         tx.db.All("TakeableDeliveries", read, tx.engine_now, request.limit));
+  std::vector<PendingRow> taken;
+  for (PendingRow& row : rows) {
+    SWAGE_ASSIGN_OR_RETURN(const bool held, sql::HoldDelivery(tx, row.delivery.id, request));
+    if (held) taken.push_back(std::move(row));
+  }
+  return taken;
 }
 
 Result<std::int64_t> BodySegment(Tx& tx, DeliveryId id) {

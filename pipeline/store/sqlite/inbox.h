@@ -20,8 +20,9 @@ struct PendingRow {
   Delivery delivery;  ///< without its body
   BodyPlace body;
 };
-Result<std::vector<PendingRow>> PendingDeliveries(sql::Connection& db, WallTime engine_now,
-                                                  int limit);
+/// Spares a transaction while there is nothing to do.
+Result<bool> AnyDeliveryToTake(sql::Connection& db, WallTime engine_now);
+Result<std::vector<PendingRow>> TakeDeliveries(Tx& tx, const TakeRequest& request);
 
 /// The segment that holds the body of a delivery.
 Result<std::int64_t> BodySegment(Tx& tx, DeliveryId id);

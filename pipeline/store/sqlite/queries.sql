@@ -3,8 +3,17 @@
 
 -- inbox ---------------------------------------------------------------------------------------------------
 
+-- name: HoldDelivery
+UPDATE deliveries SET held_by = ?2, held_until_at_us = ?3
+WHERE id = ?1 AND state = 'pending' AND held_until_at_us <= ?4;
+
+-- name: ReleaseDeliveries
+UPDATE deliveries SET held_by = '', held_until_at_us = 0
+WHERE state = 'pending' AND held_by <> '' AND held_by = ?1;
+
 -- name: DeferDelivery
-UPDATE deliveries SET attempts = attempts + 1, error = ?2, not_before_at_us = ?3
+UPDATE deliveries SET attempts = attempts + ?4, error = ?2, not_before_at_us = ?3, held_by = '',
+                      held_until_at_us = 0
 WHERE id = ?1 AND state = 'pending';
 
 -- name: DeliveryState
@@ -12,6 +21,13 @@ SELECT state, received_at_us FROM deliveries WHERE id = ?1;
 
 -- name: DecideDelivery
 UPDATE deliveries SET state = ?2, outcome = ?3, decided_at_us = ?4 WHERE id = ?1;
+
+-- name: ParkDelivery
+UPDATE deliveries SET parked = 1 WHERE id = ?1;
+
+-- name: ListParkedDeliveries
+SELECT id, forge, key, event, received_at_us, attempts, outcome FROM deliveries INDEXED BY deliveries_parked
+WHERE parked = 1 ORDER BY id DESC LIMIT ?1;
 
 -- name: AddCommand
 INSERT INTO commands (key, obeyed_at_us) VALUES (?1, ?2) ON CONFLICT DO NOTHING;
@@ -92,6 +108,16 @@ WHERE id = ?1;
 -- name: AddRemark
 INSERT INTO remarks (task_id, text, actor, created_at_us) VALUES (?1, ?2, ?3, ?4);
 
+-- name: AddDelegate
+INSERT INTO delegates (task_id, account, login, let_by, created_at_us) VALUES (?1, ?2, ?3, ?4, ?5)
+ON CONFLICT (task_id, account) DO UPDATE SET login = excluded.login, let_by = excluded.let_by;
+
+-- name: RemoveDelegate
+DELETE FROM delegates WHERE task_id = ?1 AND account = ?2;
+
+-- name: ListDelegates
+SELECT account, login, let_by FROM delegates WHERE task_id = ?1 ORDER BY created_at_us, account;
+
 -- name: ListRemarks
 SELECT text FROM remarks WHERE task_id = ?1 ORDER BY id;
 
@@ -109,26 +135,38 @@ SELECT 1 FROM remarks WHERE task_id = ?1 AND seen = 0 LIMIT 1;
 SELECT 1;
 
 -- name: CountLiveLeases
-SELECT count(*) FROM tasks INDEXED BY tasks_leased WHERE lease_node <> '' AND lease_expires_at_us > ?1;
+-- Of one node (?2).
+SELECT count(*) FROM tasks INDEXED BY tasks_leased
+WHERE lease_node <> '' AND lease_expires_at_us > ?1 AND lease_node = ?2;
 
 -- name: FindOrphan
--- The oldest lease that is over, in a repository with room (?2 = per repository).
+-- The oldest lease that is over, in a repository with room (?2 = per repository) that is not left alone. After each
+-- attempt but the first it rests for ?3 more, unless there have been as many as there may be (?4): then it is only to
+-- be buried.
 SELECT id, attempt FROM tasks t INDEXED BY tasks_leased
 WHERE t.lease_node <> '' AND t.lease_expires_at_us <= ?1
+  AND (t.attempt >= ?4 OR t.lease_expires_at_us <= ?1 - (t.attempt - 1) * ?3)
+  AND NOT EXISTS (
+        SELECT 1 FROM paces p JOIN repos r ON p.scope IN (r.forge, r.forge || '/' || r.forge_repo_id)
+        WHERE r.id = t.repo AND p.breaker = 'open' AND p.paused_until_at_us > ?1)
   AND (SELECT count(*) FROM tasks l INDEXED BY tasks_leased
        WHERE l.lease_node <> '' AND l.lease_expires_at_us > ?1 AND l.repo = t.repo) < ?2
 ORDER BY t.lease_expires_at_us, t.id
 LIMIT 1;
 
 -- name: HasFullRepo
-SELECT 1 FROM tasks INDEXED BY tasks_leased
-WHERE lease_node <> '' AND lease_expires_at_us > ?1
-GROUP BY repo HAVING count(*) >= ?2
+-- Full is also what is left alone.
+SELECT 1 FROM paces WHERE breaker = 'open' AND paused_until_at_us > ?1
+UNION ALL
+SELECT 1 FROM (
+  SELECT repo FROM tasks INDEXED BY tasks_leased
+  WHERE lease_node <> '' AND lease_expires_at_us > ?1
+  GROUP BY repo HAVING count(*) >= ?2)
 LIMIT 1;
 
 -- name: FindQueued
 SELECT id, attempt FROM tasks INDEXED BY tasks_queued
-WHERE state = 'queued' ORDER BY queued_at_us, id LIMIT 1;
+WHERE state = 'queued' AND queued_at_us <= ?1 ORDER BY queued_at_us, id LIMIT 1;
 
 -- name: FindQueuedWithRoom
 -- Hops from repository to repository, so that a full one costs one step however long its queue is.
@@ -136,7 +174,10 @@ WITH RECURSIVE
   full AS MATERIALIZED (
     SELECT repo FROM tasks INDEXED BY tasks_leased
     WHERE lease_node <> '' AND lease_expires_at_us > ?1
-    GROUP BY repo HAVING count(*) >= ?2),
+    GROUP BY repo HAVING count(*) >= ?2
+    UNION
+    SELECT r.id FROM paces p JOIN repos r ON p.scope IN (r.forge, r.forge || '/' || r.forge_repo_id)
+    WHERE p.breaker = 'open' AND p.paused_until_at_us > ?1),
   hop (repo) AS (
     SELECT min(repo) FROM tasks INDEXED BY tasks_queued_by_repo WHERE state = 'queued'
     UNION ALL
@@ -145,7 +186,7 @@ WITH RECURSIVE
     FROM hop WHERE hop.repo IS NOT NULL),
   head AS (
     SELECT (SELECT t.id FROM tasks t INDEXED BY tasks_queued_by_repo
-            WHERE t.state = 'queued' AND t.repo = hop.repo
+            WHERE t.state = 'queued' AND t.repo = hop.repo AND t.queued_at_us <= ?1
             ORDER BY t.queued_at_us, t.id LIMIT 1) AS id
     FROM hop
     WHERE hop.repo IS NOT NULL AND hop.repo NOT IN (SELECT repo FROM full))
@@ -165,8 +206,15 @@ UPDATE tasks SET lease_expires_at_us = ?4 WHERE id = ?1 AND epoch = ?2 AND lease
 SELECT id FROM tasks INDEXED BY tasks_leased WHERE lease_node <> '';
 
 -- name: ExpireAllLeases
-UPDATE tasks SET lease_expires_at_us = 0, epoch = epoch + 1, updated_at_us = ?1
+UPDATE tasks SET lease_expires_at_us = min(lease_expires_at_us, ?2), epoch = epoch + 1, updated_at_us = ?1
 WHERE lease_node <> '';
+
+-- name: ListLeasedBy
+SELECT id FROM tasks INDEXED BY tasks_leased WHERE lease_node <> '' AND lease_node = ?1 ORDER BY id;
+
+-- name: ExpireLease
+UPDATE tasks SET lease_expires_at_us = min(lease_expires_at_us, ?4), epoch = epoch + 1, updated_at_us = ?3
+WHERE id = ?1 AND lease_node = ?2;
 
 -- name: GetLeased
 SELECT * FROM task_rows WHERE id = ?1 AND epoch = ?2 AND lease_node = ?3;
@@ -185,13 +233,28 @@ WHERE id = ?1 AND epoch = ?2 AND lease_node = ?3;
 UPDATE tasks SET checkpoint = ?4, updated_at_us = ?5
 WHERE id = ?1 AND epoch = ?2 AND lease_node = ?3;
 
+-- name: PutCheckpoint
+INSERT INTO checkpoints (task_id, base_sha, commit_sha, pack, saved_at_us) VALUES (?1, ?2, ?3, ?4, ?5)
+ON CONFLICT (task_id) DO UPDATE SET
+  base_sha = excluded.base_sha, commit_sha = excluded.commit_sha, pack = excluded.pack,
+  saved_at_us = excluded.saved_at_us;
+
+-- name: LoadCheckpoint
+SELECT commit_sha, base_sha, pack FROM checkpoints WHERE task_id = ?1;
+
+-- name: DropCheckpoint
+DELETE FROM checkpoints WHERE task_id = ?1;
+
+-- name: DropPushedCheckpoint
+DELETE FROM checkpoints WHERE task_id = ?1 AND commit_sha = ?2;
+
 -- name: HoldsLease
 SELECT run FROM tasks WHERE id = ?1 AND epoch = ?2 AND lease_node = ?3;
 
 -- name: StartStep
 INSERT INTO steps (task_id, run, cycle, kind, name, required, outcome, summary, commit_sha, log_path,
-                   started_at_us)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'running', ?7, ?8, ?9, ?10)
+                   node, started_at_us)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'running', ?7, ?8, ?9, ?10, ?11)
 RETURNING id;
 
 -- name: FinishStep
@@ -203,7 +266,7 @@ UPDATE steps SET outcome = 'interrupted', finished_at_us = ?2 WHERE task_id = ?1
 
 -- name: ListSteps
 SELECT id, task_id, run, cycle, kind, name, required, outcome, summary, commit_sha, log_path,
-       started_at_us, finished_at_us
+       node, started_at_us, finished_at_us
 FROM steps WHERE task_id = ?1 ORDER BY id;
 
 -- name: SaveCycle
@@ -231,6 +294,10 @@ ORDER BY s.id;
 UPDATE tasks SET stage = 'publish', reason = ?2, lease_node = '', lease_expires_at_us = 0,
                  updated_at_us = ?3
 WHERE id = ?1;
+
+-- name: PutOff
+-- The queue's order is by time, and nothing is taken before its own.
+UPDATE tasks SET queued_at_us = ?2 WHERE id = ?1;
 
 -- name: ForgiveAttempt
 UPDATE tasks SET attempt = max(attempt - 1, 0) WHERE id = ?1;
@@ -280,34 +347,65 @@ ON CONFLICT (key) DO UPDATE SET
   not_before_at_us = CASE WHEN state = 'pending' THEN not_before_at_us
                           ELSE excluded.not_before_at_us END,
   attempts = CASE WHEN state = 'pending' THEN attempts ELSE 0 END,
+  -- Whoever still carries out what was superseded must not end what takes its place.
+  hold = CASE WHEN state = 'pending' THEN hold ELSE hold + 1 END,
   state = 'pending', updated_at_us = excluded.updated_at_us
 WHERE kind = 'sticky' OR state IN ('failed', 'superseded');
 
--- name: DueEffects
+-- name: TakeableEffects
+-- ?2 is the most, ?3 how many of them may be pushes.
 SELECT e.id, e.kind, e.key, r.forge, r.forge_repo_id, r.path, e.task_id, e.payload, e.epoch, e.state,
-       e.attempts, e.version, e.error, e.result
+       e.attempts, e.version, e.error, e.result, e.hold
 FROM effects e
 JOIN repos r ON r.id = e.repo
-WHERE e.state = 'pending' AND e.not_before_at_us <= ?1
+WHERE e.state = 'pending' AND e.not_before_at_us <= ?1 AND e.held_until_at_us <= ?1
+  AND (?3 > 0 OR e.kind <> 'push')
   AND (e.ordinal = 0 OR NOT EXISTS (
         SELECT 1 FROM effects o
         WHERE o.task_id = e.task_id AND o.state = 'pending' AND o.ordinal > 0
           AND (o.ordinal, o.id) < (e.ordinal, e.id)))
+  AND NOT EXISTS (
+        SELECT 1 FROM paces p
+        WHERE p.breaker <> 'closed' AND p.paused_until_at_us > ?1
+          AND (p.scope = r.forge
+               OR (e.kind IN ('push', 'pull_request')
+                   AND p.scope = r.forge || '/' || r.forge_repo_id)))
 ORDER BY e.not_before_at_us, e.id
 LIMIT ?2;
 
+-- name: HoldEffect
+UPDATE effects SET held_by = ?2, held_until_at_us = ?3, hold = hold + 1
+WHERE id = ?1 AND state = 'pending' AND held_until_at_us <= ?4
+RETURNING hold;
+
+-- name: RenewHold
+UPDATE effects SET held_until_at_us = ?3 WHERE id = ?1 AND hold = ?2 AND state = 'pending';
+
+-- name: ReleaseEffects
+UPDATE effects SET held_by = '', held_until_at_us = 0
+WHERE state = 'pending' AND held_by <> '' AND held_by = ?1;
+
+-- name: ListFailedEffects
+SELECT e.id, e.kind, r.path, coalesce(e.task_id, 0), e.attempts, e.error, e.updated_at_us
+FROM effects e INDEXED BY effects_failed
+JOIN repos r ON r.id = e.repo
+WHERE e.state = 'failed' ORDER BY e.updated_at_us DESC, e.id DESC LIMIT ?1;
+
 -- name: EffectRow
-SELECT state, version, kind, task_id FROM effects WHERE id = ?1;
+SELECT state, version, kind, task_id, hold FROM effects WHERE id = ?1;
 
 -- name: EndEffect
-UPDATE effects SET state = ?2, result = ?3, error = ?4, updated_at_us = ?5 WHERE id = ?1;
+UPDATE effects SET state = ?2, result = ?3, error = ?4, held_by = '', held_until_at_us = 0,
+                   updated_at_us = ?5
+WHERE id = ?1;
 
 -- name: ForgetAttempts
-UPDATE effects SET attempts = 0, error = '' WHERE id = ?1;
+UPDATE effects SET attempts = 0, error = '', held_by = '', held_until_at_us = 0 WHERE id = ?1;
 
 -- name: RetryEffect
-UPDATE effects SET attempts = attempts + 1, error = ?2, not_before_at_us = ?3, updated_at_us = ?4
-WHERE id = ?1 AND state = 'pending';
+UPDATE effects SET attempts = attempts + ?5, error = ?3, not_before_at_us = ?4, held_by = '',
+                   held_until_at_us = 0, updated_at_us = ?6
+WHERE id = ?1 AND hold = ?2 AND state = 'pending';
 
 -- name: TouchEffect
 UPDATE effects SET state = 'pending', version = version + 1, attempts = 0, error = '',
@@ -333,6 +431,50 @@ UPDATE tasks SET pr_url = ?2 WHERE id = ?1;
 -- name: SetStickyComment
 UPDATE tasks SET sticky_comment_id = ?2 WHERE id = ?1;
 
+-- nodes ---------------------------------------------------------------------------------------------------
+
+-- name: SaveNode
+INSERT INTO nodes (name, instance, host, roles, version, url, started_at_us, heartbeat_at_us)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+ON CONFLICT (name) DO UPDATE SET
+  instance = excluded.instance, host = excluded.host, roles = excluded.roles,
+  version = excluded.version, url = excluded.url, started_at_us = excluded.started_at_us,
+  heartbeat_at_us = excluded.heartbeat_at_us;
+
+-- name: ListNodes
+SELECT node.name, node.instance, node.host, node.roles, node.version, node.url, node.started_at_us, node.heartbeat_at_us,
+       (SELECT count(*) FROM tasks t INDEXED BY tasks_leased
+        WHERE t.lease_node <> '' AND t.lease_expires_at_us > ?1 AND t.lease_node = node.name)
+FROM nodes AS node ORDER BY node.name LIMIT ?2;
+
+-- name: ForgetNode
+DELETE FROM nodes WHERE name = ?1 AND instance = ?2;
+
+-- paces ---------------------------------------------------------------------------------------------------
+
+-- name: GetPace
+SELECT scope, breaker, cause, on_write, failures, pauses, paused_until_at_us, next_write_at_us,
+       since_at_us, reason
+FROM paces WHERE scope = ?1;
+
+-- name: LockPace
+SELECT scope, breaker, cause, on_write, failures, pauses, paused_until_at_us, next_write_at_us,
+       since_at_us, reason
+FROM paces WHERE scope = ?1;
+
+-- name: ListTroubledPaces
+SELECT scope, breaker, cause, on_write, failures, pauses, paused_until_at_us, next_write_at_us,
+       since_at_us, reason
+FROM paces WHERE breaker <> 'closed' ORDER BY scope;
+
+-- name: AddPace
+INSERT INTO paces (scope) VALUES (?1) ON CONFLICT DO NOTHING;
+
+-- name: SavePace
+UPDATE paces SET breaker = ?2, cause = ?3, on_write = ?4, failures = ?5, pauses = ?6,
+                 paused_until_at_us = ?7, next_write_at_us = ?8, since_at_us = ?9, reason = ?10
+WHERE scope = ?1;
+
 -- observers -----------------------------------------------------------------------------------------------
 
 -- name: AddTimeline
@@ -344,6 +486,33 @@ SELECT id, task_id, at_us, kind, detail FROM timeline WHERE id > ?1 ORDER BY id 
 -- name: ListTimelineOfTask
 SELECT id, task_id, at_us, kind, detail FROM timeline
 WHERE task_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3;
+
+-- name: AddAudit
+INSERT INTO audit (at_us, actor, action, task, subject, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6);
+
+-- name: LockAuditHead
+-- One writer: nobody seals before this transaction ends.
+SELECT seq, hash FROM audit_head;
+
+-- name: AuditHead
+SELECT seq, hash FROM audit_head;
+
+-- name: SetAuditHead
+UPDATE audit_head SET seq = ?1, hash = ?2;
+
+-- name: ListUnsealed
+SELECT id, at_us, actor, action, task, subject, detail FROM audit INDEXED BY audit_unsealed
+WHERE seq IS NULL ORDER BY id LIMIT ?1;
+
+-- name: SealRecord
+UPDATE audit SET seq = ?2, hash = ?3 WHERE id = ?1;
+
+-- name: ListAudit
+SELECT seq, hash, at_us, actor, action, task, subject, detail FROM audit INDEXED BY audit_sealed
+WHERE seq > ?1 ORDER BY seq LIMIT ?2;
+
+-- name: CountUnsealed
+SELECT count(*) FROM audit INDEXED BY audit_unsealed WHERE seq IS NULL;
 
 -- name: Counts
 SELECT (SELECT coalesce(max(id), 0) FROM deliveries),

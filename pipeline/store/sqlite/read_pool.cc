@@ -13,7 +13,7 @@ Result<std::unique_ptr<Connection>> ReadPool::Take() {
     }
     ++open_;
   }
-  auto db = Connection::Open(file_, Connection::Mode::kReader);
+  auto db = Connection::Open(file_, mode_);
   if (!db.ok()) {
     const std::lock_guard lock(mutex_);
     --open_;

@@ -16,7 +16,8 @@ class ReadPool {
  public:
   static constexpr int kMaxConnections = 4;
 
-  explicit ReadPool(std::filesystem::path file) : file_(std::move(file)) {}
+  explicit ReadPool(std::filesystem::path file, Connection::Mode mode = Connection::Mode::kReader)
+      : file_(std::move(file)), mode_(mode) {}
 
   /// Runs `read(Connection&) -> Result<T>`; blocks while all connections are in use.
   template <class Read>
@@ -38,6 +39,7 @@ class ReadPool {
   void Give(std::unique_ptr<Connection> db);
 
   const std::filesystem::path file_;
+  const Connection::Mode mode_;
   std::mutex mutex_;
   std::condition_variable returned_;
   std::vector<std::unique_ptr<Connection>> free_;

@@ -48,10 +48,20 @@ class SqliteStore final : public sql::SqlStore {
     batch.Keep(std::count(fresh->begin(), fresh->end(), true));
     return fresh;
   }
-  Result<std::vector<Delivery>> PendingDeliveries(int limit) override {
+  // A look first: a poll that finds nothing to do is no transaction.
+  Result<std::vector<Effect>> TakeEffects(const TakeRequest& request) override {
+    SWAGE_ASSIGN_OR_RETURN(const bool any,
+                           Read("take effects", [&](sql::Connection& db, WallTime now) {
+                             return sql::AnyEffectToTake(db, now, request);
+                           }));
+    return any ? SqlStore::TakeEffects(request) : std::vector<Effect>();
+  }
+  Result<std::vector<Delivery>> TakeDeliveries(const TakeRequest& request) override {
+    SWAGE_ASSIGN_OR_RETURN(const bool any, Read("take deliveries", AnyDeliveryToTake));
+    if (!any) return std::vector<Delivery>();
     SWAGE_ASSIGN_OR_RETURN(std::vector<PendingRow> rows,
-                           Read("list pending deliveries", [&](sql::Connection& db, WallTime now) {
-                             return sqlite::PendingDeliveries(db, now, limit);
+                           WriteFleeting("take deliveries", [&](Tx& tx) {
+                             return sqlite::TakeDeliveries(tx, request);
                            }));
     BodyLog::Reader bodies(*bodies_);
     std::vector<Delivery> deliveries;
@@ -81,8 +91,16 @@ class SqliteStore final : public sql::SqlStore {
     return std::move(applied.result);
   }
 
+  bool SharedByNodes() const override { return false; }
+  Result<std::unique_ptr<Hold>> TryHold(std::string_view name) override {
+    return holds_.TryHold(name);
+  }
+
  private:
   Result<void> RunWrite(const Writes& work) override { return Commit(Writer::Kind::kPlain, work); }
+  Result<void> RunFleeting(const Writes& work) override {
+    return Commit(Writer::Kind::kFleeting, work);
+  }
   Result<void> RunRead(const Reads& work) override {
     return readers_.Run([&](Connection& db) { return work(db, engine_clock_.Now()); });
   }
@@ -98,6 +116,7 @@ class SqliteStore final : public sql::SqlStore {
   // The order matters: the writer stops first, then the checkpointer, and the lock is given up
   // last.
   FileLock lock_;
+  LocalHolds holds_;
   const Clock& clock_;
   const sql::EngineClock engine_clock_;
   const std::unique_ptr<BodyLog> bodies_;

@@ -3,8 +3,9 @@
 // Callers hand in work and block. The thread takes what has gathered, runs each piece in a
 // savepoint of its own inside one transaction, commits once (one disk sync for all), then wakes the
 // callers: what they see as ok is on disk. One piece that fails is rolled back alone. A batch of
-// logged work only is not synced: the body log holds what it wrote. The queue is bounded; a full
-// one refuses at once, so that a stalled disk becomes a 503 instead of a pile of threads.
+// logged and fleeting work only is not synced: the body log holds what it wrote, or nobody needs
+// it. The queue is bounded; a full one refuses at once, so that a stalled disk becomes a 503
+// instead of a pile of threads.
 #pragma once
 
 #include <condition_variable>
@@ -30,6 +31,8 @@ class Writer {
     /// Rows of the body log. Its only failures are those of the disk, so it does without a
     /// savepoint and fails with its whole batch.
     kLogged,
+    /// What nobody misses after a power cut: who holds what, for the next seconds.
+    kFleeting,
   };
 
   /// `on_commit` runs on the writer thread after each commit, outside of any transaction.
@@ -38,7 +41,7 @@ class Writer {
   ~Writer();
 
   /// Runs `work(Connection&) -> Result<T>` and returns its result when it is on disk (kPlain) or
-  /// committed (kLogged). Errors
+  /// committed (the others). Errors
   /// besides the work's own: kUnavailable (queue full, locked, disk full; nothing was written).
   template <class Work>
   auto Run(Kind kind, Work&& work) -> std::invoke_result_t<Work, Connection&>;

@@ -1,0 +1,248 @@
+#include "pipeline/intake_commands.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "config/base/text.h"
+#include "pipeline/effects.h"
+#include "pipeline/intake_parts.h"
+#include "pipeline/messages.h"
+
+namespace swage::intake {
+namespace {
+
+constexpr std::size_t kMaxDelegates = 20;  // of a task; more is a team, which has a role
+
+NewEffect Reply(const CommentCreated& e, std::string body, const std::string& marker) {
+  return {EffectKind::kComment,
+          fmt::format("reply:{}:{}:{}", e.repo.forge, e.repo.id, e.comment.id), e.repo, TaskId{},
+          Encode(CommentEffect{e.thread, marker, std::move(body)})};
+}
+
+// Builds the plan of one command: what changes, and how the author hears of it.
+class CommandDecision {
+ public:
+  CommandDecision(const CommentCreated& event, const IntakeFacts& facts, const IntakeRules& rules)
+      : e_(event), facts_(facts), rules_(rules), marker_(messages::ReplyMarker(event.comment.id)) {
+    plan_.command_key = CommandKey(event, facts);
+  }
+
+  IntakePlan Refuse(std::string_view sentence) {
+    React(Reaction::kConfused);
+    plan_.effects.push_back(
+        Reply(e_, messages::Answer(marker_, e_.actor.login, sentence), marker_));
+    plan_.outcome = fmt::format("refused: {}", sentence);
+    plan_.refused = true;
+    return std::move(plan_);
+  }
+
+  IntakePlan Run(const Command& command) {
+    if (command.verb == Verb::kHelp) {
+      return Inform("help", messages::Help(marker_, rules_.command_prefix));
+    }
+    if (command.verb == Verb::kRun) return Start();
+    if (!facts_.task) return Refuse(NoTask());
+    const Task& task = *facts_.task;
+    switch (command.verb) {
+      case Verb::kStatus:
+        return Inform("status",
+                      messages::Status(marker_, task, facts_.delegates, rules_.public_url));
+      case Verb::kStop:
+        return Stop(task);
+      case Verb::kRetry:
+        return Retry(task);
+      case Verb::kFix:
+        return Fix(task, command.text);
+      case Verb::kGates:
+        return Gates(task);
+      case Verb::kDelegate:
+        return LetCommand(task, command.person);
+      case Verb::kUndelegate:
+        return LetNoMore(task, command.person);
+      case Verb::kHelp:
+      case Verb::kRun:
+        break;
+    }
+    return Refuse(NoTask());
+  }
+
+ private:
+  void React(Reaction reaction) {
+    plan_.effects.push_back(ReactionTo(e_.repo, e_.thread, e_.comment.id, reaction));
+  }
+
+  std::string NoTask() const {
+    if (e_.thread.kind == ThreadKind::kPullRequest) {
+      return messages::NotMyPullRequest(facts_.pull && facts_.pull->from_fork);
+    }
+    return messages::NoTaskHere(rules_.command_prefix);
+  }
+
+  IntakePlan Inform(std::string_view what, std::string body) {
+    React(Reaction::kThumbsUp);
+    plan_.effects.push_back(Reply(e_, std::move(body), marker_));
+    plan_.outcome = fmt::format("answered {}", what);
+    return std::move(plan_);
+  }
+
+  IntakePlan Start() {
+    if (e_.thread.kind == ThreadKind::kPullRequest) {
+      return Refuse(messages::RunNeedsAnIssue(rules_.command_prefix));
+    }
+    const bool open = facts_.issue && facts_.issue->open && e_.thread_open;
+    if (!open) return Refuse(messages::ThreadClosed());
+    const Issue& text = e_.issue ? *e_.issue : *facts_.issue;
+    switch (PlanStart({e_.repo, e_.actor, text, "", false}, facts_, rules_, plan_)) {
+      case StartOutcome::kWorking:
+        return Refuse(messages::AlreadyWorking(*facts_.task));
+      case StartOutcome::kInReview:
+        return Refuse(messages::AlreadyInReview(*facts_.task, rules_.command_prefix));
+      case StartOutcome::kStarted:
+        React(Reaction::kRocket);
+        break;
+    }
+    return std::move(plan_);
+  }
+
+  IntakePlan Change(const Task& task, TaskChangeKind kind, RunKind run_kind, std::string remark,
+                    std::string reason, std::string outcome) {
+    React(Reaction::kRocket);
+    plan_.changes.push_back(
+        {task.id, kind, run_kind, std::move(remark), e_.actor.login, std::move(reason)});
+    if (kind == TaskChangeKind::kRequeue) plan_.changes.back().adopt = HeadToAdopt(facts_);
+    plan_.effects.push_back(StickyFor(task.repo, task.id));
+    plan_.outcome = std::move(outcome);
+    return std::move(plan_);
+  }
+
+  IntakePlan Stop(const Task& task) {
+    if (!IsActive(task.state)) return Refuse(messages::NothingToStop(task));
+    return Change(task, TaskChangeKind::kCancel, RunKind::kFix, "",
+                  messages::StoppedBy(e_.actor.login), "stopped");
+  }
+
+  IntakePlan Retry(const Task& task) {
+    const bool can = task.state == TaskState::kFailed || task.state == TaskState::kCancelled ||
+                     task.state == TaskState::kWaiting;
+    if (!can) return Refuse(messages::NothingToRetry(task, rules_.command_prefix));
+    if (!e_.thread_open) return Refuse(messages::ThreadClosed());
+    IntakePlan plan = Change(task, TaskChangeKind::kRequeue, ResumeKind(task), "", "", "retried");
+    // Who asks again asks for the issue as it reads now: "say more in the issue, then retry".
+    if (e_.issue) plan.changes.back().text = Freeze(*e_.issue);
+    return plan;
+  }
+
+  IntakePlan Fix(const Task& task, const std::string& remark) {
+    if (IsOver(task.state)) {
+      return Refuse(messages::ClosedIsFinal(task, rules_.command_prefix));
+    }
+    if (!e_.thread_open) return Refuse(messages::ThreadClosed());
+    const bool steering = task.state == TaskState::kQueued || task.state == TaskState::kRunning;
+    const TaskChangeKind kind = steering ? TaskChangeKind::kRemark : TaskChangeKind::kRequeue;
+    return Change(task, kind, ResumeKind(task), remark, "",
+                  steering ? "remark for the next cycle" : "continues with a remark");
+  }
+
+  IntakePlan Gates(const Task& task) {
+    if (IsOver(task.state)) {
+      return Refuse(messages::ClosedIsFinal(task, rules_.command_prefix));
+    }
+    if (IsActive(task.state)) return Refuse(messages::AlreadyWorking(task));
+    if (!HasPullRequest(task)) return Refuse(messages::NoPullRequestYet(task));
+    return Change(task, TaskChangeKind::kRequeue, RunKind::kGates, "", "", "gates run again");
+  }
+
+  IntakePlan LetCommand(const Task& task, const std::string& login) {
+    if (IsOver(task.state)) {
+      return Refuse(messages::ClosedIsFinal(task, rules_.command_prefix));
+    }
+    if (!facts_.named) return Refuse(messages::NoSuchAccount(login));
+    const Actor& named = *facts_.named;
+    if (named.id == facts_.self.id || IsForeignBot(named, rules_)) {
+      return Refuse(messages::BotIsNotListed(named.login));
+    }
+    if (facts_.delegates.size() >= kMaxDelegates) {
+      return Refuse(messages::TooManyDelegates(kMaxDelegates));
+    }
+    plan_.delegates.push_back({task.id, {named.id, named.login, e_.actor.login}, true});
+    return Inform(fmt::format("{} may command the task", named.login),
+                  messages::Delegated(marker_, e_.actor.login, named.login, rules_.command_prefix));
+  }
+
+  // By the account, or by the name under which it was let in: taking back too much harms nobody.
+  IntakePlan LetNoMore(const Task& task, const std::string& login) {
+    std::vector<Delegate> gone;
+    for (const Delegate& delegate : facts_.delegates) {
+      const bool meant = login.empty() || EqualsIgnoreCase(delegate.login, login) ||
+                         (facts_.named && facts_.named->id == delegate.account);
+      if (meant) gone.push_back(delegate);
+    }
+    if (gone.empty()) return Refuse(messages::NoSuchDelegate(login, facts_.delegates));
+    for (Delegate delegate : gone) {
+      delegate.by = e_.actor.login;
+      plan_.delegates.push_back({task.id, delegate, false});
+    }
+    return Inform(fmt::format("{} may not command the task any more",
+                              gone.size() == 1 ? gone.front().login : "the delegates"),
+                  messages::Undelegated(marker_, e_.actor.login, gone));
+  }
+
+  const CommentCreated& e_;
+  const IntakeFacts& facts_;
+  const IntakeRules& rules_;
+  const std::string marker_;
+  IntakePlan plan_;
+};
+
+// A delegate commands this task: not who else may, and not a next one when this one has ended.
+bool MayAsDelegate(Verb verb, const Actor& actor, const IntakeFacts& facts) {
+  if (!facts.task || verb == Verb::kDelegate || verb == Verb::kUndelegate) return false;
+  if (verb == Verb::kRun && IsOver(facts.task->state)) return false;
+  return std::any_of(facts.delegates.begin(), facts.delegates.end(),
+                     [&](const Delegate& d) { return d.account == actor.id; });
+}
+
+std::string NotAdmitted(Verb verb, Role needs, const Actor& actor, const IntakeFacts& facts,
+                        const IntakeRules& rules) {
+  std::string sentence = messages::MayNot(facts.role, needs);
+  const bool could_be_let = facts.task && verb != Verb::kDelegate && verb != Verb::kUndelegate;
+  if (could_be_let) sentence += messages::OrBeDelegated(actor.login, rules.command_prefix);
+  return sentence;
+}
+
+std::string_view VerbName(Verb verb) {
+  const auto& verbs = Verbs();
+  const auto info =
+      std::find_if(verbs.begin(), verbs.end(), [&](const VerbInfo& v) { return v.verb == verb; });
+  SWAGE_CHECK(info != verbs.end());
+  return info->name;
+}
+
+}  // namespace
+
+IntakePlan DecideComment(const CommentCreated& e, const IntakeFacts& facts,
+                         const IntakeRules& rules) {
+  const ParsedComment parsed = ParseComment(e.comment.body, rules.command_prefix, facts.self.login);
+  if (!parsed.command && !parsed.bad) return Ignore("no command");
+  const Verb verb = parsed.command ? parsed.command->verb : Verb::kHelp;
+  const Role needs = rules.RoleFor(verb);
+  const Standing standing{facts.role, MayAsDelegate(verb, e.actor, facts)};
+  const Admission admission = Admit(e.repo, e.actor, standing, needs, facts.self, rules);
+  if (!admission.admitted && !admission.tell) return Deny(admission.why);
+  CommandDecision decision(e, facts, rules);
+  IntakePlan plan;
+  if (!admission.admitted) {
+    plan = decision.Refuse(NotAdmitted(verb, needs, e.actor, facts, rules));
+  } else if (parsed.bad) {
+    plan = decision.Refuse(messages::UnknownCommand(*parsed.bad, rules.command_prefix));
+    plan.outcome = "refused: not a command";  // what was typed instead may be anything
+  } else {
+    plan = decision.Run(*parsed.command);
+  }
+  plan.command = rules.command_prefix;
+  if (parsed.command) plan.command += fmt::format(" {}", VerbName(parsed.command->verb));
+  return plan;
+}
+
+}  // namespace swage::intake

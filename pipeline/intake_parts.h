@@ -1,0 +1,46 @@
+// Parts of plans that every kind of event shares: what intake decides by, and what it is made of.
+// Pure; only intake*.cc use it.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "pipeline/intake.h"
+
+namespace swage::intake {
+
+IntakePlan Ignore(std::string why);
+/// Turned away, which the audit log keeps.
+IntakePlan Deny(std::string why);
+
+NewEffect ReactionTo(const RepoRef& repo, const Thread& thread, std::string_view comment_id,
+                     Reaction reaction);
+/// `task` 0: of the task that the plan makes.
+NewEffect StickyFor(const RepoRef& repo, TaskId task);
+
+/// A bot that the settings do not list.
+bool IsForeignBot(const Actor& actor, const IntakeRules& rules);
+bool IsActive(TaskState state);
+/// Merged or closed: another pull request is another task.
+bool IsOver(TaskState state);
+bool HasPullRequest(const Task& task);
+/// A run that continues an open pull request is a fix; one without is the implementation again.
+RunKind ResumeKind(const Task& task);
+/// Somebody pushed to our branch and then asks us to go on: from there. Empty = from our own.
+CommitSha HeadToAdopt(const IntakeFacts& facts);
+
+struct StartRequest {
+  const RepoRef& repo;
+  const Actor& actor;
+  const Issue& text;  ///< as it was when the actor asked
+  std::string profile;
+  bool by_label = false;  ///< wanted only as long as the label stands
+};
+
+enum class StartOutcome { kStarted, kWorking, kInReview };
+
+/// What a label, a reopening and `run` ask for: a task, or another run of one that was stopped.
+StartOutcome PlanStart(const StartRequest& request, const IntakeFacts& facts,
+                       const IntakeRules& rules, IntakePlan& plan);
+
+}  // namespace swage::intake

@@ -1,0 +1,135 @@
+// The gate before a forge, over the real store: no request while the forge is paused, and each
+// write at its turn.
+#include "pipeline/pace_keeper.h"
+
+#include <gtest/gtest.h>
+
+#include "config/base/files.h"
+#include "config/base/redact.h"
+#include "tests/harness/fake_transport.h"
+#include "tests/harness/manual_clock.h"
+#include "tests/harness/stub_store.h"
+
+namespace swage {
+namespace {
+
+using namespace std::chrono_literals;
+
+class PaceKeeperTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto transport = std::make_unique<FakeTransport>();
+    fake_ = transport.get();
+    fake_->On("GET", "/", 200, "{}");
+    fake_->On("POST", "/", 201, "{}");
+    forge_ = MakeGatedTransport(std::move(transport), keeper_);
+  }
+
+  Result<HttpResponse> Send(const std::string& method) {
+    return forge_->Send({method, "/thing", "", false});
+  }
+  std::size_t Sent() const { return fake_->requests.size(); }
+  static Error Limited(std::chrono::milliseconds wait) {
+    Error error = MakeError(ErrorCode::kRateLimited, "403");
+    error.retry_after = wait;
+    return error;
+  }
+
+  TempDir dir_{"swage-pace-"};
+  ManualClock clock_;
+  Redactor redactor_;
+  Log log_{LogLevel::kError, "text", redactor_};
+  std::unique_ptr<Store> store_ = OpenSqliteStore(dir_.path() / "swage.db", clock_).value();
+  std::vector<std::chrono::milliseconds> slept_;
+  std::function<void()> while_asleep_ = [] {};
+  PaceKeeper keeper_{*store_, log_, "forge", {}, 1s, [this](auto time, std::stop_token stop) {
+                       slept_.push_back(time);
+                       clock_.Advance(time);
+                       while_asleep_();
+                       return !stop.stop_requested();
+                     }};
+  std::unique_ptr<HttpTransport> forge_;
+  FakeTransport* fake_ = nullptr;
+};
+
+TEST_F(PaceKeeperTest, ReadsPassAndWritesWaitForTheirTurn) {
+  for (const char* method : {"POST", "GET", "POST", "GET", "POST"}) {
+    EXPECT_TRUE(Send(method).ok());
+  }
+  EXPECT_EQ(slept_, (std::vector<std::chrono::milliseconds>{1s, 1s}));
+  EXPECT_EQ(Sent(), 5u);
+  HttpRequest query{"POST", "/graphql", "", false};
+  query.only_reads = true;
+  EXPECT_TRUE(forge_->Send(query).ok());
+  EXPECT_EQ(slept_.size(), 2u) << "a query is no write";
+}
+
+TEST_F(PaceKeeperTest, NothingIsSentBeforeAnOrderedTime) {
+  fake_->Fail("POST", "/", Limited(90s));
+  EXPECT_FALSE(Send("POST").ok());
+  clock_.Advance(30s);
+  for (const char* method : {"GET", "POST"}) {
+    const auto held = Send(method);
+    ASSERT_FALSE(held.ok());
+    EXPECT_EQ(held.error().code, ErrorCode::kRateLimited);
+    EXPECT_EQ(held.error().retry_after, 60s);
+  }
+  EXPECT_EQ(Sent(), 1u);
+  clock_.Advance(60s);
+  EXPECT_TRUE(Send("POST").ok());
+  EXPECT_EQ(store_->GetPace("forge")->pace.breaker, Breaker::kClosed);
+}
+
+TEST_F(PaceKeeperTest, APauseThatBeginsWhileAWriteWaitsHoldsItToo) {
+  EXPECT_TRUE(Send("POST").ok());
+  while_asleep_ = [this] {
+    ASSERT_TRUE(
+        store_->NoteForgeFailure("forge", {PauseCause::kLimit, 90s, "429", true}, {}, 0).ok());
+  };
+  EXPECT_EQ(Send("POST").error().code, ErrorCode::kRateLimited);
+  EXPECT_EQ(Sent(), 1u);
+}
+
+TEST_F(PaceKeeperTest, ARefusedCredentialPausesTheForge) {
+  fake_->On("GET", "/", 401, R"({"message": "Bad credentials"})", 1);
+  EXPECT_EQ(Send("GET")->status, 401);
+  EXPECT_EQ(Send("GET").error().code, ErrorCode::kRateLimited);
+  EXPECT_EQ(store_->GetPace("forge")->pace.cause, PauseCause::kRefused);
+  clock_.Advance(2min);
+  EXPECT_TRUE(Send("GET").ok());
+  EXPECT_TRUE(store_->ListPaces()->empty());
+}
+
+TEST_F(PaceKeeperTest, FiveFailuresOfTheHostOpenTheBreakerAndRefusalsDoNot) {
+  fake_->Fail("GET", "/", MakeError(ErrorCode::kUnavailable, "503"), 5);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(Send("GET").error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(Send("GET").error().code, ErrorCode::kRateLimited);
+  EXPECT_EQ(Sent(), 5u);
+  clock_.Advance(10s);
+  EXPECT_TRUE(Send("GET").ok());
+  fake_->On("POST", "/", 422, "{}", 9);
+  for (int i = 0; i < 9; ++i) EXPECT_EQ(Send("POST")->status, 422);
+}
+
+TEST_F(PaceKeeperTest, WorkThatIsCalledOffSendsNothingMore) {
+  std::stop_source stop;
+  const WorkScope scope(stop.get_token());
+  EXPECT_TRUE(Send("POST").ok());
+  while_asleep_ = [&] { stop.request_stop(); };
+  EXPECT_EQ(Send("POST").error().code, ErrorCode::kCancelled);
+  EXPECT_EQ(Send("GET").error().code, ErrorCode::kCancelled);
+  {
+    const WorkScope other({});
+    EXPECT_TRUE(Send("GET").ok());
+  }
+  EXPECT_EQ(Sent(), 2u);
+}
+
+TEST_F(PaceKeeperTest, WithoutItsRowNobodyKnowsSoNothingIsSent) {
+  StubStore broken;
+  PaceKeeper keeper(broken, log_, "forge", {}, 0s);
+  EXPECT_FALSE(keeper.Enter(false, {}).ok());
+}
+
+}  // namespace
+}  // namespace swage
