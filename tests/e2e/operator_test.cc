@@ -32,8 +32,8 @@ void Tamper(Box& box, const std::string& sql) {
   sqlite3* db = nullptr;
   ASSERT_EQ(sqlite3_open((box.data_dir() / "swage.db").c_str(), &db), SQLITE_OK);
   const std::string script =
-      "DROP TRIGGER audit_is_sealed_once; DROP TRIGGER audit_stays; DROP TRIGGER "
-      "audit_head_grows;" +
+      "DROP TRIGGER IF EXISTS audit_is_sealed_once; DROP TRIGGER IF EXISTS audit_stays; "
+      "DROP TRIGGER IF EXISTS audit_head_grows;" +
       sql;
   char* error = nullptr;
   EXPECT_EQ(sqlite3_exec(db, script.c_str(), nullptr, nullptr, &error), SQLITE_OK) << error;
@@ -67,7 +67,7 @@ TEST(Audit, IsWholeAndTellsEveryMoveBesideTheServer) {
   Box box(Options());
   const std::int64_t issue = box.LabelledIssue("The answer is wrong");
   ASSERT_TRUE(box.WaitForSticky(issue, "in review"));
-  box.forge().Comment(box.repo(), "eve", issue, "/swage stop hunter2");
+  box.forge().Comment(box.repo(), "eve", issue, "/swage fix hunter2");
   ASSERT_TRUE(box.Settle());
   ASSERT_TRUE(AllSealed(box));
   const Box::Ran verified = box.Run({"audit", "verify"});
@@ -108,7 +108,7 @@ TEST(Audit, IsWholeAndTellsEveryMoveBesideTheServer) {
   EXPECT_THAT(lines, AllOf(HasSubstr("person/ada"), HasSubstr("task.created"),
                            HasSubstr("queued > running"), HasSubstr("effect.done"),
                            HasSubstr("pull_request"), HasSubstr("node.started")));
-  EXPECT_THAT(lines, AllOf(HasSubstr("person/eve"), HasSubstr("/swage stop"),
+  EXPECT_THAT(lines, AllOf(HasSubstr("person/eve"), HasSubstr("/swage fix"),
                            HasSubstr("refused: nothing was done")));
 }
 
