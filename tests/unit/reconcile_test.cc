@@ -167,7 +167,7 @@ TEST_F(ReconcileTest, Threat_T18_AnEditBehindTheLabelIsNotWorkedOn) {
   reconcile.PollAll({});
   reconcile.PollAll({});
   EXPECT_THAT(Tasks(), IsEmpty());
-  const auto due = store_->DueEffects(10);
+  const auto due = store_->TakeEffects({"node", 10});
   ASSERT_THAT(*due, SizeIs(1));
   EXPECT_THAT((*due)[0].what.payload, HasSubstr("edited after the label"));
 }
