@@ -54,7 +54,7 @@ Result<void> Service::Build(const Concretes& concretes) {
   }
   SWAGE_ASSIGN_OR_RETURN(const std::string supervisor, FindSupervisor());
   processes_ = MakePosixProcessRunner(supervisor);
-  workspaces_ = MakeWorktreeWorkspaces(settings_.data_dir, *processes_);
+  workspaces_ = concretes.make_workspaces(settings_, *processes_);
   SWAGE_ASSIGN_OR_RETURN(store_, concretes.open_store(settings_, clock_));
   SWAGE_RETURN_IF_ERROR(
       BuildRoles({settings_, node_, redactor_, log_, clock_, *store_, *processes_, *workspaces_,

@@ -36,6 +36,7 @@ struct ForgeParts {
 struct Concretes {
   std::function<Result<ForgeParts>(const ForgeSettings&, const Clock&)> make_forge;
   std::function<Result<std::unique_ptr<Store>>(const Settings&, const Clock&)> open_store;
+  std::function<std::unique_ptr<Workspaces>(const Settings&, ProcessRunner&)> make_workspaces;
 };
 
 class WebRole;
