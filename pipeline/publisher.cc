@@ -64,7 +64,8 @@ Publisher::Publisher(Store& store, Workspaces& workspaces, ForgeLookup forges,
       redactor_(redactor),
       log_(log),
       clock_(clock),
-      options_(std::move(options)) {}
+      options_(std::move(options)),
+      jitter_(options_.jitter_seed) {}
 
 int Publisher::RunOnce(std::stop_token stop) {
   const auto due = store_.DueEffects(kEffectsPerRound);

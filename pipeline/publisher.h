@@ -10,6 +10,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <random>
@@ -31,6 +32,8 @@ using ForgeLookup = std::function<Forge*(std::string_view name)>;
 struct PublisherOptions {
   std::string public_url;
   std::string command_prefix;
+  /// Of the randomness in delays; a simulation repeats itself.
+  std::uint32_t jitter_seed = std::random_device{}();
 };
 
 class Publisher {
@@ -74,7 +77,7 @@ class Publisher {
   const Clock& clock_;
   PublisherOptions options_;
   std::map<std::string, MonotonicTime> paused_until_;  ///< forges that asked to wait (I9)
-  std::minstd_rand jitter_{std::random_device{}()};
+  std::minstd_rand jitter_;
 };
 
 /// How long to wait before attempt `attempts` + 1: exponential, at least what the forge asked for.

@@ -8,11 +8,13 @@ constexpr std::chrono::milliseconds kPoll{1'000};
 }  // namespace
 
 Scheduler::Scheduler(WorkerContext context, const Clock& clock, std::string node,
-                     std::function<void()> on_progress)
+                     std::function<void()> on_progress, Launch launch)
     : context_(std::move(context)),
       clock_(clock),
       node_(std::move(node)),
-      on_progress_(std::move(on_progress)) {}
+      on_progress_(std::move(on_progress)),
+      launch_(std::move(launch)),
+      last_renewal_(clock.Monotonic()) {}
 
 Scheduler::~Scheduler() {
   Shutdown();
@@ -62,15 +64,22 @@ void Scheduler::StopTask(TaskId task) {
   if (it != running_.end()) it->second->stop.request_stop();
 }
 
+std::shared_ptr<void> Scheduler::LaunchThread(std::function<void()> work) {
+  return std::make_shared<std::jthread>(std::move(work));
+}
+
+void Scheduler::RunOnce() {
+  Reap();
+  ClaimAll();
+  if (clock_.Monotonic() - last_renewal_ >= kHeartbeat) {
+    RenewAll();
+    last_renewal_ = clock_.Monotonic();
+  }
+}
+
 void Scheduler::Loop(std::stop_token stop) {
-  MonotonicTime last_renewal = clock_.Monotonic();
   while (!stop.stop_requested()) {
-    Reap();
-    ClaimAll();
-    if (clock_.Monotonic() - last_renewal >= kHeartbeat) {
-      RenewAll();
-      last_renewal = clock_.Monotonic();
-    }
+    RunOnce();
     wakeup_.Wait(stop, kPoll);
   }
 }
@@ -106,7 +115,7 @@ void Scheduler::StartWorker(Claimed claimed) {
   self->lease = claimed.lease;
   self->renewed = clock_.Monotonic();
   const std::lock_guard lock(mutex_);
-  self->thread = std::jthread([this, self, claimed = std::move(claimed)] {
+  self->thread = launch_([this, self, claimed = std::move(claimed)] {
     Worker(context_).Run(claimed, self->stop.get_token());
     self->done = true;
     wakeup_.Signal();

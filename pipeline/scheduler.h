@@ -29,10 +29,19 @@ class Scheduler {
   /// Without a renewal for this long, a worker must not trust its lease any more.
   static constexpr std::chrono::seconds kSelfFence{45};
 
+  /// Runs `work` in a thread of its own; what it returns is destroyed after `work` has ended, or
+  /// waits for that. A simulation has threads of another kind.
+  using Launch = std::function<std::shared_ptr<void>(std::function<void()> work)>;
+  static std::shared_ptr<void> LaunchThread(std::function<void()> work);
+
   /// `on_progress` is called from a worker's thread at the end of its run: its effects are waiting.
   Scheduler(WorkerContext context, const Clock& clock, std::string node,
-            std::function<void()> on_progress);
+            std::function<void()> on_progress, Launch launch = LaunchThread);
   ~Scheduler();
+
+  /// One round: forgets workers that have ended, claims, renews leases when that is due. Start does
+  /// it again and again in a thread.
+  void RunOnce();
 
   void Start();
   /// There may be something to claim.
@@ -56,7 +65,7 @@ class Scheduler {
     std::stop_source stop;
     std::atomic<bool> done{false};
     MonotonicTime renewed;
-    std::jthread thread;
+    std::shared_ptr<void> thread;  // last: its end comes before that of what it works with
   };
 
   void Loop(std::stop_token stop);
@@ -70,6 +79,8 @@ class Scheduler {
   const Clock& clock_;
   const std::string node_;
   std::function<void()> on_progress_;
+  Launch launch_;
+  MonotonicTime last_renewal_;
   Wakeup wakeup_;
   std::stop_source shutting_down_;
   std::atomic<bool> store_fails_{false};

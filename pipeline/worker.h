@@ -5,6 +5,8 @@
 // own thread; they share only the seams.
 #pragma once
 
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -32,12 +34,13 @@ struct WorkerContext {
   const Settings& settings;
   const Redactor& redactor;
   Log& log;
+  /// How to wait before another try, at most until a stop; empty = the thread waits.
+  std::function<void(std::chrono::milliseconds, std::stop_token)> pause = {};
 };
 
 class Worker {
  public:
-  explicit Worker(WorkerContext context)
-      : context_(std::move(context)), gates_(context_.processes) {}
+  explicit Worker(WorkerContext context);
 
   /// `stop` is requested when the task was cancelled, the lease is lost, or the server shuts down.
   /// The task is then given back to the queue, which the store refuses unless the lease still
