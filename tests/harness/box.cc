@@ -140,7 +140,7 @@ void Box::SetAgent(const std::string& script) {
   Write(dir() / "agent.sh", script, 0700);
 }
 
-void Box::Spawn() {
+void Box::Spawn(const std::map<std::string, std::string>& extra_env) {
   SWAGE_CHECK(pid_ < 0);
   const std::string binary = std::string(SWAGE_BINARY_DIR) + "/swage";
   const std::string config = (dir() / "swage.yml").string();
@@ -150,9 +150,10 @@ void Box::Spawn() {
                   arguments[3].data(), nullptr};
   std::string path = "PATH=" + options_.path;
   std::string home = "HOME=" + dir().string();
-  std::vector<std::string> sanitizers = SanitizerOptions();
+  std::vector<std::string> variables = SanitizerOptions();
+  for (const auto& [name, value] : extra_env) variables.push_back(name + "=" + value);
   std::vector<char*> env = {path.data(), home.data()};
-  for (std::string& options : sanitizers) env.push_back(options.data());
+  for (std::string& variable : variables) env.push_back(variable.data());
   env.push_back(nullptr);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
@@ -165,14 +166,25 @@ void Box::Spawn() {
   SWAGE_CHECK(error == 0);
 }
 
+bool Box::Healthy() const {
+  httplib::Client client("127.0.0.1", hooks_port());
+  const auto response = client.Get("/healthz");
+  return response && response->status == 200;
+}
+
 void Box::StartServer() {
   Spawn();
-  const bool healthy = WaitFor([&] {
-    httplib::Client client("127.0.0.1", hooks_port());
-    const auto response = client.Get("/healthz");
-    return response && response->status == 200;
-  });
-  ASSERT_TRUE(healthy) << ServerLog();
+  ASSERT_TRUE(WaitFor([&] { return Healthy(); })) << ServerLog();
+}
+
+void Box::StartServerWith(std::map<std::string, std::string> env) {
+  Spawn(env);
+  EXPECT_TRUE(WaitFor([&] { return ServerEnded() || Healthy(); })) << ServerLog();
+}
+
+bool Box::ServerEnded() {
+  if (pid_ > 0 && waitpid(pid_, nullptr, WNOHANG) == pid_) pid_ = -1;
+  return pid_ < 0;
 }
 
 void Box::KillServer() {

@@ -68,6 +68,10 @@ class Box {
 
   // --- the server
   void StartServer();
+  /// With variables for its environment, and without a word if it ends before it serves.
+  void StartServerWith(std::map<std::string, std::string> env);
+  /// Whether it has ended by itself; it is reaped then.
+  bool ServerEnded();
   void KillServer();  ///< SIGKILL, reaped
   int StopServer();   ///< SIGTERM; returns the exit code
   void Signal(int signal);
@@ -119,7 +123,8 @@ class Box {
 
  private:
   void WriteConfig();
-  void Spawn();
+  void Spawn(const std::map<std::string, std::string>& extra_env = {});
+  bool Healthy() const;
 
   BoxOptions options_;
   TempDir dir_{"swage-box-"};
