@@ -2,13 +2,15 @@
 // start ends the job as if nothing had been (I1, I3, I4, I7, I8, I11).
 //
 // A first run writes down which points it passes. A point is a name and how often it was passed
-// before: threads interleave anew in every run, but each passes its own points. Environment:
-// SWAGE_CRASH_EVERY=N runs every N-th point only (beginning at SWAGE_CRASH_SEED modulo N);
-// SWAGE_CRASH_AT=NAME:COUNT runs this point alone.
+// before: threads interleave anew in every run, but each passes its own points. Every third is
+// tried, others each day, and after three days all. Environment: SWAGE_CRASH_EVERY=1 tries all,
+// SWAGE_CRASH_SEED=N begins elsewhere, SWAGE_CRASH_AT=NAME:COUNT tries this point alone.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <mutex>
 #include <thread>
@@ -22,6 +24,7 @@
 namespace swage::test {
 namespace {
 
+constexpr int kEvery = 3;
 constexpr int kBoxesAtOnce = 4;  // a job waits more than it works
 // Threads do not always take the same turns: a few points of the first run may not come again.
 constexpr int kMissedInHundred = 10;
@@ -32,6 +35,12 @@ int Number(const char* variable, int otherwise) {
 }
 
 using Combination = std::tuple<sandbox::Dialect, Engine>;
+
+// Days since 1970.
+int Today() {
+  const auto now = std::chrono::system_clock::now();
+  return static_cast<int>(std::chrono::floor<std::chrono::days>(now).time_since_epoch().count());
+}
 
 class CrashMatrix : public testing::TestWithParam<Combination> {
  protected:
@@ -60,8 +69,10 @@ class CrashMatrix : public testing::TestWithParam<Combination> {
 
   static std::vector<std::string> Chosen(std::vector<std::string> points) {
     if (const char* one = std::getenv("SWAGE_CRASH_AT")) return {one};
-    const int every = std::max(1, Number("SWAGE_CRASH_EVERY", 1));
-    const int first = Number("SWAGE_CRASH_SEED", 0) % every;
+    const int every = std::max(1, Number("SWAGE_CRASH_EVERY", kEvery));
+    const int first = Number("SWAGE_CRASH_SEED", Today()) % every;
+    std::printf("every %d. crash point from number %d on; SWAGE_CRASH_EVERY=1 tries all\n", every,
+                first + 1);
     std::vector<std::string> chosen;
     for (int i = first; i < std::ssize(points); i += every) {
       chosen.push_back(std::move(points[static_cast<std::size_t>(i)]));
