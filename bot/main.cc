@@ -1,32 +1,46 @@
 // The only place that names concrete forges and engines.
 #include <fmt/format.h>
 
+#include <cstdio>
 #include <iostream>
 
 #include "bot/cli.h"
 #include "bot/demo/demo.h"
 #include "bot/serve.h"
+#include "config/base/crash_point.h"
+#include "forge/crash_transport.h"
 #include "forge/github/github_forge.h"
 #include "forge/github/webhook.h"
 #include "forge/gitlab/gitlab_forge.h"
 #include "forge/gitlab/webhook.h"
 #include "forge/traffic_gate.h"
+#include "pipeline/store/crash_store.h"
+#include "pipeline/workspace/crash_workspaces.h"
 
 namespace swage {
 namespace {
 
-Result<ForgeParts> MakeForge(const ForgeSettings& settings, const Clock& clock, TrafficGate& gate) {
+// `points` is null but in a server that a test has armed.
+Result<std::unique_ptr<HttpTransport>> MakeTransport(TransportOptions options, const Clock& clock,
+                                                     CrashPoints* points) {
+  SWAGE_ASSIGN_OR_RETURN(auto transport, MakeHttpTransport(std::move(options), clock));
+  if (points != nullptr) transport = WithCrashPoints(std::move(transport), *points);
+  return transport;
+}
+
+Result<ForgeParts> MakeForge(const ForgeSettings& settings, const Clock& clock, TrafficGate& gate,
+                             CrashPoints* points) {
   ForgeParts parts;
   if (settings.kind == "github") {
     SWAGE_ASSIGN_OR_RETURN(auto transport,
-                           MakeHttpTransport(GitHubTransportOptions(settings), clock));
+                           MakeTransport(GitHubTransportOptions(settings), clock, points));
     parts.forge = MakeGitHubForge(settings, MakeGatedTransport(std::move(transport), gate));
     parts.dialect = MakeGitHubDialect();
     return parts;
   }
   if (settings.kind == "gitlab") {
     SWAGE_ASSIGN_OR_RETURN(auto transport,
-                           MakeHttpTransport(GitLabTransportOptions(settings), clock));
+                           MakeTransport(GitLabTransportOptions(settings), clock, points));
     parts.forge = MakeGitLabForge(settings, MakeGatedTransport(std::move(transport), gate));
     parts.dialect = MakeGitLabDialect();
     return parts;
@@ -72,14 +86,44 @@ Result<std::unique_ptr<Store>> EditStore(const Settings& settings, const Clock& 
                    store.error().message + ", or comment /swage stop or retry on the issue");
 }
 
+}
+
+Concretes MakeConcretes(CrashPoints* points) {
+  Concretes concretes;
+  concretes.make_forge = [points](const ForgeSettings& settings, const Clock& clock,
+                                TrafficGate& gate) {
+    return MakeForge(settings, clock, gate, points);
+  };
+  concretes.open_store = [points](const Settings& settings,
+                                  const Clock& clock) -> Result<std::unique_ptr<Store>> {
+    SWAGE_ASSIGN_OR_RETURN(auto store, OpenStore(settings, clock));
+    if (points != nullptr) store = WithCrashPoints(std::move(store), *points);
+    return store;
+  };
+  concretes.make_workspaces = [points](const Settings& settings, ProcessRunner& processes,
+                                        const WorkspaceOptions& options) {
+    auto workspaces = MakeWorktreeWorkspaces(settings.data_dir, processes, options);
+    if (points != nullptr) workspaces = WithCrashPoints(std::move(workspaces), *points);
+    return workspaces;
+  };
+  return concretes;
+}
+
+int Serve(const ServeOptions& options) {
+  const auto points = CrashPoints::FromEnvironment();
+  if (!points.ok()) {
+    std::fprintf(stderr, "swage: %s\n", points.error().message.c_str());
+    return 2;
+  }
+  return RunServe(options, MakeConcretes(points->get()));
+}
+
 }  // namespace
 }  // namespace swage
 
 int main(int argc, char** argv) {
   swage::CliActions actions;
-  actions.serve = [](const swage::ServeOptions& options) {
-    return swage::RunServe(options, {swage::MakeForge, swage::OpenStore});
-  };
+  actions.serve = swage::Serve;
   actions.look_at_store = swage::LookAtStore;
   actions.store = {swage::ObserveStore, swage::EditStore};
   actions.demo = swage::RunDemo;

@@ -71,7 +71,7 @@ Result<void> Service::Build(const Concretes& concretes) {
   }
   SWAGE_ASSIGN_OR_RETURN(const std::string supervisor, FindSupervisor());
   processes_ = MakePosixProcessRunner(supervisor);
-  SWAGE_RETURN_IF_ERROR(BuildWorkspaces());
+  SWAGE_RETURN_IF_ERROR(BuildWorkspaces(concretes));
   const HoldSource holds = [this](std::string_view duty) {
     return store_->TryHold("duty:" + std::string(duty));
   };
@@ -92,7 +92,7 @@ Result<void> Service::Build(const Concretes& concretes) {
 }
 
 // After the store, which tells whether another process uses the folder that the key is loaded into.
-Result<void> Service::BuildWorkspaces() {
+Result<void> Service::BuildWorkspaces(const Concretes& concretes) {
   WorkspaceOptions options;
   if (settings_.signing_key.Given() && settings_.node.Has(kRoleWorker)) {
     SWAGE_ASSIGN_OR_RETURN(
@@ -100,7 +100,7 @@ Result<void> Service::BuildWorkspaces() {
         MakeCommitSigner(settings_.signing_key, settings_.data_dir / "signing", *processes_));
     log_.Info("commits are signed", {{"key", options.signer->KeyName()}});
   }
-  workspaces_ = MakeWorktreeWorkspaces(settings_.data_dir, *processes_, options);
+  workspaces_ = concretes.make_workspaces(settings_, *processes_, options);
   return Ok();
 }
 

@@ -40,6 +40,9 @@ struct Concretes {
   /// Every request of the forge goes through the gate.
   std::function<Result<ForgeParts>(const ForgeSettings&, const Clock&, TrafficGate&)> make_forge;
   std::function<Result<std::unique_ptr<Store>>(const Settings&, const Clock&)> open_store;
+  std::function<std::unique_ptr<Workspaces>(const Settings&, ProcessRunner&,
+                                            const WorkspaceOptions&)>
+      make_workspaces;
 };
 
 class WebRole;
@@ -68,7 +71,7 @@ class Service {
  private:
   Service(Settings settings, Redactor& redactor, Log& log);
   Result<void> Build(const Concretes& concretes);
-  Result<void> BuildWorkspaces();
+  Result<void> BuildWorkspaces(const Concretes& concretes);
   Result<void> BuildRoles(const NodeParts& parts);
   Result<void> Enter();
   Result<void> TakeUp();

@@ -95,7 +95,8 @@ Publisher::Publisher(Store& store, Workspaces& workspaces, ForgeLookup forges,
       redactor_(redactor),
       log_(log),
       clock_(clock),
-      options_(std::move(options)) {}
+      options_(std::move(options)),
+      jitter_(options_.jitter_seed) {}
 
 std::vector<Effect> Publisher::Take(int limit, int pushes) {
   auto taken = store_.TakeEffects({options_.node, limit, kHold, pushes});

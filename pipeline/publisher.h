@@ -10,6 +10,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -39,6 +40,8 @@ struct PublisherOptions {
   CommitIdentity bot = {};    ///< as whom the tasks' commits are made
   /// By settings name of the forge; a missing one has the defaults.
   std::map<std::string, PaceRules, std::less<>> pace_rules = {};
+  /// Of the randomness in delays; a simulation repeats itself.
+  std::uint32_t jitter_seed = std::random_device{}();
 };
 
 class Publisher {
@@ -110,7 +113,7 @@ class Publisher {
   const PublisherOptions options_;
   std::mutex mutex_;
   std::map<EffectId, Carried> carried_;
-  std::minstd_rand random_{std::random_device{}()};
+  std::minstd_rand random_{options_.jitter_seed};
 };
 
 /// How long to wait before attempt `attempts` + 1: exponential, at least what the forge asked for.

@@ -8,11 +8,12 @@ constexpr std::chrono::milliseconds kPoll{1'000};
 }  // namespace
 
 Scheduler::Scheduler(WorkerContext context, const Clock& clock, std::string node,
-                     std::function<void()> on_progress)
+                     std::function<void()> on_progress, Launch launch)
     : context_(std::move(context)),
       clock_(clock),
       node_(std::move(node)),
       on_progress_(std::move(on_progress)),
+      launch_(std::move(launch)),
       times_(context_.settings.node.lease),
       leases_(context_.store, clock_, context_.log, times_) {}
 
@@ -68,10 +69,18 @@ void Scheduler::StopTask(TaskId task) {
   if (it != running_.end()) it->second->stop.request_stop();
 }
 
+std::shared_ptr<void> Scheduler::LaunchThread(std::function<void()> work) {
+  return std::make_shared<std::jthread>(std::move(work));
+}
+
+void Scheduler::RunOnce() {
+  Reap();
+  ClaimAll();
+}
+
 void Scheduler::Loop(std::stop_token stop) {
   while (!stop.stop_requested()) {
-    Reap();
-    ClaimAll();
+    RunOnce();
     wakeup_.Wait(stop, kPoll);
   }
 }
@@ -108,7 +117,7 @@ void Scheduler::StartWorker(Claimed claimed, MonotonicTime held_from) {
   self->lease = claimed.lease;
   leases_.Add(self->lease, held_from, self->stop);
   const std::lock_guard lock(mutex_);
-  self->thread = std::jthread([this, self, claimed = std::move(claimed)] {
+  self->thread = launch_([this, self, claimed = std::move(claimed)] {
     Worker(context_).Run(claimed, self->stop.get_token());
     leases_.Remove(self->lease);
     self->done = true;

@@ -25,10 +25,18 @@ namespace swage {
 
 class Scheduler {
  public:
+  /// Runs `work` in a thread of its own; what it returns is destroyed after `work` has ended, or
+  /// waits for that. A simulation has threads of another kind.
+  using Launch = std::function<std::shared_ptr<void>(std::function<void()> work)>;
+  static std::shared_ptr<void> LaunchThread(std::function<void()> work);
+
   /// `on_progress` is called from a worker's thread at the end of its run: its effects are waiting.
   Scheduler(WorkerContext context, const Clock& clock, std::string node,
-            std::function<void()> on_progress);
+            std::function<void()> on_progress, Launch launch = LaunchThread);
   ~Scheduler();
+
+  /// One round: forgets workers that have ended, claims. Start does it again and again in a thread.
+  void RunOnce();
 
   void Start();
   /// There may be something to claim, or something was cancelled.
@@ -54,7 +62,7 @@ class Scheduler {
     Lease lease;
     std::stop_source stop;
     std::atomic<bool> done{false};
-    std::jthread thread;
+    std::shared_ptr<void> thread;  // last: its end comes before that of what it works with
   };
 
   void Loop(std::stop_token stop);
@@ -66,6 +74,7 @@ class Scheduler {
   const Clock& clock_;
   const std::string node_;
   std::function<void()> on_progress_;
+  Launch launch_;
   const LeaseTimes times_;
   LeaseKeeper leases_;
   Wakeup wakeup_;

@@ -69,6 +69,10 @@ std::chrono::milliseconds AttemptDelay(int attempt, std::chrono::milliseconds st
   return std::max({attempt * step, asked, std::chrono::milliseconds(1)});
 }
 
+Worker::Worker(WorkerContext context) : context_(std::move(context)), gates_(context_.processes) {
+  if (!context_.pause) context_.pause = Pause;
+}
+
 // Repeats what may work in a moment (a forge that is down, a store that is busy); the task's lease
 // is renewed meanwhile.
 template <class F>
@@ -83,7 +87,7 @@ auto Worker::WithPatience(TaskId task, std::stop_token stop, F&& call) -> declty
     // Whoever wonders why nothing happens finds it here.
     context_.log.Warn("waiting before another try",
                       {{"task_id", task}, {"attempt", attempt}, {"error", result.error().message}});
-    Pause(std::max(delay, result.error().retry_after), stop);
+    context_.pause(std::max(delay, result.error().retry_after), stop);
     delay = std::min(2 * delay, kLongestPause);
   }
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -33,6 +34,8 @@ struct WorkerContext {
   const Settings& settings;
   const Redactor& redactor;
   Log& log;
+  /// How to wait before another try, at most until a stop; empty = the thread waits.
+  std::function<void(std::chrono::milliseconds, std::stop_token)> pause = {};
 };
 
 /// How long a task rests after its attempt number `attempt` failed: longer each time, and at least
@@ -42,8 +45,7 @@ std::chrono::milliseconds AttemptDelay(int attempt, std::chrono::milliseconds st
 
 class Worker {
  public:
-  explicit Worker(WorkerContext context)
-      : context_(std::move(context)), gates_(context_.processes) {}
+  explicit Worker(WorkerContext context);
 
   /// `stop` is requested when the task was cancelled, the lease is lost, or the server shuts down.
   /// The task is then given back to the queue, which the store refuses unless the lease still

@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <thread>
 
 #include "config/base/clock.h"
 #include "config/base/crypto.h"
@@ -28,6 +29,8 @@ constexpr minutes kPushLimit{15};
 constexpr minutes kLockLimit{20};
 constexpr std::chrono::milliseconds kLockPause{20};
 constexpr std::chrono::seconds kLockAge{60};
+// A task branch has one writer, and that for microseconds: a lock that stays is a dead process's.
+constexpr int kBranchLockTries = 25;
 constexpr std::size_t kMaxCommittedFileBytes = 16 << 20;
 
 constexpr std::string_view kConfig =
@@ -247,12 +250,25 @@ Result<void> Mirror::SetBranch(const std::string& branch, const CommitSha& targe
   if (expected != nullptr && git_oid_fromstr(&old, expected->value.c_str()) != 0) {
     return MakeError(ErrorCode::kInvalid, "a malformed commit name");
   }
-  git_reference* raw = nullptr;
   const std::string ref = "refs/heads/" + branch;
-  const int code = git_reference_create_matching(&raw, repository.get(), ref.c_str(),
-                                                 git_commit_id(commit.get()), 1,
-                                                 expected != nullptr ? &old : nullptr, nullptr);
-  const git2::Reference reference(raw);
+  const auto set = [&] {
+    git_reference* raw = nullptr;
+    const int set_code = git_reference_create_matching(
+        &raw, repository.get(), ref.c_str(), git_commit_id(commit.get()), 1,
+        expected != nullptr ? &old : nullptr, nullptr);
+    const git2::Reference reference(raw);
+    return set_code;
+  };
+  int code = set();
+  for (int i = 0; code == GIT_ELOCKED && i < kBranchLockTries; ++i) {
+    std::this_thread::sleep_for(kLockPause);
+    code = set();
+  }
+  if (code == GIT_ELOCKED) {
+    std::error_code ignored;
+    fs::remove(git_dir_ / (ref + ".lock"), ignored);
+    code = set();
+  }
   if (code != 0) return git2::FailureOf(code, "branch " + branch);
   return Ok();
 }

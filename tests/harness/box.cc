@@ -144,7 +144,8 @@ void Box::SetAgent(const std::string& script) {
 }
 
 pid_t Box::SpawnSwage(std::vector<std::string> arguments, const std::string& out,
-                      const std::string& err) {
+                      const std::string& err,
+                      const std::map<std::string, std::string>& extra_env) {
   const std::string binary = std::string(SWAGE_BINARY_DIR) + "/swage";
   arguments.insert(arguments.begin(), binary);
   arguments.insert(arguments.end(), {"--config", (dir() / "swage.yml").string()});
@@ -153,9 +154,10 @@ pid_t Box::SpawnSwage(std::vector<std::string> arguments, const std::string& out
   argv.push_back(nullptr);
   std::string path = "PATH=" + options_.path;
   std::string home = "HOME=" + dir().string();
-  std::vector<std::string> sanitizers = SanitizerOptions();
+  std::vector<std::string> variables = SanitizerOptions();
+  for (const auto& [name, value] : extra_env) variables.push_back(name + "=" + value);
   std::vector<char*> env = {path.data(), home.data()};
-  for (std::string& options : sanitizers) env.push_back(options.data());
+  for (std::string& variable : variables) env.push_back(variable.data());
   env.push_back(nullptr);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
@@ -171,10 +173,10 @@ pid_t Box::SpawnSwage(std::vector<std::string> arguments, const std::string& out
   return pid;
 }
 
-void Box::Spawn() {
+void Box::Spawn(const std::map<std::string, std::string>& extra_env) {
   SWAGE_CHECK(pid_ < 0);
   const std::string log = (dir() / "server.log").string();
-  pid_ = SpawnSwage({"serve"}, log, log);
+  pid_ = SpawnSwage({"serve"}, log, log, extra_env);
 }
 
 Box::Ran Box::Run(std::vector<std::string> arguments) {
@@ -191,14 +193,25 @@ Box::Ran Box::Run(std::vector<std::string> arguments) {
   return ran;
 }
 
+bool Box::Healthy() const {
+  httplib::Client client("127.0.0.1", hooks_port());
+  const auto response = client.Get("/healthz");
+  return response && response->status == 200;
+}
+
 void Box::StartServer() {
   Spawn();
-  const bool healthy = WaitFor([&] {
-    httplib::Client client("127.0.0.1", hooks_port());
-    const auto response = client.Get("/healthz");
-    return response && response->status == 200;
-  });
-  ASSERT_TRUE(healthy) << ServerLog();
+  ASSERT_TRUE(WaitFor([&] { return Healthy(); })) << ServerLog();
+}
+
+void Box::StartServerWith(std::map<std::string, std::string> env) {
+  Spawn(env);
+  EXPECT_TRUE(WaitFor([&] { return ServerEnded() || Healthy(); })) << ServerLog();
+}
+
+bool Box::ServerEnded() {
+  if (pid_ > 0 && waitpid(pid_, nullptr, WNOHANG) == pid_) pid_ = -1;
+  return pid_ < 0;
 }
 
 void Box::KillServer() {

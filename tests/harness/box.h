@@ -80,6 +80,10 @@ class Box {
   void StartServer();
   /// As StartServer, without waiting for it.
   void LaunchServer() { Spawn(); }
+  /// With variables for its environment, and without a word if it ends before it serves.
+  void StartServerWith(std::map<std::string, std::string> env);
+  /// Whether it has ended by itself; it is reaped then.
+  bool ServerEnded();
   void KillServer();  ///< SIGKILL, reaped
   int StopServer();   ///< SIGTERM; returns the exit code
   void Signal(int signal);
@@ -138,9 +142,11 @@ class Box {
 
  private:
   void WriteConfig();
-  void Spawn();
+  void Spawn(const std::map<std::string, std::string>& extra_env = {});
   pid_t SpawnSwage(std::vector<std::string> arguments, const std::string& out,
-                   const std::string& err);
+                   const std::string& err,
+                   const std::map<std::string, std::string>& extra_env = {});
+  bool Healthy() const;
 
   BoxOptions options_;
   TempDir dir_{"swage-box-"};

@@ -56,6 +56,18 @@ TEST_F(WorkspaceTest, FetchAfterAKilledFetchStillWorks) {
   EXPECT_FALSE(fs::exists(MirrorDir() / "objects/pack/tmp_pack_abc"));
 }
 
+// X1: killed while a checkpoint's branch was written.
+TEST_F(WorkspaceTest, ABranchLockOfADeadProcessDoesNotStay) {
+  (void)FetchAndProvision()->Release().ok();
+  const fs::path lock = MirrorDir() / "refs/heads/swage/issue-1.lock";
+  Write(lock, "half");
+  auto workspace = FetchAndProvision();
+  Write(workspace->Root() / "new", "x");
+  const Snapshot snapshot = Take(*workspace);
+  EXPECT_EQ(Git(MirrorDir(), {"rev-parse", "refs/heads/swage/issue-1"}), snapshot.commit.value);
+  EXPECT_FALSE(fs::exists(lock));
+}
+
 TEST_F(WorkspaceTest, AFetchNeverMovesATaskBranch) {
   auto workspace = FetchAndProvision();
   Write(workspace->Root() / "new", "x");

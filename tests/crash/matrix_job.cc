@@ -1,0 +1,268 @@
+#include "tests/crash/matrix_job.h"
+
+#include <fmt/format.h>
+#include <libpq-fe.h>
+#include <re2/re2.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+
+#include "config/base/text.h"
+#include "tests/harness/box.h"
+#include "tests/harness/postgres_server.h"
+
+namespace swage::test {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::string_view kForeignBranch = "swage/7-of-somebody-else";
+
+// Two cycles for the first run; the second needs one, and takes away what was warned about.
+std::string Agent() {
+  return "if grep -q 'Say why' \"$1\"; then echo 42 > answer.txt; echo Because. > notes.txt; exit; "
+         "fi\n" +
+         TwoCycleAgent();
+}
+
+class Job {
+ public:
+  Job(sandbox::Dialect dialect, Engine engine, const std::map<std::string, std::string>& env)
+      : database_(engine == Engine::kPostgres ? *PostgresServer::Shared().NewDatabase() : ""),
+        box_(Options(dialect, database_)) {
+    foreign_ = CommitForeign();
+    box_.StartServerWith(env);
+  }
+
+  JobResult Run() {
+    const std::int64_t issue = box_.LabelledIssue("The answer is wrong");
+    bool there = Await("the first pull request", [&] { return Rests("in_review|1"); });
+    if (there) {
+      box_.forge().Comment(box_.repo(), "ada", issue, "/swage fix Say why");
+      there = Await("the end of the fix", [&] { return Rests("in_review|2"); });
+    }
+    if (there) {
+      CheckPull();
+      for (const sandbox::Pull& pull : box_.Pulls()) {
+        Expect(box_.forge().MergePull(box_.repo(), "ada", pull.number).ok(), "cannot be merged");
+      }
+      there = Await("the merge", [&] { return Rests("merged|2"); });
+    }
+    CheckIntents();
+    CheckTexts();
+    Expect(Rows("SELECT count(*) FROM steps WHERE outcome = 'running'") == "0",
+           "a step never ended");
+    if (!box_.ServerEnded()) Expect(box_.StopServer() == 0, "the server's exit code");
+    CheckNothingLeft();
+    if (!result_.problems.empty()) result_.server_log = box_.ServerLog();
+    return std::move(result_);
+  }
+
+ private:
+  struct Finish {
+    void operator()(PGconn* session) const { PQfinish(session); }
+  };
+  struct Clear {
+    void operator()(PGresult* result) const { PQclear(result); }
+  };
+
+  static BoxOptions Options(sandbox::Dialect dialect, const std::string& database) {
+    BoxOptions options;
+    if (!database.empty()) options.extra_config = "store: " + database + "\n";
+    options.dialect = dialect;
+    options.files = AnswerRepo();
+    options.agent = Agent();
+    options.start = false;
+    return options;
+  }
+
+  void Expect(bool holds, std::string_view otherwise) {
+    if (!holds) result_.problems.emplace_back(otherwise);
+  }
+
+  std::string Rows(const std::string& sql) {
+    return database_.empty() ? box_.Query(sql) : PostgresRows(sql);
+  }
+
+  // In the form of Box::Query, over one session: psql would take longer than the job.
+  std::string PostgresRows(const std::string& sql) {
+    if (session_ == nullptr) session_.reset(PQconnectdb(database_.c_str()));
+    const std::unique_ptr<PGresult, Clear> result(PQexec(session_.get(), sql.c_str()));
+    Expect(PQresultStatus(result.get()) == PGRES_TUPLES_OK, PQerrorMessage(session_.get()));
+    std::string rows;
+    for (int row = 0; row < PQntuples(result.get()); ++row) {
+      if (row > 0) rows += '\n';
+      for (int column = 0; column < PQnfields(result.get()); ++column) {
+        if (column > 0) rows += '|';
+        rows += PQgetvalue(result.get(), row, column);
+      }
+    }
+    return rows;
+  }
+
+  // I11: in the bot's own name space, and not its own.
+  std::string CommitForeign() {
+    const auto made = box_.forge().CommitToBranch(box_.repo(), "ada", kForeignBranch,
+                                                  {{"foreign.txt", "mine\n"}}, "Mine");
+    Expect(made.ok(), "no foreign branch");
+    return made.ok() ? *made : "";
+  }
+
+  // A server that died is started again, and what it never acknowledged is sent to it again, as
+  // the forge's own page would.
+  void KeepAlive() {
+    if (!box_.ServerEnded()) return;
+    Expect(!result_.crashed, "the server died again");
+    result_.crashed = true;
+    CheckIntents();
+    box_.StartServerWith({});
+    box_.forge().WaitForWebhooks();
+    for (const sandbox::Delivery& delivery : box_.forge().Deliveries()) {
+      if (delivery.status / 100 != 2) box_.forge().Redeliver(delivery.id);
+    }
+  }
+
+  bool Await(const std::string& what, const std::function<bool()>& condition) {
+    const bool came = box_.WaitFor([&] {
+      KeepAlive();
+      return result_.problems.empty() ? condition() : true;
+    });
+    if (!came) {
+      Expect(
+          false,
+          "never came: " + what + "; tasks: " + Rows("SELECT state, stage, reason FROM tasks") +
+              "; deliveries: " + Rows("SELECT event, state, error FROM deliveries") +
+              "; effects: " + Rows("SELECT kind, state, error FROM effects WHERE state <> 'done'"));
+    }
+    return came && result_.problems.empty();
+  }
+
+  // The task is there, and nothing is left to decide or to tell.
+  bool Rests(const std::string& state_and_run) {
+    return !box_.ServerEnded() && box_.forge().WaitForWebhooks(std::chrono::milliseconds(0)) &&
+           Rows(
+               "SELECT state, run, (SELECT count(*) FROM deliveries WHERE state = 'pending')"
+               " + (SELECT count(*) FROM effects WHERE state = 'pending') FROM tasks") ==
+               state_and_run + "|0";
+  }
+
+  // I1, I4, I7, I11 and the result.
+  void CheckPull() {
+    const std::vector<sandbox::Pull> pulls = box_.Pulls();
+    Expect(pulls.size() == 1, fmt::format("{} pull requests", pulls.size()));
+    if (pulls.empty()) return;
+    const sandbox::Pull& pull = pulls.front();
+    const auto holds = [&](const char* file, const char* text) {
+      const auto found = box_.forge().ReadFileAt(box_.repo(), pull.head_ref, file);
+      return found.ok() && *found == text;
+    };
+    Expect(holds("answer.txt", "42\n") && holds("notes.txt", "Because.\n"),
+           "the branch does not hold the result");
+    const std::size_t reviews = box_.ReviewBodies(pull).size();
+    Expect(reviews == 2, fmt::format("{} reviews", reviews));
+    Expect(box_.OpenLineComments(pull).empty(), "a finding that is gone is not resolved");
+    Expect(Rows("SELECT checkpoint FROM tasks") == pull.head_sha &&
+               Rows("SELECT pushed FROM tasks") == pull.head_sha,
+           "the pull request's head is not what was tested");
+    const auto branches = box_.forge().Branches(box_.repo());
+    Expect(branches.size() == 3, fmt::format("{} branches", branches.size()));
+    const auto foreign = branches.find(std::string(kForeignBranch));
+    Expect(foreign != branches.end() && foreign->second == foreign_, "a foreign branch was moved");
+    Expect(branches.at("main") == Rows("SELECT base_sha FROM tasks"), "main was moved");
+  }
+
+  // I4: whatever has a marker is there once.
+  void CheckTexts() {
+    std::map<std::string, int> seen;
+    for (const std::string& text : box_.BotTexts()) {
+      static const RE2 kMarker("(<!-- swage:[^>]* -->)");
+      std::string marker;
+      if (RE2::PartialMatch(text, kMarker, &marker)) ++seen[marker];
+    }
+    for (const auto& [marker, times] : seen) {
+      Expect(times == 1, fmt::format("{} times: {}", times, marker));
+    }
+    Expect(seen.size() >= 4, fmt::format("only {} marked texts", seen.size()));
+  }
+
+  // When the first effect of each kind was wished for.
+  std::map<std::string, std::int64_t> FirstIntents() {
+    const std::string rows = Rows("SELECT kind, min(created_at_us) FROM effects GROUP BY kind");
+    std::map<std::string, std::int64_t> first;
+    for (const std::string_view row : Split(rows, '\n')) {
+      const std::size_t bar = row.find('|');
+      if (bar == row.npos) continue;
+      first[std::string(row.substr(0, bar))] = std::stoll(std::string(row.substr(bar + 1)));
+    }
+    return first;
+  }
+
+  // I3: when the forge was asked to write, the wish was in the database.
+  void CheckIntents() {
+    using Kinds = std::vector<std::string>;
+    static const std::vector<std::pair<const char*, Kinds>> kKinds = {
+        {"/git-receive-pack", {"push"}},
+        {"/(pulls|merge_requests)(/[0-9]+)?$", {"pull_request"}},
+        {"/(reactions|award_emoji)", {"reaction"}},
+        {"/(statuses|check-runs)", {"status"}},
+        {"/(reviews|discussions)", {"review", "resolve"}},
+        {"/graphql", {"review", "resolve", "pull_request"}},
+        {"/merge_requests/[0-9]+/(notes|draft_notes)", {"review", "resolve", "comment"}},
+        {"/pulls/[0-9]+/comments", {"review", "resolve"}},
+        {"/(comments|notes)", {"comment", "sticky"}},
+    };
+    const std::map<std::string, std::int64_t> first = FirstIntents();
+    for (const sandbox::LoggedRequest& request : box_.forge().Requests()) {
+      if (request.method == "GET" || request.actor != "swage-bot") continue;
+      const std::string target = request.target.substr(0, request.target.find('?'));
+      if (target.ends_with("/git-upload-pack")) continue;
+      const auto kinds = std::ranges::find_if(
+          kKinds, [&](const auto& k) { return RE2::PartialMatch(target, k.first); });
+      if (kinds == kKinds.end()) {
+        Expect(false, "a write of no known kind: " + request.method + " " + target);
+        continue;
+      }
+      const bool wished = std::ranges::any_of(kinds->second, [&](const std::string& kind) {
+        const auto it = first.find(kind);
+        return it != first.end() && it->second <= ToMicros(request.at);
+      });
+      Expect(wished, "written without an intent: " + request.method + " " + target);
+    }
+  }
+
+  // I8: after the end of everything.
+  void CheckNothingLeft() {
+    Expect(fs::is_empty(box_.data_dir() / "workspaces"), "a workspace is left");
+    for (const auto& entry : fs::recursive_directory_iterator(box_.data_dir() / "mirrors")) {
+      const std::string name = entry.path().filename();
+      // The lock beside a mirror is a file that stays; nobody holds it.
+      const bool of_mirror = name.ends_with(".git.lock");
+      Expect(of_mirror || !name.ends_with(".lock"), "a lock is left: " + entry.path().string());
+      Expect(entry.path().parent_path().filename() != "worktrees",
+             "a worktree is registered: " + entry.path().string());
+    }
+    std::error_code gone;
+    for (const auto& process : fs::directory_iterator("/proc")) {
+      const std::string cwd = fs::read_symlink(process.path() / "cwd", gone);
+      const auto argv = ReadFile(process.path() / "cmdline");
+      const std::string home = box_.dir().string();
+      const bool ours = cwd.starts_with(home) || (argv.ok() && argv->find(home) != argv->npos);
+      Expect(!ours, "a process is left: " + process.path().string());
+    }
+  }
+
+  JobResult result_;
+  const std::string database_;  ///< empty: the embedded one
+  std::unique_ptr<PGconn, Finish> session_;
+  Box box_;
+  std::string foreign_;
+};
+
+}  // namespace
+
+JobResult RunMainJob(sandbox::Dialect dialect, Engine engine,
+                     const std::map<std::string, std::string>& env) {
+  return Job(dialect, engine, env).Run();
+}
+
+}  // namespace swage::test

@@ -1,0 +1,145 @@
+// Node: one simulated `swage serve`. The real intake runner, publisher, scheduler and workers; the
+// store, the forge, git, agents and gates are doors to the world that can be slow, shut, or answer
+// with failures, and that are shut for good when the node dies.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "config/base/log.h"
+#include "config/settings.h"
+#include "pipeline/intake_runner.h"
+#include "pipeline/publisher.h"
+#include "pipeline/scheduler.h"
+#include "tests/harness/memory_store.h"
+#include "tests/simulation/forge_world.h"
+#include "tests/simulation/machine.h"
+
+namespace swage::simulation {
+
+/// How likely the world fails; all zero once faults have stopped.
+struct Faults {
+  int store_fails = 0;   ///< in a thousand
+  int store_silent = 0;  ///< in a thousand: it was done, and the answer is lost
+  int forge_fails = 0;   ///< in a hundred
+  int forge_silent = 0;
+  int forge_limits = 0;
+};
+
+class Node;
+
+/// One run of a task in one node's workspace.
+struct WorkspaceState {
+  TaskId task;
+  Node* node = nullptr;
+  CommitSha head;
+  std::string files;
+};
+
+/// A task's row as it was after the last write.
+struct SeenTask {
+  TaskState state = TaskState::kQueued;
+  Stage stage = Stage::kNone;
+  int attempt = 0;
+  bool begun = false;     ///< it has a checkpoint
+  bool given_up = false;  ///< after its last attempt
+  /// When a person took it away from whoever worked on it.
+  MonotonicTime withdrawn{};
+};
+
+/// What all nodes share.
+struct World {
+  Machine& machine;
+  test::MemoryStore& store;
+  ForgeWorld& forge;
+  const Settings& settings;
+  Redactor& redactor;
+  Log& log;
+  const WebhookDialect& dialect;
+  Faults faults{};
+  bool quiet = false;  ///< faults have stopped: what is idle looks less often
+
+  std::map<std::string, std::string> commits{};         ///< sha -> the files
+  std::map<std::string, WorkspaceState*> workspaces{};  ///< by path
+  std::map<TaskId, std::vector<Node*>> agents{};        ///< that run now
+  std::map<TaskId, SeenTask> seen{};
+  int last_commit = 0;
+  int last_workspace = 0;
+};
+
+struct NodeRoles {
+  bool publisher = true;  ///< intake too; every node works
+  bool alone = true;      ///< its start ends every lease
+};
+
+class Node final : public Host {
+ public:
+  Node(World& world, std::string name_, NodeRoles roles);
+  ~Node();
+
+  void Start();
+  /// From between two events.
+  void Kill();
+  bool Up() const { return parts_ != nullptr; }
+  bool Busy() { return Up() && !parts_->scheduler.Working().empty(); }
+  Result<bool> Receive(const NewDelivery& delivery);
+
+  World& world() { return world_; }
+  Machine& machine() { return world_.machine; }
+  MonotonicTime store_cut_until{};
+  MonotonicTime forge_cut_until{};
+  MonotonicTime no_write_before{};  ///< the forge has asked to wait (I9)
+  microseconds wall_skew{0};
+  std::uint64_t life = 0;  ///< counts its starts
+
+ private:
+  class NodeClock final : public Clock {
+   public:
+    explicit NodeClock(Node& node) : node_(node) {}
+    WallTime Now() const override { return node_.machine().clock().Now() + node_.wall_skew; }
+    MonotonicTime Monotonic() const override { return node_.machine().Now(); }
+
+   private:
+    Node& node_;
+  };
+
+  struct Parts {
+    explicit Parts(Node& node);
+
+    std::unique_ptr<Store> store;
+    std::unique_ptr<Forge> forge;
+    std::unique_ptr<Workspaces> workspaces;
+    std::unique_ptr<Agent> agent;
+    std::unique_ptr<ProcessRunner> processes;
+    std::stop_source stop;
+    Signal intake_news;
+    Signal publisher_news;
+    Signal scheduler_news;
+    Publisher publisher;
+    Scheduler scheduler;
+    IntakeRunner intake;
+  };
+
+  void IntakeLoop();
+  void PublisherLoop();
+  void SchedulerLoop();
+  /// How long to wait when nothing was there to do.
+  microseconds Poll();
+
+  World& world_;
+  const NodeRoles roles_;
+  NodeClock clock_;
+  std::unique_ptr<Parts> parts_;
+};
+
+// ports.cc: a node's doors to the world.
+std::unique_ptr<Store> MakeStorePort(Node& node);
+std::unique_ptr<Forge> MakeForgePort(Node& node);
+std::unique_ptr<Workspaces> MakeGitPort(Node& node);
+std::unique_ptr<Agent> MakeAgentPort(Node& node);
+std::unique_ptr<ProcessRunner> MakeGatePort(Node& node);
+
+}  // namespace swage::simulation
