@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "pipeline/intake_parts.h"
+
 namespace swage {
 namespace {
 
@@ -47,13 +49,6 @@ bool IsRefusal(ErrorCode code) {
   return code == ErrorCode::kNotFound || code == ErrorCode::kDenied || code == ErrorCode::kInvalid;
 }
 
-IntakePlan Ignored(std::string why) {
-  IntakePlan plan;
-  plan.ignored = true;
-  plan.outcome = std::move(why);
-  return plan;
-}
-
 }  // namespace
 
 IntakeGate::IntakeGate(Store& store, ForgeLookup forges, const Settings& settings)
@@ -95,7 +90,7 @@ Result<IntakePlan> IntakeGate::ConsiderInteresting(Forge& forge, const Event& ev
     if (acts.ok()) facts.labelling = CurrentLabelling(*acts, rules.trigger_label);
   }
   SWAGE_ASSIGN_OR_RETURN(const bool obeyed, WasObeyed(event, facts));
-  if (obeyed) return Ignored("obeyed before");
+  if (obeyed) return intake::Ignore("obeyed before");
   if (const Actor* actor = AskingActor(event, facts)) {
     SWAGE_ASSIGN_OR_RETURN(facts.role, forge.GetRole(repo, *actor));
   }
