@@ -190,9 +190,11 @@ void Publisher::NoteRefusal(const Effect& effect, const Error& error) {
   if (change.ok()) TellOfPace(log_, *change);
 }
 
+// Whether the forge takes writes again is for the gate of its requests to say: not every effect
+// comes to a write. What a credential may do in a repository, the effect itself has shown.
 void Publisher::NoteProbesWorked(const Effect& effect) {
   for (const std::string& scope : effect.probes) {
-    const auto change = store_.NoteForgeSuccess(scope, true);
+    const auto change = store_.NoteForgeSuccess(scope, scope != effect.what.repo.forge);
     if (change.ok()) TellOfPace(log_, *change);
   }
 }
