@@ -86,8 +86,6 @@ Result<std::unique_ptr<Store>> EditStore(const Settings& settings, const Clock& 
                    store.error().message + ", or comment /swage stop or retry on the issue");
 }
 
-}
-
 Concretes MakeConcretes(CrashPoints* points) {
   Concretes concretes;
   concretes.make_forge = [points](const ForgeSettings& settings, const Clock& clock,
