@@ -191,9 +191,10 @@ const std::vector<Setting<GateDraft>>& GateTable() {
           BoolRule{}, [](auto& g) -> auto& { return g.spec.required; }),
       Declare<GateDraft>(
           {.path = "rerun",
-           .manual = "A gate that fails is run once more on the same commit. When it passes then, it "
-                     "counts as passed and is marked as flaky wherever it is shown. `false` spares "
-                     "the second run.",
+           .manual =
+               "A gate that fails is run once more on the same commit. When it passes then, it "
+               "counts as passed and is marked as flaky wherever it is shown. `false` spares "
+               "the second run.",
            .example = "false"},
           BoolRule{}, [](auto& g) -> auto& { return g.spec.rerun; }),
       Declare<GateDraft>(

@@ -8,10 +8,9 @@
 namespace swage {
 namespace {
 
-constexpr std::array<GateOutcome, 6> kOutcomes = {GateOutcome::kPassed, GateOutcome::kFailed,
+constexpr std::array<GateOutcome, 6> kOutcomes = {GateOutcome::kPassed,   GateOutcome::kFailed,
                                                   GateOutcome::kTimedOut, GateOutcome::kError,
-                                                  GateOutcome::kSkipped,
-                                                  GateOutcome::kFlaky};
+                                                  GateOutcome::kSkipped,  GateOutcome::kFlaky};
 
 }  // namespace
 

@@ -515,8 +515,8 @@ std::string CommitMessage(const Task& task, int cycle, std::string_view requeste
   std::string message = Truncate(title.empty() ? "Work on the issue" : title, kSubjectBytes);
   message += fmt::format("\n\nFor issue #{}, cycle {}.\n", task.issue_number, cycle);
   const std::string login = InertPlain(task.requester.login, 60);
-  message += fmt::format("\nCo-authored-by: {} <{}>\nSigned-off-by: {} <{}>\n{}\n",
-                         login, requester_email, bot.name, bot.email, TaskTrailer(task));
+  message += fmt::format("\nCo-authored-by: {} <{}>\nSigned-off-by: {} <{}>\n{}\n", login,
+                         requester_email, bot.name, bot.email, TaskTrailer(task));
   return message;
 }
 

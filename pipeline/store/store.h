@@ -30,8 +30,8 @@
 #include "pipeline/agent.h"
 #include "pipeline/audit.h"
 #include "pipeline/gate.h"
-#include "pipeline/store/hold.h"
 #include "pipeline/pace.h"
+#include "pipeline/store/hold.h"
 #include "pipeline/task.h"
 
 namespace swage {
@@ -438,7 +438,8 @@ class Store {
   virtual Result<AuditState> GetAuditState() = 0;
 
   // Claims. ClaimTask picks the oldest queued task, or a running one whose lease is over, within
-  // the limits, and of no forge or repository whose pace says that it is paused; state running, epoch + 1, attempt + 1, stage provision. nullopt = nothing to do.
+  // the limits, and of no forge or repository whose pace says that it is paused; state running,
+  // epoch + 1, attempt + 1, stage provision. nullopt = nothing to do.
   virtual Result<std::optional<Claimed>> ClaimTask(std::string_view node,
                                                    std::chrono::milliseconds lease,
                                                    const ClaimLimits& limits) = 0;

@@ -182,7 +182,8 @@ TEST_F(ConfigCheckTest, SignsSomethingWithTheSigningKey) {
   ASSERT_TRUE(WriteFileAtomic(key.file(), "-----BEGIN OPENSSH PRIVATE KEY-----\ngarbage\n").ok());
   EXPECT_EQ(Check("{command: [sh]}\n" + more), kExitUsage);
   EXPECT_EQ(out_.str(), "");
-  EXPECT_NE(err_.str().find("swage.yml:4: publish.signing_key: cannot sign: ssh-keygen: "), std::string::npos)
+  EXPECT_NE(err_.str().find("swage.yml:4: publish.signing_key: cannot sign: ssh-keygen: "),
+            std::string::npos)
       << err_.str();
   EXPECT_NE(err_.str().find("to see more: ssh-keygen -y -f "), std::string::npos) << err_.str();
 }

@@ -153,7 +153,8 @@ Result<int> ExpireLeases(Tx& tx, std::string_view node) {
   int expired = 0;
   for (const TaskId id : orphans) {
     // Another node may have taken it since the list was read.
-    SWAGE_ASSIGN_OR_RETURN(const int changed, tx.db.Run("ExpireLease", id, node, tx.now, tx.engine_now));
+    SWAGE_ASSIGN_OR_RETURN(const int changed,
+                           tx.db.Run("ExpireLease", id, node, tx.now, tx.engine_now));
     if (changed == 0) continue;
     SWAGE_RETURN_IF_ERROR(TellOrphaned(tx, id, node));
     ++expired;

@@ -59,7 +59,8 @@ Result<EffectRow> LockEffect(Tx& tx, const Effect& effect) {
     task_key = TaskKey(task);
   }
   const auto read = [](Row& row) {
-    return EffectRow{ParseState(row.Text()), row.Int(), ParseKind(row.Text()), {row.Int()}, row.Int(), ""};
+    return EffectRow{
+        ParseState(row.Text()), row.Int(), ParseKind(row.Text()), {row.Int()}, row.Int(), ""};
   };
   SWAGE_ASSIGN_OR_RETURN(auto row, tx.db.One("EffectRow", read, effect.id));
   if (!row.has_value()) {
