@@ -86,12 +86,10 @@ Result<std::unique_ptr<Store>> EditStore(const Settings& settings, const Clock& 
                    store.error().message + ", or comment /swage stop or retry on the issue");
 }
 
-}
-
 Concretes MakeConcretes(CrashPoints* points) {
   Concretes concretes;
   concretes.make_forge = [points](const ForgeSettings& settings, const Clock& clock,
-                                TrafficGate& gate) {
+                                  TrafficGate& gate) {
     return MakeForge(settings, clock, gate, points);
   };
   concretes.open_store = [points](const Settings& settings,
@@ -101,7 +99,7 @@ Concretes MakeConcretes(CrashPoints* points) {
     return store;
   };
   concretes.make_workspaces = [points](const Settings& settings, ProcessRunner& processes,
-                                        const WorkspaceOptions& options) {
+                                       const WorkspaceOptions& options) {
     auto workspaces = MakeWorktreeWorkspaces(settings.data_dir, processes, options);
     if (points != nullptr) workspaces = WithCrashPoints(std::move(workspaces), *points);
     return workspaces;

@@ -116,7 +116,14 @@ Pace AfterFailure(Pace pace, const ForgeFailure& failure, const PaceRules& rules
 }
 
 Pace AfterSuccess(Pace pace, WallTime now, bool wrote) {
-  if (IsPaused(pace, now) || (pace.on_write && !wrote)) return pace;
+  if (IsPaused(pace, now)) return pace;
+  if (pace.on_write && !wrote) {
+    if (pace.breaker == Breaker::kHalfOpen) {
+      pace.breaker = Breaker::kOpen;
+      pace.paused_until = now;
+    }
+    return pace;
+  }
   Pace well;
   well.scope = std::move(pace.scope);
   well.next_write = pace.next_write;

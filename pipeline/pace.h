@@ -76,7 +76,8 @@ std::optional<ForgeFailure> FailureOf(const Error& error, bool wrote);
 Pace AfterFailure(Pace pace, const ForgeFailure& failure, const PaceRules& rules, WallTime now,
                   double jitter);
 /// Ends the trouble, unless a pause still runs (then the success was on its way before), or the
-/// trouble is with writes and this was none.
+/// trouble is with writes and this was none: then a probe that was under way is over, and another
+/// may follow at once.
 Pace AfterSuccess(Pace pace, WallTime now, bool wrote);
 
 enum class Passage { kFree, kProbe, kClosed };

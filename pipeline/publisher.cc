@@ -95,8 +95,7 @@ Publisher::Publisher(Store& store, Workspaces& workspaces, ForgeLookup forges,
       redactor_(redactor),
       log_(log),
       clock_(clock),
-      options_(std::move(options)),
-      jitter_(options_.jitter_seed) {}
+      options_(std::move(options)) {}
 
 std::vector<Effect> Publisher::Take(int limit, int pushes) {
   auto taken = store_.TakeEffects({options_.node, limit, kHold, pushes});
@@ -191,9 +190,11 @@ void Publisher::NoteRefusal(const Effect& effect, const Error& error) {
   if (change.ok()) TellOfPace(log_, *change);
 }
 
+// Whether the forge takes writes again is for the gate of its requests to say: not every effect
+// comes to a write. What a credential may do in a repository, the effect itself has shown.
 void Publisher::NoteProbesWorked(const Effect& effect) {
   for (const std::string& scope : effect.probes) {
-    const auto change = store_.NoteForgeSuccess(scope, true);
+    const auto change = store_.NoteForgeSuccess(scope, scope != effect.what.repo.forge);
     if (change.ok()) TellOfPace(log_, *change);
   }
 }

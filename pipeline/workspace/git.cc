@@ -140,7 +140,7 @@ constexpr std::array<Symptom, 41> kSymptoms = {{
     {"[remote rejected]", ErrorCode::kDenied},
     {"permission to", ErrorCode::kDenied},
     {"access denied", ErrorCode::kDenied},
-    {"no space left on device", ErrorCode::kInternal},
+    {"no space left on device", ErrorCode::kUnavailable},
     {"could not resolve host", ErrorCode::kUnavailable},
     {"couldn't resolve host", ErrorCode::kUnavailable},
     {"failed to connect", ErrorCode::kUnavailable},

@@ -239,7 +239,7 @@ TEST_P(StoreSuite, DeliveriesWaitForThePauseAndForNoProbe) {
   clock_.Advance(5s);
   ASSERT_EQ(Take("n").size(), 1u);
   EXPECT_EQ(TakeInbox("n").size(), 2u);
-  EXPECT_EQ(store_->NoteForgeSuccess("north", false)->after.breaker, Breaker::kHalfOpen);
+  EXPECT_EQ(store_->NoteForgeSuccess("north", false)->after.breaker, Breaker::kOpen);
   EXPECT_EQ(store_->NoteForgeSuccess("north", true)->after.breaker, Breaker::kClosed);
 }
 

@@ -109,7 +109,7 @@ TEST(Fault, B5_AnotherNodeGoesOnFromTheCheckpointOfOneThatWasKilled) {
   // The dead one's files go when it is back.
   EXPECT_FALSE(fs::is_empty(one->data_dir() / "workspaces"));
   one->Start();
-  EXPECT_TRUE(fs::is_empty(one->data_dir() / "workspaces"));
+  EXPECT_TRUE(c.box->WaitFor([&] { return fs::is_empty(one->data_dir() / "workspaces"); }));
 }
 
 TEST(Fault, X15_AZombieChangesNothing) {

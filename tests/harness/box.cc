@@ -144,8 +144,7 @@ void Box::SetAgent(const std::string& script) {
 }
 
 pid_t Box::SpawnSwage(std::vector<std::string> arguments, const std::string& out,
-                      const std::string& err,
-                      const std::map<std::string, std::string>& extra_env) {
+                      const std::string& err, const std::map<std::string, std::string>& extra_env) {
   const std::string binary = std::string(SWAGE_BINARY_DIR) + "/swage";
   arguments.insert(arguments.begin(), binary);
   arguments.insert(arguments.end(), {"--config", (dir() / "swage.yml").string()});

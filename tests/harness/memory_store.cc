@@ -44,11 +44,10 @@ Result<std::vector<bool>> MemoryStore::AddDeliveries(const std::vector<NewDelive
   return fresh;
 }
 
-Result<std::vector<Delivery>> MemoryStore::PendingDeliveries(int limit) {
-  SWAGE_ASSIGN_OR_RETURN(std::vector<sqlite::PendingRow> rows,
-                         Read("list pending deliveries", [&](sql::Connection& db, WallTime now) {
-                           return sqlite::PendingDeliveries(db, now, limit);
-                         }));
+Result<std::vector<Delivery>> MemoryStore::TakeDeliveries(const TakeRequest& request) {
+  SWAGE_ASSIGN_OR_RETURN(
+      std::vector<sqlite::PendingRow> rows,
+      Write("take deliveries", [&](sql::Tx& tx) { return sqlite::TakeDeliveries(tx, request); }));
   std::vector<Delivery> deliveries;
   for (sqlite::PendingRow& row : rows) {
     deliveries.push_back(std::move(row.delivery));

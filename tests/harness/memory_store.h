@@ -29,7 +29,11 @@ class MemoryStore final : public sql::SqlStore {
   void Forget();
 
   Result<std::vector<bool>> AddDeliveries(const std::vector<NewDelivery>& deliveries) override;
-  Result<std::vector<Delivery>> PendingDeliveries(int limit) override;
+  Result<std::vector<Delivery>> TakeDeliveries(const TakeRequest& request) override;
+  bool SharedByNodes() const override { return true; }
+  Result<std::unique_ptr<Hold>> TryHold(std::string_view name) override {
+    return holds_.TryHold(name);
+  }
 
   // --- for checks. `sql` is a literal: prepared once.
   std::int64_t Number(const char* sql, std::initializer_list<std::string_view> args = {});
@@ -42,6 +46,7 @@ class MemoryStore final : public sql::SqlStore {
   sqlite3_stmt* Prepared(const char* sql, std::initializer_list<std::string_view> args);
 
   std::unique_ptr<sqlite::Connection> db_;
+  LocalHolds holds_;
   const Clock* clock_;
   std::unique_ptr<sql::EngineClock> engine_clock_;
   std::unordered_map<const char*, sqlite3_stmt*> prepared_;

@@ -23,3 +23,5 @@ CREATE TABLE paces (
   since_at_us        BIGINT NOT NULL DEFAULT 0,
   reason             TEXT NOT NULL DEFAULT ''
 );
+CREATE INDEX paces_paused ON paces (paused_until_at_us) WHERE breaker = 'open';
+CREATE INDEX repos_by_scope ON repos ((forge || '/' || forge_repo_id));

@@ -190,7 +190,10 @@ WITH RECURSIVE
     FROM (SELECT repo FROM tasks WHERE lease_node <> '' AND lease_expires_at_us > $1 OFFSET 0) live
     GROUP BY live.repo HAVING count(*) >= $2
     UNION
-    SELECT r.id FROM paces p JOIN repos r ON p.scope IN (r.forge, r.forge || '/' || r.forge_repo_id)
+    SELECT r.id FROM paces p JOIN repos r ON r.forge = p.scope
+    WHERE p.breaker = 'open' AND p.paused_until_at_us > $1
+    UNION
+    SELECT r.id FROM paces p JOIN repos r ON r.forge || '/' || r.forge_repo_id = p.scope
     WHERE p.breaker = 'open' AND p.paused_until_at_us > $1),
   hop (repo) AS (
     SELECT min(repo) FROM tasks WHERE state = 'queued'

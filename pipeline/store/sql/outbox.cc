@@ -88,13 +88,12 @@ Effect ReadEffect(Row& row) {
   return e;
 }
 
-/// What a credential may not do in one repository keeps back only that: pushes and pull requests.
+/// The breakers that an effect is a probe of. A push says nothing about the forge's interface; what
+/// a credential may not do in one repository are pushes and pull requests.
 std::vector<std::string> ScopesOf(const NewEffect& what) {
-  std::vector<std::string> scopes = {what.repo.forge};
-  if (what.kind == EffectKind::kPush || what.kind == EffectKind::kPullRequest) {
-    scopes.push_back(RepoScope(what.repo));
-  }
-  return scopes;
+  if (what.kind == EffectKind::kPush) return {RepoScope(what.repo)};
+  if (what.kind == EffectKind::kPullRequest) return {what.repo.forge, RepoScope(what.repo)};
+  return {what.repo.forge};
 }
 
 /// What was asked for in the meantime is another thing than what was sent.
