@@ -35,13 +35,13 @@ using ForgeLookup = std::function<Forge*(std::string_view name)>;
 struct PublisherOptions {
   std::string public_url;
   std::string command_prefix;
-  std::string trigger_label = "swage";
   std::string node = "node";  ///< whose holds these are
   CommitIdentity bot = {};    ///< as whom the tasks' commits are made
   /// By settings name of the forge; a missing one has the defaults.
   std::map<std::string, PaceRules, std::less<>> pace_rules = {};
   /// Of the randomness in delays; a simulation repeats itself.
   std::uint32_t jitter_seed = std::random_device{}();
+  std::string trigger_label = "swage";
 };
 
 class Publisher {

@@ -3,6 +3,7 @@
 #include "config/base/json.h"
 #include "config/base/text.h"
 #include "forge/gitlab/api.h"
+#include "forge/gitlab/names.h"
 
 namespace swage::gitlab {
 namespace {
