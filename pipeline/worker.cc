@@ -179,11 +179,11 @@ Result<RunOutcome> Worker::Attempt(const Claimed& claimed, std::stop_token stop)
                   fmt::format("the forge {} is not configured any more; add it and retry",
                               claimed.task.repo.forge));
   }
-  // The status comment said "queued" so far, and a first fetch may take a while.
-  SWAGE_RETURN_IF_ERROR(context_.store.AddEffects({Sticky(claimed.task)}));
   Claimed grounded = claimed;
   SWAGE_ASSIGN_OR_RETURN(auto ended, CheckFooting(grounded.task, *forge, stop));
   if (ended) return *std::move(ended);
+  // The status comment said "queued" so far, and a first fetch may take a while.
+  SWAGE_RETURN_IF_ERROR(context_.store.AddEffects({Sticky(grounded.task)}));
   SWAGE_ASSIGN_OR_RETURN(const Ground ground, Prepare(grounded, *forge, stop));
   if (ground.taken_over) return TakenOverOutcome(grounded.task);
   grounded.task.base_branch = ground.base_branch;

@@ -129,9 +129,9 @@ TEST_P(ForgeSuite, FindsCommentsOfIssuesPullRequestsAndLines) {
     world.StartDiscussion(repo, ann, on, line, "/swage gates", 0, on.head_sha);
     const sandbox::Id edited =
         world.AddNote(repo, ann, *world.FindIssue(repo, issue), "first words").id;
-    sandbox::Note& note = *world.FindNote(repo, edited).note;
-    world.EditNote(repo, ann, *world.FindIssue(repo, issue), note, "/swage stop");
-    note.updated_at = note.created_at + std::chrono::seconds(2);
+    sandbox::Note& changed = *world.FindNote(repo, edited).note;
+    world.EditNote(repo, ann, *world.FindIssue(repo, issue), changed, "/swage stop");
+    changed.updated_at = changed.created_at + std::chrono::seconds(2);
     sandbox::Note& aged = *world.FindNote(repo, old).note;
     aged.created_at = aged.updated_at = start - std::chrono::hours(1);
   });

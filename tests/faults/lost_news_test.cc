@@ -181,7 +181,7 @@ TEST_P(LostNews, Fault_X13_SilentWebhooksRaiseAnAlarmUntilTheySpeakAgain) {
   ASSERT_TRUE(box.forge().WaitForWebhooks());
   DropAll(box);
   const std::int64_t issue = box.LabelledIssue("The answer is wrong");
-  ASSERT_TRUE(box.WaitForSticky(issue, "running"));
+  ASSERT_TRUE(box.WaitFor([&] { return box.Query("SELECT state FROM tasks") == "running"; }));
   ASSERT_TRUE(box.WaitForLog("a forge's webhooks are silent"));
   EXPECT_TRUE(box.WaitFor([&] {
     return Get(box.hooks_port(), "/healthz").find("alarm: webhooks:box") != std::string::npos;

@@ -342,7 +342,7 @@ TEST_F(ReconcileTest, Fault_X12_DeliveriesThatNeverCameArePutIntoTheInboxOnce) {
   ASSERT_TRUE(*store_->AddDelivery({"forge", "k11", "issues", "{}"}));
   Reconcile reconcile = Make();
   reconcile.PollAll({});
-  const auto pending = store_->PendingDeliveries(10);
+  const auto pending = store_->TakeDeliveries({"node", 10});
   ASSERT_THAT(*pending, SizeIs(2));
   EXPECT_EQ((*pending)[1].what.key, "k12");
   EXPECT_EQ((*pending)[1].what.body, "{\"a\":1}");
