@@ -3,7 +3,7 @@
 //
 // A first run writes down which points it passes. A point is a name and how often it was passed
 // before: threads interleave anew in every run, but each passes its own points. Every sixth is
-// tried, others each day, and after three days all. Environment: SWAGE_CRASH_EVERY=1 tries all,
+// tried, others each day, and after six days all. Environment: SWAGE_CRASH_EVERY=1 tries all,
 // SWAGE_CRASH_SEED=N begins elsewhere, SWAGE_CRASH_AT=NAME:COUNT tries this point alone.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
