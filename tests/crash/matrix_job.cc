@@ -5,6 +5,7 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <memory>
 
@@ -52,13 +53,25 @@ class Job {
     CheckTexts();
     Expect(Rows("SELECT count(*) FROM steps WHERE outcome = 'running'") == "0",
            "a step never ended");
-    if (!box_.ServerEnded()) Expect(box_.StopServer() == 0, "the server's exit code");
+    StopServer();
     CheckNothingLeft();
     if (!result_.problems.empty()) result_.server_log = box_.ServerLog();
     return std::move(result_);
   }
 
  private:
+  // Stopping has its durable steps, too.
+  void StopServer() {
+    if (box_.ServerEnded()) return;
+    int code = box_.StopServer();
+    if (code == 128 + SIGKILL && !result_.crashed) {
+      result_.crashed = true;
+      box_.StartServerWith({});
+      code = box_.StopServer();
+    }
+    Expect(code == 0, "the server's exit code");
+  }
+
   struct Finish {
     void operator()(PGconn* session) const { PQfinish(session); }
   };
