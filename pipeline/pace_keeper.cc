@@ -40,13 +40,15 @@ void TellOfPace(Log& log, const PaceChange& change) {
 }
 
 PaceKeeper::PaceKeeper(Store& store, Log& log, std::string forge, PaceRules rules,
-                       std::chrono::milliseconds write_interval, Sleep sleep)
+                       std::chrono::milliseconds write_interval, Sleep sleep,
+                       std::uint32_t jitter_seed)
     : store_(store),
       log_(log),
       forge_(std::move(forge)),
       rules_(rules),
       write_interval_(write_interval),
-      sleep_(sleep ? std::move(sleep) : Sleep(SleepFor)) {}
+      sleep_(sleep ? std::move(sleep) : Sleep(SleepFor)),
+      random_(jitter_seed) {}
 
 Result<void> PaceKeeper::Enter(bool writes, std::stop_token stop) {
   bool must_reserve = writes && write_interval_.count() > 0;

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <random>
@@ -25,7 +26,8 @@ class PaceKeeper final : public TrafficGate {
   using Sleep = std::function<bool(std::chrono::milliseconds, std::stop_token)>;
 
   PaceKeeper(Store& store, Log& log, std::string forge, PaceRules rules,
-             std::chrono::milliseconds write_interval, Sleep sleep = {});
+             std::chrono::milliseconds write_interval, Sleep sleep = {},
+             std::uint32_t jitter_seed = std::random_device{}());
 
   Result<void> Enter(bool writes, std::stop_token stop) override;
   void Leave(bool wrote, const Result<void>& outcome) override;
@@ -44,7 +46,7 @@ class PaceKeeper final : public TrafficGate {
   std::atomic<bool> read_may_heal_{false};
   std::atomic<bool> write_may_heal_{false};
   std::mutex mutex_;
-  std::minstd_rand random_{std::random_device{}()};
+  std::minstd_rand random_;
 };
 
 /// Says once that a trouble has begun or ended: what is paused, why, and what to do about it.

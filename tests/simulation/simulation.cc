@@ -110,7 +110,7 @@ class Run {
     const std::int64_t count = machine_.rng().Between(1, 3);
     for (std::int64_t i = 0; i < count; ++i) {
       nodes_.push_back(
-          std::make_unique<Node>(world_, fmt::format("node-{}", i), NodeRoles{i == 0, count == 1}));
+          std::make_unique<Node>(world_, fmt::format("node-{}", i), NodeRoles{i == 0}));
       nodes_.back()->Start();
     }
   }
