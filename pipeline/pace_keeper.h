@@ -1,7 +1,9 @@
 // PaceKeeper: the gate before one forge, kept by the store's row of its pace, so that all nodes
 // share one budget of writes and one pause.
 //
-// Trouble is told in the log once when it begins and once when it ends. Blocks for a read of the
+// A pause that the store could not note is noted before the next request, later by as much: no
+// order of a forge is forgotten while the process lives. Trouble is told in the log once when it
+// begins and once when it ends. Blocks for a read of the
 // store per request; for a write also until its turn. Thread-safe.
 #pragma once
 
@@ -10,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <stop_token>
 #include <string>
@@ -33,6 +36,8 @@ class PaceKeeper final : public TrafficGate {
   void Leave(bool wrote, const Result<void>& outcome) override;
 
  private:
+  Result<void> Note(const ForgeFailure& failure);
+  Result<void> NoteWhatIsLeft();
   void Remember(const Pace& pace);
   double Jitter();
 
@@ -47,6 +52,7 @@ class PaceKeeper final : public TrafficGate {
   std::atomic<bool> write_may_heal_{false};
   std::mutex mutex_;
   std::minstd_rand random_;
+  std::optional<ForgeFailure> unnoted_;
 };
 
 /// Says once that a trouble has begun or ended: what is paused, why, and what to do about it.

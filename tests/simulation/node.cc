@@ -61,6 +61,10 @@ Node::~Node() {
 void Node::Start() {
   dead = false;
   paused_until = {};
+  // A pause outlives the process once the store knows of it.
+  if (world_.store.Number("SELECT count(*) FROM paces WHERE breaker <> 'closed'") == 0) {
+    no_write_before = {};
+  }
   machine().Note(*this, "starts");
   parts_ = std::make_unique<Parts>(*this);
   machine().Spawn(*this, "main", [this] {

@@ -368,6 +368,7 @@ const std::vector<std::string>& RarePaths() {
       "a worker without its lease was refused",
       "an agent was stopped",
       "an orphan went on from its checkpoint",
+      "a checkpoint came from another node",
       "a task was given up after its last attempt",
       "a task was cancelled while it was published",
       "publishing failed for good",
