@@ -139,6 +139,12 @@ class Checker {
                         settings_.source.string(),
                         reading_.LineOf(setting, reading_.LineOf("forges", 1)), setting));
       }
+      const std::string secret = at + ".webhook_secret";
+      if (settings_.intake != "poll" && !reading_.lines.contains(secret)) {
+        reading_.faults.Add(reading_.LineOf(at, reading_.LineOf("forges", 1)), secret,
+                            "is missing; write for example file:/etc/swage/webhook-secret, or "
+                            "intake: poll for a server without webhooks");
+      }
       if (!forge.token.value.empty() && forge.token.value == forge.webhook_secret.value) {
         Fault(at + ".webhook_secret", "is the token; everybody who signs webhooks would hold it");
       }

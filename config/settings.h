@@ -107,6 +107,10 @@ struct Settings {
 
   std::vector<ForgeSettings> forges;
 
+  /// "webhook", "poll" or "both": how news come from the forges.
+  std::string intake = "both";
+  std::chrono::milliseconds poll_interval{std::chrono::seconds(30)};
+
   std::string trigger_label = "swage";
   std::string command_prefix = "/swage";
   std::string min_role = "write";

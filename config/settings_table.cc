@@ -147,7 +147,7 @@ const std::vector<Setting<ForgeSettings>>& ForgeTable() {
                "Signs the webhooks. Without one nobody could tell a forged delivery, so there is "
                "no start without it.",
            .example = "file:/etc/swage/webhook-secret",
-           .required = true},
+           .fallback = "**required**, unless `intake` is `poll`"},
           SecretRule{}, [](auto& f) -> auto& { return f.webhook_secret; }),
       Declare<ForgeSettings>(
           {.path = "repo_webhook_secrets",
@@ -217,6 +217,7 @@ std::optional<std::vector<ForgeSettings>> ForgesRule::Read(const YamlNode& node,
     const Spot at{fmt::format("{}[{}]", spot.setting, i), node.items[i].line, spot.example,
                   spot.reading};
     ForgeSettings forge;
+    spot.reading.lines[at.setting] = at.line;
     ReadSettings(node.items[i], ForgeTable(), at.setting + ".", forge, spot.reading);
     SettleAddresses(forge, at);
     if (forge.name.empty()) forge.name = forge.kind;
@@ -335,6 +336,22 @@ const std::vector<Setting<Settings>>& ServerTable() {
            .example = "[{kind: github, token: env:TOKEN, webhook_secret: env:SECRET}]",
            .required = true},
           ForgesRule{}, [](auto& s) -> auto& { return s.forges; }),
+      Declare<Settings>(
+          {.path = "intake",
+           .manual =
+               "How the server hears of labels and comments: `webhook` waits for the forges to "
+               "tell, `poll` asks them and needs no public address, `both` does both and finds "
+               "what "
+               "webhooks lost.",
+           .example = "both"},
+          ChoiceRule{{"webhook", "poll", "both"}}, [](auto& s) -> auto& { return s.intake; }),
+      Declare<Settings>(
+          {.path = "poll_interval",
+           .manual = "How often the forges are asked. A question to which nothing is new costs no "
+                     "quota.",
+           .example = "30s"},
+          DurationRule{milliseconds(200), hours(1)},
+          [](auto& s) -> auto& { return s.poll_interval; }),
       Declare<Settings>(
           {.path = "trigger.label",
            .manual =

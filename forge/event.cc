@@ -12,6 +12,7 @@ struct NameOf {
   std::string_view operator()(const IssueReopened&) const { return "IssueReopened"; }
   std::string_view operator()(const CommentCreated&) const { return "CommentCreated"; }
   std::string_view operator()(const PullRequestClosed&) const { return "PullRequestClosed"; }
+  std::string_view operator()(const PullRequestPushed&) const { return "PullRequestPushed"; }
   std::string_view operator()(const Ignored&) const { return "Ignored"; }
 };
 

@@ -20,6 +20,8 @@ struct IssueLabeled {
   Issue issue;
   std::vector<std::string> added;         ///< the labels that this very event added
   std::vector<std::string> removed = {};  ///< one edit may do both (GitLab)
+  /// Found on the issue by a poll: who set it and when is the forge's to say; `actor` is empty.
+  bool found = false;
 };
 
 struct IssueUnlabeled {
@@ -65,13 +67,22 @@ struct PullRequestClosed {
   bool merged = false;
 };
 
+/// The branch of a pull request holds other commits than before.
+struct PullRequestPushed {
+  RepoRef repo;
+  Actor actor;  ///< empty: found by a poll, nobody knows
+  std::int64_t number = 0;
+  std::string head_branch;
+  CommitSha head;
+};
+
 /// Authentic, understood, and of no interest.
 struct Ignored {
   std::string why;  ///< "push event", "issue edited", ...
 };
 
 using Event = std::variant<IssueLabeled, IssueUnlabeled, IssueGone, IssueReopened, CommentCreated,
-                           PullRequestClosed, Ignored>;
+                           PullRequestClosed, PullRequestPushed, Ignored>;
 
 /// "IssueLabeled", ... for logs and tests.
 std::string_view EventName(const Event& event);

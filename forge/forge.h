@@ -24,6 +24,7 @@
 #include "config/base/clock.h"
 #include "config/base/result.h"
 #include "forge/event.h"
+#include "forge/feed.h"
 #include "forge/model.h"
 
 namespace swage {
@@ -52,6 +53,9 @@ class Forge {
   /// The newest pull request from `head_branch` of the same repository, in any state.
   virtual Result<std::optional<PullRequest>> FindPullRequest(const RepoRef& repo,
                                                              std::string_view head_branch) = 0;
+  /// What happened meanwhile; lives as long as this. nullptr: this forge can only tell, by
+  /// webhooks.
+  virtual ForgeFeed* Feed() { return nullptr; }
   /// Pure: where git clones from and pushes to.
   virtual GitRemote Remote(const RepoRef& repo) const = 0;
   /// Pure: the address by which the forge finds the account in a commit's trailers, without telling

@@ -87,7 +87,11 @@ void RestClient::Sleep(std::chrono::milliseconds time) const {
 
 Result<RestClient::Reply> RestClient::Exchange(const HttpRequest& request) const {
   SWAGE_ASSIGN_OR_RETURN(const HttpResponse response, transport_->Send(request));
-  Reply reply{response.status, nullptr};
+  const auto header = [&](const char* name) {
+    const auto it = response.headers.find(name);
+    return it == response.headers.end() ? std::string() : it->second;
+  };
+  Reply reply{response.status, nullptr, header("etag"), header("link")};
   if (response.body.empty()) return reply;
   auto parsed = ParseJson(response.body);
   // Refusals may be HTML of a proxy in between; a success must be what was asked for.
@@ -119,6 +123,15 @@ Result<json> RestClient::Write(std::string_view method, std::string_view path,
   SWAGE_ASSIGN_OR_RETURN(Reply reply, Exchange(request));
   if (!reply.ok()) return StatusError(request, reply.status, reply.body);
   return std::move(reply.body);
+}
+
+Result<RestClient::Reply> RestClient::GetIfChanged(std::string_view path,
+                                                   std::string_view etag) const {
+  const HttpRequest request{"GET", std::string(path), "", false, std::string(etag)};
+  SWAGE_ASSIGN_OR_RETURN(Reply reply, Exchange(request));
+  const bool unchanged = reply.status == 304 && !etag.empty();
+  if (!reply.ok() && !unchanged) return StatusError(request, reply.status, reply.body);
+  return reply;
 }
 
 Result<void> RestClient::ForEach(std::string_view path,

@@ -24,6 +24,8 @@ class RestClient {
   static constexpr int kMaxPages = 100;
   static constexpr int kPageSize = 100;
 
+  struct Reply;
+
   RestClient(std::unique_ptr<HttpTransport> transport, SleepFunction sleep);
 
   /// The JSON of a 2xx (null when it has no body). Errors: see StatusError.
@@ -34,8 +36,11 @@ class RestClient {
                                const nlohmann::json& body) const;
 
   /// Any status that is no failure of the transport, for callers that read refusals.
-  struct Reply;
   Result<Reply> Exchange(const HttpRequest& request) const;
+
+  /// As Get, unless nothing changed since the answer that carried `etag`: then status 304 and no
+  /// body. Errors: as Get.
+  Result<Reply> GetIfChanged(std::string_view path, std::string_view etag) const;
 
   /// Every item of a paged list, until `visit` answers false. Pages are counted, not linked: header
   /// values are not trusted with addresses.

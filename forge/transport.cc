@@ -190,6 +190,7 @@ Outcome HttplibTransport::Attempt(const HttpRequest& request, const std::string&
   raw.body = request.body;
   for (const auto& [name, value] : options_.headers) raw.set_header(name, value);
   if (!request.body.empty()) raw.set_header("Content-Type", "application/json");
+  if (!request.if_none_match.empty()) raw.set_header("If-None-Match", request.if_none_match);
   raw.set_header("Accept-Encoding", "identity");
   raw.content_receiver = [&](const char* data, std::size_t size, std::uint64_t, std::uint64_t) {
     too_large = body.size() + size > options_.max_response_bytes;
@@ -287,6 +288,9 @@ Result<HttpResponse> HttplibTransport::Send(const HttpRequest& request) {
   std::string target = (request.from_root ? "" : base_.target) + request.path;
   if (!request.path.starts_with('/') || !IsTarget(target)) {
     return MakeError(ErrorCode::kInvalid, request.method + ": the path is not encoded");
+  }
+  if (!IsHeaderSafe(request.if_none_match)) {
+    return MakeError(ErrorCode::kInvalid, call + ": the ETag holds a line break");
   }
   const MonotonicTime deadline = clock_.Monotonic() + options_.total_timeout;
   for (int hop = 0;; ++hop) {

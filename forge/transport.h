@@ -29,6 +29,8 @@ struct HttpRequest {
   std::string body;    ///< JSON, or empty
   /// The path starts at the host instead: some APIs have a second root beside the base URL's.
   bool from_root = false;
+  /// The ETag of an earlier answer: 304 without a body when nothing changed, which costs no quota.
+  std::string if_none_match = {};
   /// Changes nothing in spite of its method: a query that is sent by POST.
   bool only_reads = false;
 };

@@ -12,6 +12,7 @@
 #include "pipeline/intake_commands.h"
 #include "pipeline/intake_parts.h"
 #include "pipeline/messages.h"
+#include "pipeline/takeover.h"
 
 namespace swage {
 namespace {
@@ -24,19 +25,6 @@ using intake::ReactionTo;
 using intake::StartOutcome;
 using intake::StartRequest;
 using intake::StickyFor;
-
-// "swage" -> "", "swage:docs" -> "docs"; nothing for other labels.
-std::optional<std::string> TriggerProfile(const std::vector<std::string>& labels,
-                                          std::string_view trigger) {
-  for (const std::string& label : labels) {
-    if (EqualsIgnoreCase(label, trigger)) return "";
-    if (label.size() > trigger.size() + 1 && label[trigger.size()] == ':' &&
-        EqualsIgnoreCase(std::string_view(label).substr(0, trigger.size()), trigger)) {
-      return label.substr(trigger.size() + 1);
-    }
-  }
-  return std::nullopt;
-}
 
 IntakePlan Cancel(const Task& task, const Actor& actor, std::string reason) {
   IntakePlan plan;
@@ -57,19 +45,35 @@ IntakePlan DecideUnlabeled(const IssueUnlabeled& e, const IntakeFacts& facts,
   return Cancel(*facts.task, e.actor, messages::LabelRemovedBy(e.actor.login));
 }
 
+NewEffect AnswerOnIssue(const RepoRef& repo, const Actor& actor, std::int64_t number,
+                        const std::string& key, std::string_view sentence) {
+  const std::string marker = messages::ReplyMarker(key);
+  const std::string answer = messages::Answer(marker, actor.login, sentence);
+  return {EffectKind::kComment, fmt::format("reply:{}:{}:{}", repo.forge, repo.id, key), repo,
+          TaskId{}, Encode(CommentEffect{{ThreadKind::kIssue, number}, marker, answer})};
+}
+
 // A refusal that its author hears of once per issue, however often the label comes and goes.
 IntakePlan TellOnIssue(const RepoRef& repo, const Actor& actor, std::int64_t number,
                        const Admission& admission, const IntakeFacts& facts,
                        const IntakeRules& rules) {
   IntakePlan plan = Deny(admission.why);
   if (!admission.tell) return plan;
-  const std::string key = fmt::format("label-refused-{}-{}", number, actor.id);
-  const std::string marker = messages::ReplyMarker(key);
-  const std::string answer =
-      messages::Answer(marker, actor.login, messages::MayNot(facts.role, rules.min_role));
-  plan.effects.push_back({EffectKind::kComment,
-                          fmt::format("reply:{}:{}:{}", repo.forge, repo.id, key), repo, TaskId{},
-                          Encode(CommentEffect{{ThreadKind::kIssue, number}, marker, answer})});
+  plan.effects.push_back(AnswerOnIssue(repo, actor, number,
+                                       fmt::format("label-refused-{}-{}", number, actor.id),
+                                       messages::MayNot(facts.role, rules.min_role)));
+  return plan;
+}
+
+// Nobody approved a text that was edited after the label was set: whoever set it is asked again
+// (T18).
+IntakePlan AskAgain(const IssueLabeled& e, const IntakeFacts& facts, const IntakeRules& rules) {
+  IntakePlan plan = Deny("the text was edited after the label was set");
+  plan.command_key = CommandKey(e, facts);
+  const ThreadAct& act = facts.labelling->act;
+  plan.effects.push_back(AnswerOnIssue(
+      e.repo, act.actor, e.issue.number, fmt::format("label-edited-{}-{}", e.issue.number, act.id),
+      messages::EditedSinceLabelled(rules.trigger_label, rules.command_prefix)));
   return plan;
 }
 
@@ -77,21 +81,27 @@ IntakePlan DecideLabeled(const IssueLabeled& e, const IntakeFacts& facts,
                          const IntakeRules& rules) {
   const auto profile = TriggerProfile(e.added, rules.trigger_label);
   if (!profile) return DecideUnlabeled({e.repo, e.actor, e.issue, e.removed}, facts, rules);
-  const Admission admission =
-      Admit(e.repo, e.actor, {facts.role}, rules.min_role, facts.self, rules);
+  // I14: what a poll found has an author only if the forge names one.
+  if (e.found && !facts.labelling) return Ignore("the forge does not say who set the label");
+  const Actor& actor = facts.labelling ? facts.labelling->act.actor : e.actor;
+  const Admission admission = Admit(e.repo, actor, {facts.role}, rules.min_role, facts.self, rules);
   if (!admission.admitted) {
-    return TellOnIssue(e.repo, e.actor, e.issue.number, admission, facts, rules);
+    IntakePlan plan = TellOnIssue(e.repo, actor, e.issue.number, admission, facts, rules);
+    // One setting of the label, one decision.
+    if (admission.tell && facts.labelling) plan.command_key = CommandKey(e, facts);
+    return plan;
   }
   // Deliveries come late and out of order: what counts is whether the issue still asks for work.
   if (!facts.issue || !facts.issue->open) return Ignore("the issue is closed or gone");
   if (!TriggerProfile(facts.issue->labels, rules.trigger_label)) {
     return Ignore("the label was removed again");
   }
+  // A webhook shows the text that its author saw; of any other labelling it is what stands now.
+  const bool told = !e.found && actor.id == e.actor.id;
+  if (!told && facts.labelling->edited_since) return AskAgain(e, facts, rules);
   IntakePlan plan;
-  const std::string& when = e.issue.updated_at.empty() ? facts.body_digest : e.issue.updated_at;
-  plan.command_key =
-      fmt::format("label:{}:{}:{}:{}", e.repo.forge, e.repo.id, e.issue.number, when);
-  const StartRequest request{e.repo, e.actor, e.issue, *profile};
+  plan.command_key = CommandKey(e, facts);
+  const StartRequest request{e.repo, actor, told ? e.issue : *facts.issue, *profile, true};
   if (PlanStart(request, facts, rules, plan) == StartOutcome::kStarted) {
     plan.effects.push_back(
         ReactionTo(e.repo, {ThreadKind::kIssue, e.issue.number}, "", Reaction::kEyes));
@@ -124,9 +134,31 @@ IntakePlan DecideReopened(const IssueReopened& e, const IntakeFacts& facts,
   const std::string& when = e.issue.updated_at.empty() ? facts.body_digest : e.issue.updated_at;
   plan.command_key =
       fmt::format("reopen:{}:{}:{}:{}", e.repo.forge, e.repo.id, e.issue.number, when);
-  PlanStart({e.repo, e.actor, e.issue, *profile}, facts, rules, plan);
+  PlanStart({e.repo, e.actor, e.issue, *profile, true}, facts, rules, plan);
   plan.effects.push_back(
       ReactionTo(e.repo, {ThreadKind::kIssue, e.issue.number}, "", Reaction::kEyes));
+  return plan;
+}
+
+// F8: the branch is theirs until somebody asks the bot to go on. In the middle of publishing it is
+// the bot's own push that shows, unless the forge names somebody else.
+IntakePlan DecidePushed(const PullRequestPushed& e, const IntakeFacts& facts,
+                        const IntakeRules& rules) {
+  if (!facts.task || facts.task->pr_number != e.number) return Ignore("not our pull request");
+  const Task& task = *facts.task;
+  if (!facts.pull || facts.pull->state != PullRequestState::kOpen) {
+    return Ignore("the pull request is closed");
+  }
+  if (facts.pull->head_sha == task.pushed) return Ignore("our own push");
+  const bool at_rest = task.state == TaskState::kInReview;
+  const bool at_work = task.state == TaskState::kQueued || task.state == TaskState::kRunning;
+  if (!at_rest && !(at_work && !e.actor.id.empty())) return Ignore("nothing to pause");
+  IntakePlan plan;
+  plan.outcome = messages::HumanTookOver();
+  plan.changes.push_back(
+      {task.id, TaskChangeKind::kPause, RunKind::kFix, "", e.actor.login, plan.outcome});
+  plan.effects.push_back(StickyFor(task.repo, task.id));
+  plan.effects.push_back(TakenOver(task, rules.command_prefix));
   return plan;
 }
 
@@ -186,6 +218,17 @@ std::optional<Role> ParseRole(std::string_view name) {
   return std::nullopt;
 }
 
+std::string CommandKey(const Event& event, const IntakeFacts& facts) {
+  if (const auto* e = std::get_if<CommentCreated>(&event)) {
+    return fmt::format("comment:{}:{}:{}", e->repo.forge, e->repo.id, e->comment.id);
+  }
+  const auto* e = std::get_if<IssueLabeled>(&event);
+  if (e == nullptr) return "";
+  const std::string& told = e->issue.updated_at.empty() ? facts.body_digest : e->issue.updated_at;
+  return fmt::format("label:{}:{}:{}:{}", e->repo.forge, e->repo.id, e->issue.number,
+                     facts.labelling ? "#" + facts.labelling->act.id : told);
+}
+
 FrozenText Freeze(const Issue& issue) {
   FrozenText text;
   text.title = StripHidden(StripControl(ToValidUtf8(issue.title)));
@@ -204,7 +247,12 @@ Screening Screen(const Event& event, const IntakeRules& rules, const Actor& self
     return {false, fmt::format("{} is not on the allow-list", repo->path), true};
   }
   const Actor* actor = EventActor(event);
-  if (actor == nullptr || actor->id.empty()) return Boring("the payload names no actor");
+  const auto* labeled = std::get_if<IssueLabeled>(&event);
+  const bool nameless =
+      (labeled != nullptr && labeled->found) || std::holds_alternative<PullRequestPushed>(event);
+  if (actor == nullptr || (actor->id.empty() && !nameless)) {
+    return Boring("the payload names no actor");
+  }
   const bool own = actor->id == self.id;
   // Our own pull request may be merged with our own token by a human's tool; every other echo is
   // noise.
@@ -256,6 +304,7 @@ IntakePlan Decide(const Event& event, const IntakeFacts& facts, const IntakeRule
     IntakePlan operator()(const IssueUnlabeled& e) { return DecideUnlabeled(e, facts, rules); }
     IntakePlan operator()(const IssueGone& e) { return DecideGone(e, facts); }
     IntakePlan operator()(const PullRequestClosed& e) { return DecidePullClosed(e, facts); }
+    IntakePlan operator()(const PullRequestPushed& e) { return DecidePushed(e, facts, rules); }
     IntakePlan operator()(const IssueReopened& e) { return DecideReopened(e, facts, rules); }
     IntakePlan operator()(const CommentCreated& e) {
       return intake::DecideComment(e, facts, rules);
@@ -263,7 +312,8 @@ IntakePlan Decide(const Event& event, const IntakeFacts& facts, const IntakeRule
     IntakePlan operator()(const Ignored& e) { return Ignore(e.why); }
   };
   IntakePlan plan = std::visit(Visitor{facts, rules}, event);
-  if (const Actor* actor = EventActor(event)) plan.actor = actor->login;
+  const Actor* actor = facts.labelling ? &facts.labelling->act.actor : EventActor(event);
+  if (actor != nullptr) plan.actor = actor->login;
   return plan;
 }
 

@@ -15,6 +15,7 @@
 #include "forge/event.h"
 #include "forge/model.h"
 #include "pipeline/command.h"
+#include "pipeline/labelling.h"
 #include "pipeline/store/store.h"
 
 namespace swage {
@@ -37,14 +38,15 @@ IntakeRules RulesFor(const Settings& settings, const ForgeSettings& forge);
 
 /// What was true when the delivery was decided. Gathered only as far as NeedsFacts says.
 struct IntakeFacts {
-  Actor self;                       ///< the bot's own account
-  Role role = Role::kNone;          ///< of the event's actor, asked now
-  std::optional<Issue> issue;       ///< asked now; empty when it cannot be seen any more
-  std::optional<PullRequest> pull;  ///< for commands on a pull request that is not ours
-  std::optional<Task> task;         ///< newest generation of the issue or of the pull request
-  std::vector<Delegate> delegates;  ///< of that task
-  std::optional<Actor> named;       ///< whom a command names, asked now; empty = nobody
-  std::string body_digest;          ///< SHA-256 of the delivery; tells replays apart (T4)
+  Actor self;                          ///< the bot's own account
+  Role role = Role::kNone;             ///< of the event's actor, asked now
+  std::optional<Issue> issue;          ///< asked now; empty when it cannot be seen any more
+  std::optional<PullRequest> pull;     ///< asked now: of a command or a push, or the task's own
+  std::optional<Labelling> labelling;  ///< of a label event, where the forge tells
+  std::optional<Task> task;            ///< newest generation of the issue or of the pull request
+  std::vector<Delegate> delegates;     ///< of that task
+  std::optional<Actor> named;          ///< whom a command names, asked now; empty = nobody
+  std::string body_digest;             ///< SHA-256 of the delivery; tells replays apart (T4)
 };
 
 /// Whether an event can lead to anything at all, judged without asking the forge. A refusal here
@@ -80,6 +82,10 @@ IntakePlan Uninteresting(const Event& event, const Screening& screening);
 
 /// Pure. The plan's `delivery` is left to the caller.
 IntakePlan Decide(const Event& event, const IntakeFacts& facts, const IntakeRules& rules);
+
+/// What makes two notices of one request the same (IntakePlan::command_key): the comment, or the
+/// setting of the label. Empty: the event asks for nothing that has a key of its own.
+std::string CommandKey(const Event& event, const IntakeFacts& facts);
 
 /// The text as it will be worked on: hidden characters and HTML comments stripped, hashed.
 FrozenText Freeze(const Issue& issue);

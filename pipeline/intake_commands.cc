@@ -25,7 +25,7 @@ class CommandDecision {
  public:
   CommandDecision(const CommentCreated& event, const IntakeFacts& facts, const IntakeRules& rules)
       : e_(event), facts_(facts), rules_(rules), marker_(messages::ReplyMarker(event.comment.id)) {
-    plan_.command_key = fmt::format("comment:{}:{}:{}", e_.repo.forge, e_.repo.id, e_.comment.id);
+    plan_.command_key = CommandKey(event, facts);
   }
 
   IntakePlan Refuse(std::string_view sentence) {
@@ -93,7 +93,7 @@ class CommandDecision {
     const bool open = facts_.issue && facts_.issue->open && e_.thread_open;
     if (!open) return Refuse(messages::ThreadClosed());
     const Issue& text = e_.issue ? *e_.issue : *facts_.issue;
-    switch (PlanStart({e_.repo, e_.actor, text, ""}, facts_, rules_, plan_)) {
+    switch (PlanStart({e_.repo, e_.actor, text, "", false}, facts_, rules_, plan_)) {
       case StartOutcome::kWorking:
         return Refuse(messages::AlreadyWorking(*facts_.task));
       case StartOutcome::kInReview:
@@ -110,6 +110,7 @@ class CommandDecision {
     React(Reaction::kRocket);
     plan_.changes.push_back(
         {task.id, kind, run_kind, std::move(remark), e_.actor.login, std::move(reason)});
+    if (kind == TaskChangeKind::kRequeue) plan_.changes.back().adopt = HeadToAdopt(facts_);
     plan_.effects.push_back(StickyFor(task.repo, task.id));
     plan_.outcome = std::move(outcome);
     return std::move(plan_);

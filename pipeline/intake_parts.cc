@@ -58,6 +58,13 @@ RunKind ResumeKind(const Task& task) {
   return HasPullRequest(task) ? RunKind::kFix : RunKind::kImplement;
 }
 
+CommitSha HeadToAdopt(const IntakeFacts& facts) {
+  const bool theirs = facts.task && facts.pull && facts.task->pr_number == facts.pull->number &&
+                      facts.pull->state == PullRequestState::kOpen && !facts.pull->from_fork &&
+                      facts.pull->head_sha != facts.task->pushed;
+  return theirs ? facts.pull->head_sha : CommitSha{};
+}
+
 StartOutcome PlanStart(const StartRequest& request, const IntakeFacts& facts,
                        const IntakeRules& rules, IntakePlan& plan) {
   const auto& task = facts.task;
@@ -71,7 +78,8 @@ StartOutcome PlanStart(const StartRequest& request, const IntakeFacts& facts,
   }
   if (task && (task->state == TaskState::kFailed || task->state == TaskState::kCancelled)) {
     plan.changes.push_back({task->id, TaskChangeKind::kRequeue, ResumeKind(*task), "",
-                            request.actor.login, "", Freeze(request.text)});
+                            request.actor.login, "", Freeze(request.text), HeadToAdopt(facts),
+                            request.by_label});
     plan.effects.push_back(StickyFor(request.repo, task->id));
     plan.outcome = "started again";
     return StartOutcome::kStarted;
@@ -84,6 +92,7 @@ StartOutcome PlanStart(const StartRequest& request, const IntakeFacts& facts,
   fresh.requester = request.actor;
   fresh.profile = request.profile;
   fresh.branch_prefix = rules.branch_prefix;
+  fresh.by_label = request.by_label;
   fresh.new_generation = task.has_value();  // merged or closed before: a human asks for another one
   plan.task = std::move(fresh);
   plan.effects_for_new_task.push_back(StickyFor(request.repo, TaskId{}));

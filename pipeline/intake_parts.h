@@ -26,12 +26,15 @@ bool IsOver(TaskState state);
 bool HasPullRequest(const Task& task);
 /// A run that continues an open pull request is a fix; one without is the implementation again.
 RunKind ResumeKind(const Task& task);
+/// Somebody pushed to our branch and then asks us to go on: from there. Empty = from our own.
+CommitSha HeadToAdopt(const IntakeFacts& facts);
 
 struct StartRequest {
   const RepoRef& repo;
   const Actor& actor;
   const Issue& text;  ///< as it was when the actor asked
   std::string profile;
+  bool by_label = false;  ///< wanted only as long as the label stands
 };
 
 enum class StartOutcome { kStarted, kWorking, kInReview };

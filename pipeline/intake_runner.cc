@@ -46,32 +46,6 @@ bool IsTransient(ErrorCode code) {
   return false;
 }
 
-std::int64_t IssueNumber(const Event& event) {
-  if (const auto* e = std::get_if<IssueLabeled>(&event)) return e->issue.number;
-  if (const auto* e = std::get_if<IssueUnlabeled>(&event)) return e->issue.number;
-  if (const auto* e = std::get_if<IssueGone>(&event)) return e->issue.number;
-  if (const auto* e = std::get_if<IssueReopened>(&event)) return e->issue.number;
-  if (const auto* e = std::get_if<CommentCreated>(&event)) {
-    return e->thread.kind == ThreadKind::kIssue ? e->thread.number : 0;
-  }
-  return 0;
-}
-
-std::int64_t PullNumber(const Event& event) {
-  if (const auto* e = std::get_if<PullRequestClosed>(&event)) return e->number;
-  if (const auto* e = std::get_if<CommentCreated>(&event)) {
-    return e->thread.kind == ThreadKind::kPullRequest ? e->thread.number : 0;
-  }
-  return 0;
-}
-
-const Actor* AskingActor(const Event& event) {
-  if (const auto* e = std::get_if<IssueLabeled>(&event)) return &e->actor;
-  if (const auto* e = std::get_if<IssueReopened>(&event)) return &e->actor;
-  if (const auto* e = std::get_if<CommentCreated>(&event)) return &e->actor;
-  return nullptr;  // the others only ever stop work; the forge itself checked who may do them
-}
-
 }  // namespace
 
 IntakeRunner::IntakeRunner(Store& store, std::map<std::string, const WebhookDialect*> dialects,
@@ -79,13 +53,11 @@ IntakeRunner::IntakeRunner(Store& store, std::map<std::string, const WebhookDial
                            const Clock& clock, std::string node, Hooks hooks)
     : store_(store),
       dialects_(std::move(dialects)),
-      forges_(std::move(forges)),
+      gate_(store, std::move(forges), settings),
       log_(log),
       clock_(clock),
       node_(std::move(node)),
-      hooks_(std::move(hooks)) {
-  for (const ForgeSettings& forge : settings.forges) rules_[forge.name] = RulesFor(settings, forge);
-}
+      hooks_(std::move(hooks)) {}
 
 int IntakeRunner::RunOnce(std::stop_token stop) {
   const auto pending = store_.TakeDeliveries({node_, kDeliveriesPerRound, kHold});
@@ -162,74 +134,12 @@ Result<IntakePlan> IntakeRunner::DecideOne(const Delivery& delivery) {
   if (delivery.damage.has_value()) return *delivery.damage;
   const std::string& name = delivery.what.forge;
   const auto dialect = dialects_.find(name);
-  Forge* forge = forges_(name);
-  if (dialect == dialects_.end() || forge == nullptr) {
+  if (dialect == dialects_.end()) {
     return MakeError(ErrorCode::kInvalid, "the forge " + name + " is not configured any more");
   }
   SWAGE_ASSIGN_OR_RETURN(const Event event,
                          dialect->second->Parse(name, delivery.what.event, delivery.what.body));
-  SWAGE_ASSIGN_OR_RETURN(const Actor self, Self(*forge));
-  const Screening screening = Screen(event, rules_.at(name), self);
-  if (!screening.interesting) return Uninteresting(event, screening);
-  SWAGE_ASSIGN_OR_RETURN(const IntakeFacts facts, Gather(event, delivery, *forge, self));
-  return Decide(event, facts, rules_.at(name));
-}
-
-Result<IntakeFacts> IntakeRunner::Gather(const Event& event, const Delivery& delivery, Forge& forge,
-                                         const Actor& self) {
-  const RepoRef& repo = *EventRepo(event);
-  IntakeFacts facts;
-  facts.self = self;
-  facts.body_digest = Sha256Hex(delivery.what.body);
-  if (const Actor* actor = AskingActor(event)) {
-    SWAGE_ASSIGN_OR_RETURN(facts.role, forge.GetRole(repo, *actor));
-  }
-  if (const std::int64_t number = IssueNumber(event); number != 0) {
-    SWAGE_ASSIGN_OR_RETURN(facts.task, store_.FindTaskByIssue(repo, number));
-    Result<Issue> issue = forge.GetIssue(repo, number);
-    if (issue.ok()) {
-      facts.issue = std::move(issue).value();
-    } else if (issue.error().code != ErrorCode::kNotFound) {
-      return issue.error();
-    }
-  }
-  if (const std::int64_t number = PullNumber(event); number != 0) {
-    SWAGE_ASSIGN_OR_RETURN(facts.task, store_.FindTaskByPullRequest(repo, number));
-    if (!facts.task && std::holds_alternative<CommentCreated>(event)) {
-      Result<PullRequest> pull = forge.GetPullRequest(repo, number);
-      if (pull.ok()) facts.pull = std::move(pull).value();
-    }
-  }
-  if (const auto* comment = std::get_if<CommentCreated>(&event); comment && facts.task) {
-    SWAGE_RETURN_IF_ERROR(GatherPeople(*comment, forge, facts));
-  }
-  return facts;
-}
-
-// Who may command the task, and the account behind a name. Names of people who may not ask are not
-// looked up.
-Result<void> IntakeRunner::GatherPeople(const CommentCreated& event, Forge& forge,
-                                        IntakeFacts& facts) {
-  SWAGE_ASSIGN_OR_RETURN(facts.delegates, store_.ListDelegates(facts.task->id));
-  const IntakeRules& rules = rules_.at(forge.Name());
-  const std::string login = NamedIn(event, rules, facts.self);
-  const Role needs = std::min(rules.RoleFor(Verb::kDelegate), rules.RoleFor(Verb::kUndelegate));
-  if (login.empty() || facts.role < needs) return Ok();
-  Result<Actor> named = forge.FindAccount(login);
-  if (named.ok()) {
-    facts.named = std::move(named).value();
-  } else if (named.error().code != ErrorCode::kNotFound) {
-    return named.error();
-  }
-  return Ok();
-}
-
-Result<Actor> IntakeRunner::Self(Forge& forge) {
-  const auto known = selves_.find(forge.Name());
-  if (known != selves_.end()) return known->second;
-  SWAGE_ASSIGN_OR_RETURN(Actor self, forge.GetSelf());
-  selves_[forge.Name()] = self;
-  return self;
+  return gate_.Consider(name, event, Sha256Hex(delivery.what.body));
 }
 
 Result<void> IntakeRunner::Apply(const Delivery& delivery, IntakePlan plan) {

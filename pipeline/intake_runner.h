@@ -16,7 +16,7 @@
 #include "config/base/log.h"
 #include "config/settings.h"
 #include "forge/forge.h"
-#include "pipeline/intake.h"
+#include "pipeline/intake_gate.h"
 #include "pipeline/publisher.h"
 #include "pipeline/store/store.h"
 
@@ -45,10 +45,6 @@ class IntakeRunner {
 
  private:
   Result<IntakePlan> DecideOne(const Delivery& delivery);
-  Result<IntakeFacts> Gather(const Event& event, const Delivery& delivery, Forge& forge,
-                             const Actor& self);
-  Result<void> GatherPeople(const CommentCreated& event, Forge& forge, IntakeFacts& facts);
-  Result<Actor> Self(Forge& forge);
   void GiveBackRest();
   Result<void> Settle(const Delivery& delivery, const IntakePlan& plan);
   Result<void> Postpone(const Delivery& delivery, const Error& error);
@@ -59,13 +55,11 @@ class IntakeRunner {
 
   Store& store_;
   std::map<std::string, const WebhookDialect*> dialects_;
-  ForgeLookup forges_;
-  std::map<std::string, IntakeRules> rules_;
+  IntakeGate gate_;
   Log& log_;
   const Clock& clock_;
   const std::string node_;
   Hooks hooks_;
-  std::map<std::string, Actor> selves_;
 };
 
 }  // namespace swage

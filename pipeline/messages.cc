@@ -420,6 +420,14 @@ std::string ClosedIsFinal(const Task& task, std::string_view prefix) {
       task.pr_url, Words(task.state), prefix);
 }
 
+std::string EditedSinceLabelled(std::string_view label, std::string_view prefix) {
+  return fmt::format(
+      "nothing was started: the issue was edited after the label `{0}` was set, and nobody "
+      "approved "
+      "what it says now. Read it, then take the label away and set it again, or write `{1} run`.",
+      label, prefix);
+}
+
 std::string PullRequestTitle(const Task& task) {
   return InertLine(task.text.title, kTitleBytes);
 }
@@ -451,6 +459,15 @@ std::string RunFailed(std::string_view marker, std::string_view reason, std::str
       "{}\n**Swage** · this pull request was not changed: {}\n\n`{} fix <text>` here asks "
       "again.\n",
       marker, InertLine(reason, 500), prefix);
+}
+
+std::string TookOver(std::string_view marker, std::string_view prefix) {
+  return fmt::format(
+      "{0}\n**Swage** · the branch is yours now: somebody else pushed to it, and nothing of that "
+      "is "
+      "ever overwritten.\n\n`{1} fix <text>` or `{1} retry` here goes on from what you "
+      "pushed.\n",
+      marker, prefix);
 }
 
 std::string UnknownProfile(std::string_view marker, std::string_view label,
@@ -575,6 +592,26 @@ std::string SecretInChange(std::string_view path) {
       "blocked before anything was pushed: {} holds a secret that this server knows, so the change "
       "was thrown away; rotate the secret if it was real, then retry",
       path);
+}
+
+std::string UnlabelledBeforePullRequest() {
+  return "the label was removed before the pull request was opened; set it again to start over";
+}
+
+std::string HumanTookOver() {
+  return "a human took over the branch";
+}
+
+std::string RepoOutOfSight(std::string_view path) {
+  return fmt::format(
+      "{} cannot be seen any more: deleted, moved out of reach, or the token lost its right to it; "
+      "restore that, then retry",
+      InertPlain(path, 200));
+}
+
+std::string RepoArchived(std::string_view path) {
+  return fmt::format("{} is archived and takes no changes; unarchive it, then retry",
+                     InertPlain(path, 200));
 }
 
 std::string ClosedBeforePullRequest() {

@@ -64,6 +64,8 @@ std::string AlreadyInReview(const Task& task, std::string_view prefix);
 std::string NothingToStop(const Task& task);
 std::string NothingToRetry(const Task& task, std::string_view prefix);
 std::string NoPullRequestYet(const Task& task);
+/// For a label that a poll found on a text that is not the one it was set for (T18).
+std::string EditedSinceLabelled(std::string_view label, std::string_view prefix);
 std::string ClosedIsFinal(const Task& task, std::string_view prefix);
 
 // --- the pull request
@@ -93,6 +95,9 @@ std::string RedReport(std::string_view marker, const RunReport& report);
 
 /// An open pull request that a run could not bring any further: said there, where it was asked for.
 std::string RunFailed(std::string_view marker, std::string_view reason, std::string_view prefix);
+
+/// Somebody pushed to the bot's branch (F8).
+std::string TookOver(std::string_view marker, std::string_view prefix);
 
 /// A label that picks a profile which the repository's policy does not have.
 std::string UnknownProfile(std::string_view marker, std::string_view label,
@@ -131,6 +136,10 @@ std::string SecretInChange(std::string_view path);
 /// For a change that edits the policy file (T23).
 std::string PolicyChanged();
 std::string ClosedBeforePullRequest();
+std::string UnlabelledBeforePullRequest();
+std::string HumanTookOver();
+std::string RepoOutOfSight(std::string_view path);
+std::string RepoArchived(std::string_view path);
 /// The task's branch holds what the bot did not make (X26).
 std::string BranchIsForeign(std::string_view branch);
 /// What to do about a forge that is left alone, for the log and the first page.

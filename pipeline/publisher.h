@@ -41,6 +41,7 @@ struct PublisherOptions {
   std::map<std::string, PaceRules, std::less<>> pace_rules = {};
   /// Of the randomness in delays; a simulation repeats itself.
   std::uint32_t jitter_seed = std::random_device{}();
+  std::string trigger_label = "swage";
 };
 
 class Publisher {
@@ -95,6 +96,8 @@ class Publisher {
   Result<CommitSha> TakeOverBranch(const Effect& effect, const Task& task,
                                    const PushRequest& refused, std::stop_token stop);
   Result<void> CheckStillWanted(const Effect& effect, Forge& forge);
+  Error EndTask(const Task& task, TaskChangeKind kind, const std::string& reason,
+                std::vector<NewEffect> effects);
   Result<void> NoteFailure(const Effect& effect, const Error& error);
   void NoteRefusal(const Effect& effect, const Error& error);
   void NoteProbesWorked(const Effect& effect);

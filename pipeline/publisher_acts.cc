@@ -6,6 +6,7 @@
 #include "pipeline/effects.h"
 #include "pipeline/messages.h"
 #include "pipeline/publisher.h"
+#include "pipeline/takeover.h"
 
 namespace swage {
 
@@ -69,6 +70,10 @@ Result<CommitSha> Publisher::TakeOverBranch(const Effect& effect, const Task& ta
   SWAGE_ASSIGN_OR_RETURN(const std::optional<CommitSha> head,
                          workspaces_.FindOwnBranch(task.repo, refused.remote, refused.branch,
                                                    task.base_branch, task.base_sha, mark, stop));
+  if (!head && task.pr_number != 0) {
+    return EndTask(task, TaskChangeKind::kPause, messages::HumanTookOver(),
+                   {TakenOver(task, options_.command_prefix)});
+  }
   if (!head) return MakeError(ErrorCode::kConflict, messages::BranchIsForeign(refused.branch));
   SWAGE_ASSIGN_OR_RETURN(const auto held, store_.RenewHolds({effect}, kHold));
   if (held.empty()) return MakeError(ErrorCode::kLeaseLost, "the hold of the push is over");
@@ -104,15 +109,28 @@ Result<Publisher::Done> Publisher::PerformPush(const Effect& effect, Forge& forg
   return done;
 }
 
-// The last look before a pull request appears: the word that its issue was closed may have been
+// The last look before a pull request appears: the word that nobody wants it any more may have been
 // lost (I6). What is open already is updated whatever became of the issue.
 Result<void> Publisher::CheckStillWanted(const Effect& effect, Forge& forge) {
   SWAGE_ASSIGN_OR_RETURN(const Task task, store_.GetTask(effect.what.task));
   if (task.pr_number != 0) return Ok();
-  const Result<Issue> issue = forge.GetIssue(task.repo, task.issue_number);
-  if (!issue.ok() && issue.error().code != ErrorCode::kNotFound) return issue.error();
-  if (issue.ok() && issue->open) return Ok();
-  return MakeError(ErrorCode::kConflict, messages::ClosedBeforePullRequest());
+  SWAGE_ASSIGN_OR_RETURN(const auto objection,
+                         FindObjection(forge, store_, task, options_.trigger_label));
+  if (!objection) return Ok();
+  return EndTask(task, TaskChangeKind::kCancel, objection->reason, {});
+}
+
+// Ends the task that an effect belongs to, and with it the effect, which is no failure.
+Error Publisher::EndTask(const Task& task, TaskChangeKind kind, const std::string& reason,
+                         std::vector<NewEffect> effects) {
+  IntakePlan plan;
+  plan.outcome = reason;
+  plan.changes.push_back({task.id, kind, RunKind::kFix, "", "", reason});
+  plan.effects = std::move(effects);
+  plan.effects.push_back({EffectKind::kSticky, StickyKey(task.id), task.repo, task.id, "{}"});
+  const auto applied = store_.ApplyIntake(plan);
+  if (!applied.ok()) return applied.error();
+  return MakeError(ErrorCode::kLeaseLost, reason);
 }
 
 Result<Publisher::Done> Publisher::PerformPullRequest(const Effect& effect, Forge& forge) {

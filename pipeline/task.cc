@@ -133,7 +133,7 @@ bool CanMove(TaskState from, TaskState to) {
     case kWaiting:
       return to == kQueued || to == kFailed || to == kCancelled || to == kMerged || to == kClosed;
     case kInReview:
-      return to == kQueued || to == kCancelled || to == kMerged || to == kClosed;
+      return to == kQueued || to == kWaiting || to == kCancelled || to == kMerged || to == kClosed;
     case kFailed:
     case kCancelled:
       // A pull request may outlive the work on it: people merge and close what they like.

@@ -14,6 +14,7 @@
 #include "pipeline/messages.h"
 #include "pipeline/pace_keeper.h"
 #include "pipeline/publication.h"
+#include "pipeline/takeover.h"
 
 namespace swage {
 namespace {
@@ -180,10 +181,13 @@ Result<RunOutcome> Worker::Attempt(const Claimed& claimed, std::stop_token stop)
                   fmt::format("the forge {} is not configured any more; add it and retry",
                               claimed.task.repo.forge));
   }
-  // The status comment said "queued" so far, and a first fetch may take a while.
-  SWAGE_RETURN_IF_ERROR(context_.store.AddEffects({Sticky(claimed.task)}));
-  SWAGE_ASSIGN_OR_RETURN(const Ground ground, Prepare(claimed, *forge, stop));
   Claimed grounded = claimed;
+  SWAGE_ASSIGN_OR_RETURN(auto ended, CheckFooting(grounded.task, *forge, stop));
+  if (ended) return *std::move(ended);
+  // The status comment said "queued" so far, and a first fetch may take a while.
+  SWAGE_RETURN_IF_ERROR(context_.store.AddEffects({Sticky(grounded.task)}));
+  SWAGE_ASSIGN_OR_RETURN(const Ground ground, Prepare(grounded, *forge, stop));
+  if (ground.taken_over) return TakenOverOutcome(grounded.task);
   grounded.task.base_branch = ground.base_branch;
   // The base stands still under work that was begun; without any, the newest is the best.
   if (grounded.task.checkpoint.value.empty()) grounded.task.base_sha = ground.base;
@@ -213,6 +217,60 @@ Result<RunOutcome> Worker::Attempt(const Claimed& claimed, std::stop_token stop)
   }
   if (!looped.ok()) return looped.error();
   return Conclude(grounded, ground, std::move(looped).value());
+}
+
+// The word that the work is not wanted any more, or that the repository moved, may have been lost
+// (X11, X23, X24). Brings the path of a renamed repository up to date.
+Result<std::optional<RunOutcome>> Worker::CheckFooting(Task& task, Forge& forge,
+                                                       std::stop_token stop) {
+  const auto end = [&](TaskState state, std::string reason) {
+    RunOutcome outcome;
+    outcome.state = state;
+    outcome.reason = std::move(reason);
+    outcome.effects.push_back(Sticky(task));
+    return std::optional(std::move(outcome));
+  };
+  const Result<Repo> repo =
+      WithPatience(task.id, stop, [&] { return forge.GetRepo(task.repo.path); });
+  if (!repo.ok() && repo.error().code == ErrorCode::kNotFound) {
+    return end(TaskState::kWaiting, messages::RepoOutOfSight(task.repo.path));
+  }
+  if (!repo.ok()) return repo.error();
+  if (repo->ref.id != task.repo.id) return std::optional<RunOutcome>();  // Prepare refuses (T8)
+  if (repo->archived) return end(TaskState::kWaiting, messages::RepoArchived(task.repo.path));
+  if (repo->ref.path != task.repo.path) {
+    SWAGE_RETURN_IF_ERROR(context_.store.RenameRepo(repo->ref));
+    task.repo.path = repo->ref.path;
+  }
+  SWAGE_ASSIGN_OR_RETURN(const auto objection, WithPatience(task.id, stop, [&] {
+                           return FindObjection(forge, context_.store, task,
+                                                context_.settings.trigger_label);
+                         }));
+  if (objection) return end(objection->to, objection->reason);
+  return std::optional<RunOutcome>();
+}
+
+// Whatever stands there that is not ours is never overwritten, and never worked against (F8).
+Result<bool> Worker::IsTakenOver(const Task& task, Forge& forge, std::stop_token stop) {
+  if (task.pushed.value.empty()) return false;
+  const Result<CommitSha> head = WithPatience(task.id, stop, [&] {
+    return context_.workspaces.Fetch(task.repo, forge.Remote(task.repo), task.branch, stop);
+  });
+  if (!head.ok() && head.error().code == ErrorCode::kNotFound) return true;  // deleted
+  if (!head.ok()) return head.error();
+  // The checkpoint may be there before its row says so.
+  return *head != task.pushed && *head != task.checkpoint;
+}
+
+RunOutcome Worker::TakenOverOutcome(const Task& task) const {
+  RunOutcome outcome;
+  outcome.state = TaskState::kWaiting;
+  outcome.reason = messages::HumanTookOver();
+  outcome.effects.push_back(Sticky(task));
+  if (task.pr_number != 0) {
+    outcome.effects.push_back(TakenOver(task, context_.settings.command_prefix));
+  }
+  return outcome;
 }
 
 // The checkpoint may have been made on another node. Without it the work starts again, and says so.
@@ -247,6 +305,7 @@ Result<Worker::Ground> Worker::Prepare(const Claimed& claimed, Forge& forge, std
                            return context_.workspaces.Fetch(task.repo, forge.Remote(task.repo),
                                                             ground.base_branch, stop);
                          }));
+  SWAGE_ASSIGN_OR_RETURN(ground.taken_over, IsTakenOver(task, forge, stop));
   const auto policy = context_.workspaces.ReadCommitted(task.repo, ground.base, kPolicyFile);
   if (policy.ok()) {
     const std::string name =

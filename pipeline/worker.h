@@ -58,12 +58,16 @@ class Worker {
     std::string base_branch;
     CommitSha base;
     RepoPolicy policy;
+    bool taken_over = false;  ///< the task's branch holds what somebody else pushed
   };
 
   template <class F>
   auto WithPatience(TaskId task, std::stop_token stop, F&& call) -> decltype(call());
   Result<RunOutcome> Attempt(const Claimed& claimed, std::stop_token stop);
+  Result<std::optional<RunOutcome>> CheckFooting(Task& task, Forge& forge, std::stop_token stop);
   Result<Ground> Prepare(const Claimed& claimed, Forge& forge, std::stop_token stop);
+  Result<bool> IsTakenOver(const Task& task, Forge& forge, std::stop_token stop);
+  RunOutcome TakenOverOutcome(const Task& task) const;
   Result<void> BringCheckpoint(Claimed& claimed, const Ground& ground, std::stop_token stop);
   Result<void> TellOfUnknownProfile(const Task& task, const RepoPolicy& policy);
   Result<std::unique_ptr<Workspace>> Provision(const Claimed& claimed, std::stop_token stop);

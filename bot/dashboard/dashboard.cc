@@ -19,6 +19,7 @@
 namespace swage {
 namespace {
 
+constexpr int kMaxAlarms = 20;
 constexpr int kPageThreads = 4;
 constexpr int kMaxStreams = 32;
 constexpr int kMaxStreamsPerAddress = 16;
@@ -238,6 +239,10 @@ Result<std::string> Dashboard::State::Index() {
   std::sort(done.rows.begin(), done.rows.end(),
             [](const TaskRow& a, const TaskRow& b) { return a.task.updated > b.task.updated; });
   SWAGE_ASSIGN_OR_RETURN(view.paused, store.ListPaces());
+  // A page without its alarms is better than none.
+  if (const auto alarms = store.ListPolls(kAlarmPrefix, kMaxAlarms); alarms.ok()) {
+    for (const PollMark& alarm : *alarms) view.alarms.push_back(alarm.etag);
+  }
   view.groups = {std::move(human), std::move(working), std::move(done)};
   SWAGE_ASSIGN_OR_RETURN(view.dead_letters, DeadLetters());
   return RenderIndex(view, clock.Now());

@@ -288,7 +288,14 @@ std::string RenderIndex(const IndexView& view, WallTime now) {
     if (group.rows.empty() && group.empty.empty()) continue;
     groups.push_back(GroupValues(group, now));
   }
+  std::vector<Values> alarms;
+  for (const std::string& alarm : view.alarms) {
+    Values row;
+    row.Text("alarm", alarm);
+    alarms.push_back(std::move(row));
+  }
   Values v;
+  v.List("alarms", std::move(alarms));
   v.List("paused", std::move(paused));
   v.List("groups", std::move(groups));
   v.Text("letter_count", std::to_string(view.dead_letters.size()));

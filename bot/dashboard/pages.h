@@ -36,7 +36,8 @@ struct DeadLetter {
 };
 
 struct IndexView {
-  std::vector<PaceView> paused;  ///< forges that are left alone
+  std::vector<std::string> alarms;  ///< what somebody has to look after, one sentence each
+  std::vector<PaceView> paused;     ///< forges that are left alone
   std::vector<TaskGroup> groups;
   std::vector<DeadLetter> dead_letters;  ///< newest first
   std::int64_t last_event = 0;           ///< timeline id up to which the page is fresh

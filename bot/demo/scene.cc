@@ -139,7 +139,8 @@ Result<void> Scene::WriteConfig(const DemoOptions& options, const fs::path& dir,
   SWAGE_RETURN_IF_ERROR(WriteFileAtomic(dir / "webhook-secret", secret));
   std::string yaml = fmt::format(
       "# Written by `swage demo`; an ordinary configuration for `swage serve`.\n"
-      "data_dir: {}\ndrain_limit: 0s\nlisten: 127.0.0.1:{}\ndashboard: 127.0.0.1:{}\n"
+      "data_dir: {}\ndrain_limit: 0s\nintake: webhook\nlisten: 127.0.0.1:{}\ndashboard: "
+      "127.0.0.1:{}\n"
       "public_url: http://127.0.0.1:{}\n"
       "forges:\n  - name: sandbox\n    kind: {}\n    api_url: {}\n    git_url: {}\n"
       "    token: file:{}\n    webhook_secret: file:{}\n    repos: [\"demo/*\"]\n"

@@ -4,6 +4,7 @@
 
 #include "pipeline/maintenance/presence.h"
 #include "pipeline/maintenance/seal_audit.h"
+#include "pipeline/reconcile/reconcile.h"
 
 namespace swage {
 namespace {
@@ -19,6 +20,21 @@ HousekeepingRole::HousekeepingRole(NodeParts parts)
                     .every = SealAudit::kEvery,
                     .single = true,
                     .last_round = true});
+  if (parts_.settings.intake != "webhook") AddReconcile();
+}
+
+void HousekeepingRole::AddReconcile() {
+  PollHooks hooks;
+  hooks.on_applied = [this] {
+    parts_.hints.Give(HintTopic::kDeliveries);
+    parts_.hints.Give(HintTopic::kTasks);
+    parts_.hints.Give(HintTopic::kEffects);
+  };
+  hooks.on_cancelled = [this](TaskId task) { parts_.hints.Cancelled(task); };
+  housekeeper_.Add(
+      {.duty = std::make_unique<Reconcile>(parts_.store, parts_.forges, parts_.settings,
+                                           parts_.clock, parts_.log, std::move(hooks)),
+       .every = parts_.settings.poll_interval});
 }
 
 Result<void> HousekeepingRole::Start() {

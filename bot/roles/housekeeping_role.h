@@ -17,6 +17,8 @@ class HousekeepingRole final : public NodeRole {
   Result<void> Health() const override { return housekeeper_.Health(); }
 
  private:
+  void AddReconcile();
+
   NodeParts parts_;
   Housekeeper housekeeper_;  // stops before the parts that its duties use
 };

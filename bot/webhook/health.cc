@@ -4,6 +4,7 @@ namespace swage {
 namespace {
 
 constexpr std::chrono::seconds kFreshFor{1};
+constexpr int kMaxAlarms = 20;
 
 }  // namespace
 
@@ -13,16 +14,31 @@ bool Health::StoreAnswers() {
     const MonotonicTime now = clock_.Monotonic();
     if (checked_ == MonotonicTime{} || now >= checked_ + kFreshFor) {
       healthy_ = store_.Counts().ok();
+      alarms_ = AlarmLines();
       checked_ = clock_.Monotonic();
     }
   }
   return healthy_;
 }
 
+// A line each behind the "ok": the server works, but somebody has something to look after. What it
+// is stands on the first page, which is for fewer eyes.
+std::string Health::AlarmLines() {
+  std::string lines;
+  const auto marks = store_.ListPolls(kAlarmPrefix, kMaxAlarms);
+  if (!marks.ok()) return lines;
+  for (const PollMark& mark : *marks) {
+    lines += "\nalarm: " + mark.key.substr(kAlarmPrefix.size());
+  }
+  return lines;
+}
+
 WebResponse Health::Answer(std::string_view path) {
   const bool store = StoreAnswers();
   if (path == "/healthz") {
-    return store ? TextResponse(200, "ok") : TextResponse(503, "the store does not answer");
+    if (!store) return TextResponse(503, "the store does not answer");
+    const std::lock_guard lock(mutex_);
+    return TextResponse(200, "ok" + alarms_);
   }
   bool ready = store && !stopping_;
   std::string lines = store ? "store: ok" : "store: does not answer";

@@ -40,6 +40,7 @@ class Health {
 
  private:
   bool StoreAnswers();
+  std::string AlarmLines();
 
   Store& store_;
   const Clock& clock_;
@@ -47,6 +48,7 @@ class Health {
   std::atomic<bool> stopping_{false};
   std::mutex mutex_;
   MonotonicTime checked_{};  // guarded by mutex_
+  std::string alarms_;       // guarded by mutex_
   std::atomic<bool> healthy_{true};
 };
 

@@ -77,6 +77,7 @@ WebhookServer::State::State(const Settings& s,
       log(l),
       batcher(st, l, std::move(stored)),
       server(ServerOptions(), *this, c, l) {
+  if (settings.intake == "poll") return;  // nobody is expected to call
   for (const ForgeSettings& forge : settings.forges) {
     const auto dialect = dialects.find(forge.name);
     if (dialect == dialects.end()) continue;

@@ -6,7 +6,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace swage {
 
@@ -36,6 +38,10 @@ inline WallTime FromMicros(std::int64_t us) {
 
 /// "2026-03-01T12:00:00Z" (RFC 3339, seconds).
 std::string FormatUtc(WallTime t);
+
+/// RFC 3339 as forges write it: "2026-03-01T12:00:00Z", with a fraction, with an offset, or in
+/// GitLab's older form "2026-03-01 12:00:00 UTC". Nothing for anything else.
+std::optional<WallTime> ParseUtc(std::string_view text);
 
 /// "850 ms", "12.3 s", "4 min 10 s", "2 h 5 min": for people.
 std::string FormatDuration(std::chrono::milliseconds d);

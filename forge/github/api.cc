@@ -70,6 +70,15 @@ Actor ReadActor(const json& user) {
   return actor;
 }
 
+Repo ReadRepo(const Api& api, const json& j) {
+  Repo repo;
+  repo.ref = {api.settings().name, JsonId(j, "id"), JsonString(j, "full_name")};
+  repo.default_branch = JsonString(j, "default_branch");
+  repo.web_url = JsonString(j, "html_url");
+  repo.archived = JsonBool(j, "archived");
+  return repo;
+}
+
 Issue ReadIssue(const json& j) {
   Issue issue;
   issue.id = JsonId(j, "id");

@@ -41,6 +41,7 @@ class Api {
 /// "/repos/owner/name" and what follows.
 std::string RepoPath(const RepoRef& repo, std::string_view rest);
 Actor ReadActor(const nlohmann::json& user);
+Repo ReadRepo(const Api& api, const nlohmann::json& j);
 Issue ReadIssue(const nlohmann::json& j);
 Comment ReadComment(const nlohmann::json& j, std::string id);
 PullRequest ReadPullRequest(const nlohmann::json& j);

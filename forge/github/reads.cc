@@ -36,12 +36,7 @@ std::string RepoOfUrl(std::string_view url) {
 
 Result<Repo> GetRepo(Api& api, std::string_view path) {
   SWAGE_ASSIGN_OR_RETURN(const json j, api.rest().Get("/repos/" + EncodeSegments(path)));
-  Repo repo;
-  repo.ref = {api.settings().name, JsonId(j, "id"), JsonString(j, "full_name")};
-  repo.default_branch = JsonString(j, "default_branch");
-  repo.web_url = JsonString(j, "html_url");
-  repo.archived = JsonBool(j, "archived");
-  return repo;
+  return ReadRepo(api, j);
 }
 
 // The address of a transferred issue redirects to where it went; that is another repository's

@@ -86,7 +86,12 @@ Event ParseReviewText(const Envelope& e, std::string_view event, std::string_vie
 Event ParsePullRequest(const Envelope& e) {
   const json& pull = JsonAt(e.body, "pull_request");
   const std::int64_t number = JsonInt(pull, "number");
-  if (e.action != "closed" || number <= 0) return Ignore("pull_request", e.action);
+  if (number <= 0) return Ignore("pull_request", "without a number");
+  if (e.action == "synchronize") {
+    return PullRequestPushed{
+        e.repo, e.actor, number, JsonString(pull, "head/ref"), {JsonString(pull, "head/sha")}};
+  }
+  if (e.action != "closed") return Ignore("pull_request", e.action);
   return PullRequestClosed{e.repo, e.actor, number, JsonString(pull, "head/ref"),
                            JsonBool(pull, "merged")};
 }

@@ -4,9 +4,12 @@
 
 #include "config/base/json.h"
 #include "config/base/text.h"
+#include "forge/gitlab/names.h"
 
 namespace swage::gitlab {
 namespace {
+
+using nlohmann::json;
 
 constexpr ForgeLimits kLimits{.comment_bytes = 1'000'000,
                               .status_description_bytes = 255,
@@ -28,6 +31,44 @@ Result<Actor> Api::Self() {
   if (self.id.empty()) return MakeError(ErrorCode::kUnavailable, "GET /user: no account");
   self_ = self;
   return self;
+}
+
+Actor ReadUser(const json& user) {
+  Actor actor{JsonId(user, "id"), JsonString(user, "username"), false};
+  actor.is_bot = IsBotLogin(actor.login);
+  return actor;
+}
+
+Repo ReadProject(const Api& api, const json& j) {
+  Repo repo;
+  repo.ref = {api.settings().name, JsonId(j, "id"), JsonString(j, "path_with_namespace")};
+  repo.default_branch = JsonString(j, "default_branch");
+  repo.web_url = JsonString(j, "web_url");
+  repo.archived = JsonBool(j, "archived");
+  return repo;
+}
+
+Issue ReadIssue(const json& j) {
+  Issue issue;
+  issue.id = JsonId(j, "id");
+  issue.number = JsonInt(j, "iid");
+  issue.title = JsonString(j, "title");
+  issue.body = JsonString(j, "description");
+  issue.web_url = JsonString(j, "web_url");
+  issue.updated_at = JsonString(j, "updated_at");
+  issue.author = ReadUser(JsonAt(j, "author"));
+  issue.open = JsonString(j, "state", "opened") == "opened";
+  const json& labels = JsonAt(j, "labels");
+  for (const json& label : labels.is_array() ? labels : json::array()) {
+    if (label.is_string()) issue.labels.push_back(label.get<std::string>());
+  }
+  return issue;
+}
+
+Comment ReadNote(const json& j, const std::string& thread_url) {
+  Comment comment{JsonId(j, "id"), JsonString(j, "body"), "", ReadUser(JsonAt(j, "author"))};
+  if (!thread_url.empty()) comment.web_url = thread_url + "#note_" + comment.id;
+  return comment;
 }
 
 std::string ProjectPath(const RepoRef& repo, std::string_view rest) {

@@ -41,6 +41,12 @@ std::string ProjectPath(const RepoRef& repo, std::string_view rest);
 /// "/projects/12/issues/3" or "/projects/12/merge_requests/3" and what follows.
 std::string ThreadPath(const RepoRef& repo, const Thread& thread, std::string_view rest);
 
+Actor ReadUser(const nlohmann::json& user);
+Repo ReadProject(const Api& api, const nlohmann::json& j);
+Issue ReadIssue(const nlohmann::json& j);
+/// Notes do not tell their own page: `thread_url` makes it up; empty = none.
+Comment ReadNote(const nlohmann::json& j, const std::string& thread_url);
+
 // --- reads
 Result<Repo> GetRepo(Api& api, std::string_view path);
 Result<Issue> GetIssue(Api& api, const RepoRef& repo, std::int64_t number);

@@ -1,6 +1,7 @@
 #include "forge/gitlab/gitlab_forge.h"
 
 #include "forge/gitlab/api.h"
+#include "forge/gitlab/feed.h"
 #include "forge/origin.h"
 
 namespace swage {
@@ -9,7 +10,7 @@ namespace {
 class GitLabForge final : public Forge {
  public:
   GitLabForge(ForgeSettings settings, std::unique_ptr<HttpTransport> transport, SleepFunction sleep)
-      : api_(std::move(settings), std::move(transport), std::move(sleep)) {}
+      : api_(std::move(settings), std::move(transport), std::move(sleep)), feed_(api_) {}
 
   const std::string& Name() const override { return api_.settings().name; }
   const ForgeLimits& Limits() const override { return api_.limits(); }
@@ -32,6 +33,7 @@ class GitLabForge final : public Forge {
                                                      std::string_view head_branch) override {
     return gitlab::FindPullRequest(api_, repo, head_branch);
   }
+  ForgeFeed* Feed() override { return &feed_; }
   GitRemote Remote(const RepoRef& repo) const override {
     std::string url = api_.settings().git_url;
     while (url.ends_with('/')) url.pop_back();
@@ -70,6 +72,7 @@ class GitLabForge final : public Forge {
 
  private:
   gitlab::Api api_;
+  gitlab::Feed feed_;
 };
 
 }  // namespace

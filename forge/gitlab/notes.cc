@@ -4,7 +4,6 @@
 #include "config/base/text.h"
 #include "forge/body.h"
 #include "forge/gitlab/api.h"
-#include "forge/gitlab/names.h"
 #include "forge/rest_reply.h"
 
 namespace swage::gitlab {
@@ -26,15 +25,6 @@ std::string_view EmojiName(Reaction reaction) {
       return "confused";
   }
   return "eyes";
-}
-
-// Notes do not tell their own page.
-Comment ReadNote(const json& j, const std::string& thread_url) {
-  Comment comment{JsonId(j, "id"), JsonString(j, "body"), "", {}};
-  if (!thread_url.empty()) comment.web_url = thread_url + "#note_" + comment.id;
-  comment.author = {JsonId(j, "author/id"), JsonString(j, "author/username"), false};
-  comment.author.is_bot = IsBotLogin(comment.author.login);
-  return comment;
 }
 
 bool IsOurs(const json& note, const Actor& self, std::string_view marker) {

@@ -24,32 +24,13 @@ Role RoleOf(std::int64_t level) {
 
 Result<Repo> GetRepo(Api& api, std::string_view path) {
   SWAGE_ASSIGN_OR_RETURN(const json j, api.rest().Get("/projects/" + PercentEncode(path)));
-  Repo repo;
-  repo.ref = {api.settings().name, JsonId(j, "id"), JsonString(j, "path_with_namespace")};
-  repo.default_branch = JsonString(j, "default_branch");
-  repo.web_url = JsonString(j, "web_url");
-  repo.archived = JsonBool(j, "archived");
-  return repo;
+  return ReadProject(api, j);
 }
 
 Result<Issue> GetIssue(Api& api, const RepoRef& repo, std::int64_t number) {
   const std::string path = ProjectPath(repo, "/issues/" + std::to_string(number));
   SWAGE_ASSIGN_OR_RETURN(const json j, api.rest().GetSettled(path));
-  Issue issue;
-  issue.id = JsonId(j, "id");
-  issue.number = JsonInt(j, "iid");
-  issue.title = JsonString(j, "title");
-  issue.body = JsonString(j, "description");
-  issue.web_url = JsonString(j, "web_url");
-  issue.updated_at = JsonString(j, "updated_at");
-  issue.author = {JsonId(j, "author/id"), JsonString(j, "author/username"), false};
-  issue.author.is_bot = IsBotLogin(issue.author.login);
-  issue.open = JsonString(j, "state", "opened") == "opened";
-  const json& labels = JsonAt(j, "labels");
-  for (const json& label : labels.is_array() ? labels : json::array()) {
-    if (label.is_string()) issue.labels.push_back(label.get<std::string>());
-  }
-  return issue;
+  return ReadIssue(j);
 }
 
 // The search compares without letter case and finds one or none; only the account's own address

@@ -187,6 +187,14 @@ Event ParseNote(const Envelope& e) {
 Event ParseMergeRequest(const Envelope& e) {
   const json& attributes = JsonAt(e.body, "object_attributes");
   const std::int64_t number = JsonInt(attributes, "iid");
+  // Only an update that moved the head says where it was before.
+  if (e.action == "update" && number > 0 && !JsonString(attributes, "oldrev").empty()) {
+    return PullRequestPushed{e.repo,
+                             e.actor,
+                             number,
+                             JsonString(attributes, "source_branch"),
+                             {JsonString(attributes, "last_commit/id")}};
+  }
   if ((e.action != "close" && e.action != "merge") || number <= 0) {
     return Ignore("merge_request", e.action);
   }

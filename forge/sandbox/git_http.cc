@@ -176,10 +176,12 @@ CommandSpec GitHttp::Backend(const Request& request, const Asked& asked, const s
   const std::string query = request.target.size() > request.path.size()
                                 ? request.target.substr(request.path.size() + 1)
                                 : std::string();
+  // A renamed repository stays where it was made.
+  const std::string place = asked.repo->git_dir.lexically_relative(world_.GitRoot()).string();
   const std::pair<std::string_view, std::string> variables[] = {
       {"GIT_PROJECT_ROOT", world_.GitRoot().string()},
       {"GIT_HTTP_EXPORT_ALL", "1"},
-      {"PATH_INFO", fmt::format("/{}.git{}", asked.repo->Path(), asked.end)},
+      {"PATH_INFO", fmt::format("/{}{}", place, asked.end)},
       {"REQUEST_METHOD", request.method},
       {"QUERY_STRING", query},
       {"CONTENT_TYPE", request.Header("content-type")},

@@ -19,8 +19,12 @@ constexpr std::size_t kMaxBodyCharacters = 65'536;
 constexpr std::int64_t kDefaultPerPage = 30;
 constexpr std::int64_t kMaxPerPage = 100;
 constexpr std::string_view kEnterprisePrefix = "/api/v3";
-constexpr std::string_view kRoots[] = {"/repos/",  "/user",       "/users/",
-                                       "/graphql", "/rate_limit", "/api/"};
+constexpr std::string_view kRoots[] = {"/repos/",  "/repositories/", "/user", "/users/",
+                                       "/graphql", "/rate_limit",    "/api/"};
+// A repository by its id, which is where the old paths of renamed ones redirect to. Mounted under
+// an owner that no account can have.
+constexpr std::string_view kById = "/repositories/";
+constexpr std::string_view kIdOwner = "~id";
 
 bool Satisfies(Needs needs, Role role) {
   switch (needs) {
@@ -52,6 +56,7 @@ class GitHubDialect final : public ApiDialect {
  public:
   void Mount(Router& router, WebhookSender& sender) override {
     MountRepos(router);
+    MountHistory(router);
     MountIssues(router);
     MountPulls(router);
     MountReviews(router);
@@ -68,6 +73,9 @@ class GitHubDialect final : public ApiDialect {
 
   std::string MountedPath(std::string_view path) const override {
     if (path.starts_with(kEnterprisePrefix)) path.remove_prefix(kEnterprisePrefix.size());
+    if (path.starts_with(kById)) {
+      return fmt::format("/repos/{}/{}", kIdOwner, path.substr(kById.size()));
+    }
     return path == "/api/graphql" ? "/graphql" : std::string(path);
   }
 
@@ -135,9 +143,41 @@ class GitHubDialect final : public ApiDialect {
 
 }  // namespace
 
+namespace {
+
+std::string PathOf(const Call& call) {
+  return call.Param("owner") + "/" + call.Param("repo");
+}
+
+Repo* RepoOf(const Call& call) {
+  if (call.Param("owner") == kIdOwner) return call.world.FindRepo(call.Number("repo"));
+  return call.world.FindRepo(PathOf(call));
+}
+
+/// Where a renamed repository went, if somebody asks for its old path who may see it.
+std::optional<Reply> RedirectToRenamed(const Call& call) {
+  const Repo* repo = call.world.FindFormerRepo(PathOf(call));
+  if (repo == nullptr || call.world.RoleOf(*repo, call.actor) == Role::kNone) return std::nullopt;
+  const std::string old = "/repos/" + PathOf(call);
+  const std::size_t at = call.request.target.find(old);
+  if (at == std::string::npos) return std::nullopt;
+  const std::string url = fmt::format("{}{}{}{}{}", call.base, call.request.target.substr(0, at),
+                                      kById, repo->id, call.request.target.substr(at + old.size()));
+  Reply reply = Reply::Json(301, {{"message", "Moved Permanently"},
+                                  {"url", url},
+                                  {"documentation_url", "https://docs.github.com/rest"}});
+  reply.headers["Location"] = url;
+  return reply;
+}
+
+}  // namespace
+
 Handler InRepo(Needs needs, RepoHandler handler) {
   return [needs, handler = std::move(handler)](const Call& call) -> Reply {
-    Repo* repo = call.world.FindRepo(call.Param("owner") + "/" + call.Param("repo"));
+    Repo* repo = RepoOf(call);
+    if (repo == nullptr) {
+      if (auto moved = RedirectToRenamed(call)) return *moved;
+    }
     const Role role = repo == nullptr ? Role::kNone : call.world.RoleOf(*repo, call.actor);
     if (role == Role::kNone) return GitHubError(404, "Not Found");
     if (needs != Needs::kSight && call.actor == nullptr) {

@@ -57,6 +57,8 @@ Reply PagedReply(const Page& page, const nlohmann::json& list);
 
 // --- the subjects ---
 void MountRepos(Router& router);
+/// Before issues and pulls: "comments" is no number.
+void MountHistory(Router& router);
 void MountIssues(Router& router);
 void MountPulls(Router& router);
 void MountReviews(Router& router);

@@ -1,5 +1,6 @@
 // The few GraphQL shapes that REST has no answer to: resolving review threads, listing them,
-// turning a draft into a pull request that is ready (and back), deleting and transferring issues.
+// turning a draft into a pull request that is ready (and back), deleting and transferring issues,
+// and when an issue's text was edited.
 //
 // Not a GraphQL engine: the operation is recognised by name, arguments are read from the variables
 // or from the text, and the reply holds every field an adapter may have asked for.
@@ -232,6 +233,29 @@ Reply ReadPull(const Call& call, const std::string& query) {
   return Reply::Json(200, {{"data", {{"repository", {{"pullRequest", std::move(object)}}}}}});
 }
 
+Reply ReadIssue(const Call& call, const std::string& query) {
+  const std::string path = Argument(call, query, "owner") + "/" + Argument(call, query, "name");
+  Repo* repo = call.world.FindRepo(path);
+  if (repo == nullptr) repo = call.world.FindFormerRepo(path);
+  const std::int64_t number = ParseInt(Argument(call, query, "number")).value_or(0);
+  const bool seen = repo != nullptr && call.world.RoleOf(*repo, call.actor) >= Role::kRead;
+  const Issue* issue = seen ? call.world.FindIssue(*repo, number) : nullptr;
+  if (issue == nullptr) {
+    return GraphQlError(
+        "NOT_FOUND", fmt::format("Could not resolve to an Issue with the number of {}.", number));
+  }
+  json edited;
+  for (const Act& act : issue->acts) {
+    if (act.kind == Act::Kind::kDescribed) edited = FormatUtc(act.at);
+  }
+  return Reply::Json(200, {{"data",
+                            {{"repository",
+                              {{"issue",
+                                {{"id", GitHubObjects::NodeId("I", issue->id)},
+                                 {"number", number},
+                                 {"lastEditedAt", edited}}}}}}}});
+}
+
 Reply Execute(const Call& call) {
   if (call.actor == nullptr) return GitHubError(401, "Requires authentication");
   const std::string query = JsonString(call.body, "query");
@@ -245,6 +269,7 @@ Reply Execute(const Call& call) {
   if (names("deleteIssue")) return DeleteIssue(call, query);
   if (names("transferIssue")) return TransferIssue(call, query);
   if (names("pullRequest(")) return ReadPull(call, query);
+  if (names("issue(")) return ReadIssue(call, query);
   if (names("viewer")) {
     return Reply::Json(200, {{"data", {{"viewer", {{"login", call.actor->login}}}}}});
   }

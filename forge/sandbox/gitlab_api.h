@@ -4,6 +4,7 @@
 // REST v4 API, gitlab_payloads.cc the webhooks. Everything here runs with the world's lock held.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -73,6 +74,7 @@ void AddProjectRoute(Router& router, const char* method, std::string_view rest, 
 void AddUserRoute(Router& router, const char* method, std::string_view path, Handler handler);
 
 void MountProjects(Router& router);
+void MountHistory(Router& router);
 void MountHooks(Router& router, WebhookSender& sender);
 void MountIssues(Router& router);
 void MountNotes(Router& router);
@@ -95,7 +97,7 @@ inline Error Bad(std::string message) {
 
 /// One page of `all`, with GitLab's paging headers.
 Reply Page(const Ctx& ctx, const Json& all);
-
+Reply PageOf(const Call& call, const Json& all);
 /// The issue or merge request named in the path. Errors: kNotFound.
 Result<Issue*> IssueOf(Ctx& ctx);
 Result<Pull*> PullOf(Ctx& ctx);
@@ -104,6 +106,25 @@ Result<Pull*> PullOf(Ctx& ctx);
 
 int AccessLevel(Role role);  ///< 10 guest, 20 reporter, 30 developer, 40 maintainer, 50 owner
 std::string IsoTime(WallTime time);  ///< "2026-03-01T12:00:00.000Z"
+/// What `updated_after`, `order_by` and `sort` leave of issues or merge requests, newest first
+/// unless asked otherwise.
+template <class Thread>
+std::vector<const Thread*> Ordered(const Ctx& ctx, const std::map<std::int64_t, Thread>& all) {
+  const std::string since = ctx.params.Str("updated_after");
+  const bool by_update = ctx.params.Str("order_by") == "updated_at";
+  const bool ascending = ctx.params.Str("sort") == "asc";
+  std::vector<const Thread*> some;
+  for (const auto& [number, thread] : all) {
+    if (since.empty() || IsoTime(thread.updated_at) >= since) some.push_back(&thread);
+  }
+  std::sort(some.begin(), some.end(), [&](const Thread* a, const Thread* b) {
+    const auto key = [&](const Thread* t) {
+      return std::pair(by_update ? t->updated_at : t->created_at, t->number);
+    };
+    return ascending ? key(a) < key(b) : key(b) < key(a);
+  });
+  return some;
+}
 std::string WebUrl(const std::string& base, const Repo& repo);
 std::string IssueUrl(const std::string& base, const Repo& repo, std::int64_t iid);
 std::string PullUrl(const std::string& base, const Repo& repo, std::int64_t iid);

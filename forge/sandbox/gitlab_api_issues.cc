@@ -12,8 +12,8 @@ Result<Reply> ListIssues(Ctx& ctx) {
   const std::string state = ctx.params.Str("state");
   const std::vector<std::string> wanted = ctx.params.List("labels");
   Json issues = Json::array();
-  for (auto it = ctx.repo.issues.rbegin(); it != ctx.repo.issues.rend(); ++it) {
-    const Issue& issue = it->second;
+  for (const Issue* const at : Ordered(ctx, ctx.repo.issues)) {
+    const Issue& issue = *at;
     if (state == "opened" && !issue.open) continue;
     if (state == "closed" && issue.open) continue;
     const bool has_all = std::all_of(wanted.begin(), wanted.end(), [&](const std::string& name) {

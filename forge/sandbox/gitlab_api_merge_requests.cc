@@ -26,8 +26,8 @@ Result<Reply> ListPulls(Ctx& ctx) {
   const std::string source = ctx.params.Str("source_branch");
   const std::string target = ctx.params.Str("target_branch");
   Json pulls = Json::array();
-  for (auto it = ctx.repo.pulls.rbegin(); it != ctx.repo.pulls.rend(); ++it) {
-    const Pull& pull = it->second;
+  for (const Pull* const at : Ordered(ctx, ctx.repo.pulls)) {
+    const Pull& pull = *at;
     const std::string_view is = pull.merged ? "merged" : pull.open ? "opened" : "closed";
     if (!state.empty() && state != "all" && state != is) continue;
     if (!source.empty() && source != pull.head_ref) continue;

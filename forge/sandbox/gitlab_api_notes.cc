@@ -51,10 +51,30 @@ Json RefJson(const Ctx& ctx, const Where& where, const NoteRef& ref) {
                   ctx.call.base);
 }
 
+/// What GitLab itself writes into a thread when its text is changed.
+std::vector<Note> SystemNotes(const Issue& issue) {
+  std::vector<Note> notes;
+  for (const Act& act : issue.acts) {
+    const bool renamed = act.kind == Act::Kind::kRenamed;
+    if (!renamed && act.kind != Act::Kind::kDescribed) continue;
+    Note note;
+    note.id = act.id;
+    note.author = act.actor;
+    note.body = renamed ? "changed title from **" + act.before + "** to **" + issue.title + "**"
+                        : "changed the description";
+    note.created_at = note.updated_at = act.at;
+    note.system = true;
+    notes.push_back(std::move(note));
+  }
+  return notes;
+}
+
 Result<Reply> ListNotes(Ctx& ctx, bool on_pull) {
   SWAGE_ASSIGN_OR_RETURN(const Where where, WhereOf(ctx, on_pull));
   std::vector<Json> notes;
   for (Note& note : where.issue->notes)
+    notes.push_back(RefJson(ctx, where, {&note, nullptr, nullptr}));
+  for (Note& note : SystemNotes(*where.issue))
     notes.push_back(RefJson(ctx, where, {&note, nullptr, nullptr}));
   if (where.pull) {
     for (Discussion& discussion : where.pull->discussions) {

@@ -43,6 +43,7 @@ class GitLabDialect final : public ApiDialect {
  public:
   void Mount(Router& router, WebhookSender& sender) override {
     MountProjects(router);
+    MountHistory(router);
     MountHooks(router, sender);
     MountIssues(router);
     MountNotes(router);
@@ -180,9 +181,24 @@ Repo* ProjectNamed(World& world, const std::string& id) {
   return world.FindRepo(id);
 }
 
+/// The old path of a renamed project leads to its id.
+std::optional<Reply> RedirectToRenamed(const Call& call) {
+  const std::string& id = call.Param("id");
+  const Repo* repo = call.world.FindFormerRepo(id);
+  if (repo == nullptr || call.world.RoleOf(*repo, call.actor) == Role::kNone) return std::nullopt;
+  const std::string target =
+      ReplaceAll(call.request.target, PercentEncode(id), std::to_string(repo->id));
+  Reply reply = Reply::Json(301, {{"message", "301 Moved Permanently"}});
+  reply.headers["Location"] = call.base + target;
+  return reply;
+}
+
 Reply ServeProject(const Call& call, Need need, const ProjectHandler& handler) {
   if (need != Need::kPublic && call.actor == nullptr) return Refuse(401, "401 Unauthorized");
   Repo* repo = ProjectNamed(call.world, call.Param("id"));
+  if (repo == nullptr) {
+    if (auto moved = RedirectToRenamed(call)) return *moved;
+  }
   // A project that the caller may not see does not exist for them.
   if (repo == nullptr || call.world.RoleOf(*repo, call.actor) == Role::kNone) {
     return Refuse(404, "404 Project Not Found");
@@ -213,23 +229,28 @@ void AddUserRoute(Router& router, const char* method, std::string_view path, Han
 namespace {
 
 /// The URL of another page of the same list.
-std::string PageUrl(const Ctx& ctx, std::size_t page, std::size_t per_page) {
+std::string PageUrl(const Call& call, std::size_t page, std::size_t per_page) {
   std::string query;
-  for (const auto& [name, value] : ctx.call.request.query) {
+  for (const auto& [name, value] : call.request.query) {
     if (name == "page" || name == "per_page" || name == "private_token") continue;
     query += PercentEncode(name) + "=" + PercentEncode(value) + "&";
   }
-  return ctx.call.base + ctx.call.request.path + "?" + query + "page=" + std::to_string(page) +
+  return call.base + call.request.path + "?" + query + "page=" + std::to_string(page) +
          "&per_page=" + std::to_string(per_page);
 }
 
 }  // namespace
 
 Reply Page(const Ctx& ctx, const Json& all) {
+  return PageOf(ctx.call, all);
+}
+
+Reply PageOf(const Call& call, const Json& all) {
+  const Params params(call);
   const auto per_page = static_cast<std::size_t>(std::clamp<std::int64_t>(
-      ctx.params.Int("per_page", kPageSize), 1, static_cast<std::int64_t>(kMaxPageSize)));
+      params.Int("per_page", kPageSize), 1, static_cast<std::int64_t>(kMaxPageSize)));
   const auto page =
-      static_cast<std::size_t>(std::clamp<std::int64_t>(ctx.params.Int("page", 1), 1, 1'000'000));
+      static_cast<std::size_t>(std::clamp<std::int64_t>(params.Int("page", 1), 1, 1'000'000));
   const std::size_t total = all.size();
   const std::size_t pages = std::max<std::size_t>(1, (total + per_page - 1) / per_page);
   Json items = Json::array();
@@ -238,7 +259,7 @@ Reply Page(const Ctx& ctx, const Json& all) {
   }
   Reply reply = Reply::Json(200, items);
   const auto link = [&](std::size_t to, std::string_view rel) {
-    return "<" + PageUrl(ctx, to, per_page) + ">; rel=\"" + std::string(rel) + "\"";
+    return "<" + PageUrl(call, to, per_page) + ">; rel=\"" + std::string(rel) + "\"";
   };
   std::vector<std::string> links;
   if (page > 1) links.push_back(link(page - 1, "prev"));

@@ -97,6 +97,17 @@ struct Review {
   WallTime submitted_at{};
 };
 
+/// Something that a person did to an issue or pull, as the forges' event lists tell it afterwards.
+struct Act {
+  enum class Kind { kLabeled, kUnlabeled, kClosed, kReopened, kMerged, kRenamed, kDescribed };
+  Id id = 0;
+  Kind kind = Kind::kLabeled;
+  Id actor = 0;
+  std::string label;   ///< of kLabeled, kUnlabeled
+  std::string before;  ///< kRenamed: the old title
+  WallTime at{};
+};
+
 struct Issue {
   Id id = 0;
   std::int64_t number = 0;
@@ -115,6 +126,7 @@ struct Issue {
   Id moved_to = 0;  ///< GitLab: the issue that this one became
   std::vector<Note> notes;
   std::vector<Award> awards;
+  std::vector<Act> acts;  ///< oldest first
 };
 
 /// A pull request is an issue with a branch.
@@ -197,6 +209,7 @@ struct Repo {
   Id id = 0;
   std::string owner;  ///< GitHub: login; GitLab: group path, possibly "group/sub"
   std::string name;
+  std::vector<std::string> former_paths;  ///< renamed from; they redirect
   std::string description;
   std::string default_branch = "main";
   bool is_private = false;

@@ -84,11 +84,31 @@ Repo* World::FindRepo(std::string_view path) {
   return nullptr;
 }
 
+Repo* World::FindFormerRepo(std::string_view path) {
+  for (const auto& repo : repos_) {
+    for (const std::string& former : repo->former_paths) {
+      if (EqualsIgnoreCase(former, path)) return repo.get();
+    }
+  }
+  return nullptr;
+}
+
 Repo* World::FindRepo(Id id) {
   for (const auto& repo : repos_) {
     if (repo->id == id) return repo.get();
   }
   return nullptr;
+}
+
+Result<void> World::RenameRepo(Repo& repo, std::string_view path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string_view::npos || FindRepo(path) != nullptr) {
+    return MakeError(ErrorCode::kConflict, fmt::format("repository {} exists", path));
+  }
+  repo.former_paths.push_back(repo.Path());
+  repo.owner = path.substr(0, slash);
+  repo.name = path.substr(slash + 1);
+  return Ok();
 }
 
 Issue* World::FindIssue(Repo& repo, std::int64_t number) {

@@ -120,6 +120,7 @@ class World {
   User* FindUserByToken(std::string_view token);
   Repo* FindRepo(std::string_view path);  ///< "owner/name"; letter case ignored
   Repo* FindRepo(Id id);
+  Repo* FindFormerRepo(std::string_view path);        ///< by a path that it was renamed from
   Issue* FindIssue(Repo& repo, std::int64_t number);  ///< issues only
   Pull* FindPull(Repo& repo, std::int64_t number);
   /// Either; GitHub addresses pulls as issues.
@@ -152,6 +153,8 @@ class World {
   /// One commit with these files on `main`. Errors: kConflict.
   Result<Repo*> AddRepoFromFiles(std::string_view path,
                                  const std::map<std::string, std::string>& files);
+  /// The old path redirects until another repository takes it. Errors: kConflict.
+  Result<void> RenameRepo(Repo& repo, std::string_view path);
   Label& EnsureLabel(Repo& repo, std::string_view name, std::string_view color = "ededed",
                      std::string_view description = "");
 
@@ -160,6 +163,7 @@ class World {
   void Update(Repo& repo, const User& actor, Issue& issue, const IssueChange& change);
   void SetLabels(Repo& repo, const User& actor, Issue& issue,
                  const std::vector<std::string>& labels);
+  /// The issue is gone, as if it had never been; its number is not used again.
   void DeleteIssue(Repo& repo, const User& actor, std::int64_t number);
   /// Opens it again in another repository, with its comments and the labels that are known there.
   /// GitHub: the old number leads to the new one. GitLab: the old one is closed.
@@ -214,6 +218,9 @@ class World {
   /// The labels as the repository spells them, made where missing, each once.
   std::vector<std::string> Known(Repo& repo, const std::vector<std::string>& labels);
   Event EventOn(const Repo& repo, const User& actor, const Issue& issue, Happening what) const;
+  void Record(Issue& issue, const User& actor, Act::Kind kind, std::string_view label = "",
+              std::string_view before = "");
+  void RecordLabels(Issue& issue, const User& actor, const std::vector<std::string>& before);
   void SetOpen(Repo& repo, const User& actor, Issue& issue, bool open,
                std::string_view state_reason);
   void SetDraft(Repo& repo, const User& actor, Issue& issue, bool draft);

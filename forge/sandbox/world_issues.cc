@@ -36,6 +36,23 @@ std::vector<std::string> World::Known(Repo& repo, const std::vector<std::string>
   return known;
 }
 
+void World::Record(Issue& issue, const User& actor, Act::Kind kind, std::string_view label,
+                   std::string_view before) {
+  issue.acts.push_back({NextId(), kind, actor.id, std::string(label), std::string(before), Now()});
+}
+
+void World::RecordLabels(Issue& issue, const User& actor, const std::vector<std::string>& before) {
+  const auto lacks = [](const std::vector<std::string>& labels, const std::string& label) {
+    return std::find(labels.begin(), labels.end(), label) == labels.end();
+  };
+  for (const std::string& label : before) {
+    if (lacks(issue.labels, label)) Record(issue, actor, Act::Kind::kUnlabeled, label);
+  }
+  for (const std::string& label : issue.labels) {
+    if (lacks(before, label)) Record(issue, actor, Act::Kind::kLabeled, label);
+  }
+}
+
 Issue& World::OpenIssue(Repo& repo, const User& actor, std::string_view title,
                         std::string_view body, const std::vector<std::string>& labels) {
   const std::int64_t number = NextNumber(repo, false);
@@ -47,6 +64,7 @@ Issue& World::OpenIssue(Repo& repo, const User& actor, std::string_view title,
   issue.body = body;
   issue.created_at = issue.updated_at = Now();
   issue.labels = Known(repo, labels);
+  RecordLabels(issue, actor, {});
   Raise(EventOn(repo, actor, issue, Happening::kIssueOpened));
   // GitHub tells of the labels of a new issue once more, one by one; GitLab does not.
   if (dialect_ == Dialect::kGitHub && !issue.labels.empty()) {
@@ -65,6 +83,7 @@ void World::SetLabels(Repo& repo, const User& actor, Issue& issue,
   event.labels_before = std::exchange(issue.labels, wanted);
   event.labels_after = std::move(wanted);
   issue.updated_at = Now();
+  RecordLabels(issue, actor, event.labels_before);
   Raise(event);
 }
 
@@ -110,6 +129,7 @@ void World::SetOpen(Repo& repo, const User& actor, Issue& issue, bool open,
   issue.closed_by = open ? 0 : actor.id;
   issue.closed_at = open ? std::nullopt : std::optional<WallTime>(Now());
   issue.state_reason = state_reason;
+  Record(issue, actor, open ? Act::Kind::kReopened : Act::Kind::kClosed);
   Raise(event);
 }
 
@@ -138,6 +158,10 @@ void World::Update(Repo& repo, const User& actor, Issue& issue, const IssueChang
   }
   if (differs) {
     issue.updated_at = Now();
+    if (issue.title != edited.title_before) {
+      Record(issue, actor, Act::Kind::kRenamed, "", edited.title_before);
+    }
+    if (issue.body != edited.body_before) Record(issue, actor, Act::Kind::kDescribed);
     Raise(edited);
   }
   if (change.draft) SetDraft(repo, actor, issue, *change.draft);

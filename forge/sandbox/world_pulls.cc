@@ -96,6 +96,7 @@ void World::MarkMerged(Repo& repo, const User& actor, Pull& pull, std::string_vi
   pull.merge_sha = merge_sha;
   pull.merged_by = pull.closed_by = actor.id;
   pull.merged_at = pull.closed_at = pull.updated_at = Now();
+  Record(pull, actor, Act::Kind::kMerged);
   Raise(EventOn(repo, actor, pull, Happening::kPullClosed));
   CloseNamedIssues(*this, repo, actor, pull);
 }

@@ -154,6 +154,7 @@ struct NewTask {
   FrozenText text;
   Actor requester;
   std::string profile;
+  bool by_label = false;        ///< work that is wanted only as long as the label stands
   std::string branch_prefix;    ///< the branch is BranchName(prefix, number, generation, title)
   bool new_generation = false;  ///< begin another one when the newest is merged or closed
 };
@@ -172,6 +173,7 @@ enum class TaskChangeKind {
   kRemark,
   kClose,  ///< the pull request was closed by a human -> closed, as kCancel
   kMerge,  ///< the pull request was merged -> merged, as kCancel
+  kPause,  ///< -> waiting, as kCancel
 };
 
 struct TaskChange {
@@ -183,6 +185,10 @@ struct TaskChange {
   std::string reason;
   /// kRequeue that begins a run: the issue as it reads now, in place of the text frozen before.
   std::optional<FrozenText> text = std::nullopt;
+  /// kRequeue that begins a run: the branch's head at the forge, pushed by somebody else, from
+  /// which the work goes on. Empty = from the last checkpoint.
+  CommitSha adopt = {};
+  bool by_label = false;  ///< kRequeue: as in NewTask
 };
 
 /// Somebody who may command one task without the role (G3). Known by the account: names change
@@ -293,8 +299,9 @@ struct LedgerFinding {
 };
 
 struct RunOutcome {
-  /// kInReview when something is to be published, kFailed, or kQueued (give back, e.g. at
-  /// shutdown).
+  /// kInReview when something is to be published, kFailed, kWaiting (something it needs is
+  /// missing), kCancelled, kClosed, kMerged (nobody wants it any more), or kQueued (give back, e.g.
+  /// at shutdown).
   TaskState state = TaskState::kFailed;
   std::string reason;
   std::vector<Finding> findings;  ///< of the published commit: replaces the ledger's open ones
@@ -319,6 +326,19 @@ struct NodeInfo {
   // Filled in by the store:
   std::chrono::milliseconds silent_for{0};  ///< since its last heartbeat, by the engine's clock
   int running = 0;                          ///< its live leases
+};
+
+// --- polls
+// -----------------------------------------------------------------------------------------------
+
+/// The keys of alarms, which the first page and /healthz show; `etag` is the sentence.
+inline constexpr std::string_view kAlarmPrefix = "alarm:";
+
+/// How far something was read at a forge. The key names what: "changes:github:42".
+struct PollMark {
+  std::string key;
+  std::string cursor;
+  std::string etag;
 };
 
 // --- observers
@@ -405,6 +425,22 @@ class Store {
   /// All or nothing; a delivery that was decided before changes nothing. kConflict: a change of the
   /// plan is not possible (any more): read again and decide anew.
   virtual Result<IntakeResult> ApplyIntake(const IntakePlan& plan) = 0;
+
+  // Polls.
+  virtual Result<std::optional<PollMark>> GetPoll(std::string_view key) = 0;
+  virtual Result<void> SetPoll(const PollMark& mark) = 0;
+  virtual Result<void> ForgetPoll(std::string_view key) = 0;
+  /// Those whose key begins with `prefix`, by key; at most `limit`.
+  virtual Result<std::vector<PollMark>> ListPolls(std::string_view prefix, int limit) = 0;
+  /// Whether a plan with this command key was applied.
+  virtual Result<bool> IsObeyed(std::string_view command_key) = 0;
+  virtual Result<bool> HasDelivery(std::string_view forge, std::string_view key) = 0;
+  /// Whether one of the newest 10,000 deliveries came from `forge` at or after `since`.
+  virtual Result<bool> HasDeliverySince(std::string_view forge, WallTime since) = 0;
+  /// The repository is known by this path from now on, also in its tasks.
+  virtual Result<void> RenameRepo(const RepoRef& repo) = 0;
+  /// Whether the run of a task is wanted only as long as its label stands.
+  virtual Result<bool> IsByLabel(TaskId task) = 0;
 
   // Lookups. The newest generation; nullopt when there is none.
   virtual Result<Task> GetTask(TaskId id) = 0;

@@ -41,6 +41,35 @@ class StoreFilter : public Store {
     return Write("ApplyIntake", [&] { return inner_.ApplyIntake(plan); });
   }
 
+  // --- polls, by the clock
+  Result<std::optional<PollMark>> GetPoll(std::string_view key) override {
+    return Read("GetPoll", [&] { return inner_.GetPoll(key); });
+  }
+  Result<void> SetPoll(const PollMark& mark) override {
+    return Read("SetPoll", [&] { return inner_.SetPoll(mark); });
+  }
+  Result<void> ForgetPoll(std::string_view key) override {
+    return Read("ForgetPoll", [&] { return inner_.ForgetPoll(key); });
+  }
+  Result<std::vector<PollMark>> ListPolls(std::string_view prefix, int limit) override {
+    return Read("ListPolls", [&] { return inner_.ListPolls(prefix, limit); });
+  }
+  Result<bool> IsObeyed(std::string_view command_key) override {
+    return Read("IsObeyed", [&] { return inner_.IsObeyed(command_key); });
+  }
+  Result<bool> HasDelivery(std::string_view forge, std::string_view key) override {
+    return Read("HasDelivery", [&] { return inner_.HasDelivery(forge, key); });
+  }
+  Result<bool> HasDeliverySince(std::string_view forge, WallTime since) override {
+    return Read("HasDeliverySince", [&] { return inner_.HasDeliverySince(forge, since); });
+  }
+  Result<void> RenameRepo(const RepoRef& repo) override {
+    return Write("RenameRepo", [&] { return inner_.RenameRepo(repo); });
+  }
+  Result<bool> IsByLabel(TaskId task) override {
+    return Read("IsByLabel", [&] { return inner_.IsByLabel(task); });
+  }
+
   // --- lookups
   Result<Task> GetTask(TaskId id) override {
     return Read("GetTask", [&] { return inner_.GetTask(id); });

@@ -60,6 +60,10 @@ INSERT INTO paces (scope, breaker, cause, failures, pauses, paused_until_at_us, 
   VALUES ('elsewhere', 'open', 'limit', 0, 1, 5, 4, '429');
 UPDATE effects SET held_by = 'gone', held_until_at_us = 5, hold = 1 WHERE key = 'comment:9';
 )"},
+    {5, R"(
+INSERT INTO polls (key, cursor, etag, updated_at_us) VALUES ('changes:forge:7', '5', 'e', 5);
+INSERT INTO label_tasks (task_id) VALUES (1);
+)"},
     {7, R"(
 INSERT INTO delegates (task_id, account, login, let_by, created_at_us)
   VALUES (2, '7', 'eve', 'alice', 8);

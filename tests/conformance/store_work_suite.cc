@@ -281,11 +281,8 @@ TEST_P(StoreSuite, AFailedRunFailsTheTaskAndKeepsItsEffects) {
 TEST_P(StoreSuite, ARunEndsOnlyInStatesThatARunHas) {
   const TaskId id = Create(1);
   const auto claimed = Claim();
-  for (const TaskState state :
-       {TaskState::kMerged, TaskState::kClosed, TaskState::kCancelled, TaskState::kRunning}) {
-    RunOutcome outcome{state, "", {}, {MakeEffect(EffectKind::kComment, "c", id)}};
-    EXPECT_EQ(store_->FinishRun(claimed->lease, outcome).error().code, ErrorCode::kConflict);
-  }
+  RunOutcome running{TaskState::kRunning, "", {}, {MakeEffect(EffectKind::kComment, "c", id)}};
+  EXPECT_EQ(store_->FinishRun(claimed->lease, running).error().code, ErrorCode::kConflict);
   EXPECT_TRUE(DueKeys().empty());
   EXPECT_TRUE(store_->FinishRun(claimed->lease, {TaskState::kWaiting, "quota", {}, {}}).ok());
   EXPECT_EQ(Get(id).state, TaskState::kWaiting);

@@ -126,6 +126,7 @@ TEST(WebhookSamples, GitLabPayloadsLeadToTheRightDecision) {
       {"issue.json", "IssueLabeled"},  // opened with the label "API"
       {"note_issue.json", "CommentCreated"},
       {"note_merge_request.json", "CommentCreated"},
+      {"service_merge_request.json", "PullRequestPushed"},
   };
   const auto dialect = MakeGitLabDialect();
   std::map<std::string, std::string> seen;

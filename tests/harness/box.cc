@@ -88,7 +88,7 @@ Box::Box(BoxOptions options)
   secret_ = options_.webhook_secret.empty() ? "hook-" + RandomHex(16) : options_.webhook_secret;
   WriteConfig();
   if (options_.start) StartServer();
-  forge_->AddWebhook(options_.repo, HooksUrl(), secret_);
+  if (options_.webhook) forge_->AddWebhook(options_.repo, HooksUrl(), secret_);
 }
 
 Box::~Box() {
@@ -128,6 +128,7 @@ void Box::WriteConfig() {
       options_.forge_config, (dir() / "agent.sh").string(), options_.agent_arguments);
   // Most tests end servers that have work in hand, and are about something else.
   if (options_.extra_config.find("drain_limit:") == std::string::npos) yaml += "drain_limit: 0s\n";
+  yaml += fmt::format("intake: {}\npoll_interval: 300ms\n", options_.intake);
   Write(dir() / "swage.yml", yaml + options_.extra_config);
 }
 

@@ -44,6 +44,10 @@ struct BoxOptions {
   std::string token;
   std::string webhook_secret;
   std::string dashboard_host = "127.0.0.1";
+  /// As in swage.yml. Most tests are about what a webhook does, alone; the others poll often.
+  std::string intake = "webhook";
+  /// Whether the forge is told where to send webhooks.
+  bool webhook = true;
   std::string path = "/usr/local/bin:/usr/bin:/bin";
   /// Somewhere else than beside the box's other files.
   std::filesystem::path data_dir;

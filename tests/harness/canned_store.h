@@ -34,6 +34,8 @@ class CannedStore final : public StubStore {
   Result<std::vector<ParkedDelivery>> ListParkedDeliveries(int) override { return parked; }
   Result<std::vector<FailedEffect>> ListFailedEffects(int) override { return failed_effects; }
   Result<StoreCounts> Counts() override { return StoreCounts{}; }
+  Result<std::vector<PollMark>> ListPolls(std::string_view, int) override { return alarms; }
+  std::vector<PollMark> alarms;  ///< set before the server starts
   Result<std::vector<NodeInfo>> ListNodes() override { return nodes; }
 
   std::vector<NodeInfo> nodes;  ///< to be set before anybody asks

@@ -34,6 +34,7 @@ class FakeForge final : public Forge {
   std::set<std::string> reactions;             ///< "NUMBER/COMMENT/REACTION"
   std::vector<std::string> resolved;           ///< thread ids
   std::map<std::string, Role> roles;           ///< by actor id
+  ForgeFeed* feed = nullptr;                   ///< not owned
   std::vector<Actor> accounts;                 ///< for FindAccount
   // --- what happened
   std::vector<std::string> calls;                       ///< names, in order
@@ -82,6 +83,7 @@ class FakeForge final : public Forge {
       return found == nullptr ? std::optional<PullRequest>() : std::optional(*found);
     });
   }
+  ForgeFeed* Feed() override { return feed; }
   GitRemote Remote(const RepoRef& ref) const override {
     return {"https://forge/" + ref.path + ".git", "bot", "secret", ""};
   }

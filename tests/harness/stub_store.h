@@ -24,6 +24,23 @@ class StubStore : public Store {
     return Unexpected("DeferDelivery");
   }
   Result<IntakeResult> ApplyIntake(const IntakePlan&) override { return Unexpected("ApplyIntake"); }
+  Result<std::optional<PollMark>> GetPoll(std::string_view) override {
+    return Unexpected("GetPoll");
+  }
+  Result<void> SetPoll(const PollMark&) override { return Unexpected("SetPoll"); }
+  Result<void> ForgetPoll(std::string_view) override { return Unexpected("ForgetPoll"); }
+  Result<std::vector<PollMark>> ListPolls(std::string_view, int) override {
+    return Unexpected("ListPolls");
+  }
+  Result<bool> IsObeyed(std::string_view) override { return Unexpected("IsObeyed"); }
+  Result<bool> HasDelivery(std::string_view, std::string_view) override {
+    return Unexpected("HasDelivery");
+  }
+  Result<bool> HasDeliverySince(std::string_view, WallTime) override {
+    return Unexpected("HasDeliverySince");
+  }
+  Result<void> RenameRepo(const RepoRef&) override { return Unexpected("RenameRepo"); }
+  Result<bool> IsByLabel(TaskId) override { return Unexpected("IsByLabel"); }
   Result<Task> GetTask(TaskId) override { return Unexpected("GetTask"); }
   Result<std::optional<Task>> FindTaskByIssue(const RepoRef&, std::int64_t) override {
     return Unexpected("FindTaskByIssue");

@@ -22,6 +22,23 @@ TEST(ClockTest, FormatsUtc) {
   EXPECT_EQ(ToMicros(FromMicros(42)), 42);
 }
 
+TEST(ClockTest, ReadsTimesAsForgesWriteThem) {
+  const WallTime noon = FromMicros(1'772'366'400'000'000);
+  for (const char* text :
+       {"2026-03-01T12:00:00Z", "2026-03-01T12:00:00.000Z", "2026-03-01T13:30:00+01:30",
+        "2026-03-01T13:30:00.0+0130", "2026-03-01 12:00:00 UTC", "2026-03-01T07:00:00-05:00"}) {
+    ASSERT_TRUE(ParseUtc(text).has_value()) << text;
+    EXPECT_EQ(*ParseUtc(text), noon) << text;
+  }
+  EXPECT_EQ(*ParseUtc("2026-03-01T12:00:00.25Z"), noon + std::chrono::milliseconds(250));
+  EXPECT_EQ(*ParseUtc("2026-03-01T12:00:00.1234567Z"), noon + std::chrono::microseconds(123'456));
+  for (const char* text :
+       {"", "2026-03-01", "2026-03-01T12:00:00", "2026-13-01T12:00:00Z", "2026-02-30T12:00:00Z",
+        "2026-03-01T25:00:00Z", "2026-03-01T12:00:00 CET", "2026-03-01T12:00:00+1", "x"}) {
+    EXPECT_FALSE(ParseUtc(text).has_value()) << text;
+  }
+}
+
 TEST(ClockTest, FormatsDurationsForPeople) {
   EXPECT_EQ(FormatDuration(milliseconds(0)), "0 ms");
   EXPECT_EQ(FormatDuration(milliseconds(999)), "999 ms");

@@ -5,6 +5,7 @@
 #include "forge/body.h"
 #include "forge/event.h"
 #include "forge/markdown.h"
+#include "forge/paging.h"
 #include "forge/patch_lines.h"
 #include "forge/rest.h"
 #include "tests/harness/fake_transport.h"
@@ -175,6 +176,17 @@ TEST(Event, NamesItself) {
   EXPECT_EQ(EventName(Event(Ignored{"x"})), "Ignored");
   EXPECT_EQ(EventRepo(Event(Ignored{"x"})), nullptr);
   EXPECT_NE(EventRepo(Event(PullRequestClosed{})), nullptr);
+}
+
+TEST(Paging, TakesOnlyAParameterOutOfALink) {
+  const std::string link = R"(<https://evil.example/x?per_page=100&cursor=v1_12%3D>; rel="next", )"
+                           R"(<https://h/x?cursor=v0>; rel="prev")";
+  EXPECT_EQ(NextParameter(link, "cursor"), "v1_12=");
+  EXPECT_EQ(NextParameter(link, "page"), "");
+  for (const char* none : {"", "<>", "<https://h/x?cursor=1>", "rel=\"next\"", ">?<; rel=\"next\"",
+                           "<https://h/x?cursor>; rel=\"next\""}) {
+    EXPECT_EQ(NextParameter(none, "cursor"), "") << none;
+  }
 }
 
 }  // namespace

@@ -572,5 +572,124 @@ TEST(Intake, ConversationIsIgnored) {
   EXPECT_TRUE(Decide(Said("Looks good to me"), Facts(), Rules()).ignored);
 }
 
+// --- what a poll found
+
+IssueLabeled FoundLabel() {
+  IssueLabeled e;
+  e.repo = kRepo;
+  e.issue = OpenIssue();
+  e.issue.body = "as listed";
+  e.added = {"swage"};
+  e.found = true;
+  return e;
+}
+
+Labelling LabelledBy(const Actor& actor, const char* id = "501") {
+  Labelling labelling;
+  labelling.act.id = id;
+  labelling.act.actor = actor;
+  labelling.act.label = "swage";
+  return labelling;
+}
+
+TEST(IntakePolled, Threat_T15_TheForgeSaysWhoSetTheLabel) {
+  IntakeFacts facts = Facts();
+  EXPECT_FALSE(Decide(FoundLabel(), facts, Rules()).task.has_value());
+  facts.labelling = LabelledBy({"6", "eve", false});
+  const IntakePlan plan = Decide(FoundLabel(), facts, Rules());
+  ASSERT_TRUE(plan.task.has_value());
+  EXPECT_EQ(plan.task->requester.login, "eve");
+  EXPECT_EQ(plan.task->text.body, "Steps...");  // as it reads now
+  EXPECT_TRUE(plan.task->by_label);
+  facts.labelling = LabelledBy(kSelf);
+  EXPECT_FALSE(Decide(FoundLabel(), facts, Rules()).task.has_value());
+  facts.labelling = LabelledBy({"7", "evil[bot]", true});
+  EXPECT_FALSE(Decide(FoundLabel(), facts, Rules()).task.has_value());
+  facts.labelling = LabelledBy({"6", "eve", false});
+  facts.role = Role::kTriage;
+  EXPECT_FALSE(Decide(FoundLabel(), facts, Rules()).task.has_value());
+}
+
+TEST(IntakePolled, AWebhookAndAPollOfOneLabelAreOneRequest) {
+  IntakeFacts facts = Facts();
+  facts.labelling = LabelledBy(kAda);
+  IssueLabeled told = FoundLabel();
+  told.found = false;
+  told.actor = kAda;
+  const IntakePlan by_webhook = Decide(told, facts, Rules());
+  const IntakePlan by_poll = Decide(FoundLabel(), facts, Rules());
+  EXPECT_FALSE(by_webhook.command_key.empty());
+  EXPECT_EQ(by_webhook.command_key, by_poll.command_key);
+  EXPECT_EQ(by_webhook.task->text.body, "as listed");  // what its author saw
+  facts.labelling = LabelledBy(kAda, "502");
+  EXPECT_NE(Decide(FoundLabel(), facts, Rules()).command_key, by_poll.command_key);
+}
+
+TEST(IntakePolled, Threat_T18_AnEditBehindTheLabelIsAskedAboutOnce) {
+  IntakeFacts facts = Facts();
+  facts.labelling = LabelledBy(kAda);
+  facts.labelling->edited_since = true;
+  const IntakePlan plan = Decide(FoundLabel(), facts, Rules());
+  EXPECT_FALSE(plan.task.has_value());
+  ASSERT_EQ(plan.effects.size(), 1U);
+  EXPECT_THAT(plan.effects[0].payload, HasSubstr("edited after the label"));
+  EXPECT_FALSE(plan.command_key.empty());
+  // Its own author's webhook brings the text of that moment.
+  IssueLabeled told = FoundLabel();
+  told.found = false;
+  told.actor = kAda;
+  EXPECT_TRUE(Decide(told, facts, Rules()).task.has_value());
+}
+
+PullRequestPushed Pushed(const Actor& actor) {
+  return {kRepo, actor, 20, "swage/12-x", {"theirs"}};
+}
+
+IntakeFacts PushedFacts(TaskState state) {
+  IntakeFacts facts = Facts();
+  facts.task = TaskIn(state);
+  facts.task->pr_number = 20;
+  facts.task->pushed = {"ours"};
+  facts.pull = PullRequest{};
+  facts.pull->number = 20;
+  facts.pull->head_sha = {"theirs"};
+  return facts;
+}
+
+TEST(IntakePolled, Fault_X25_APushOfSomebodyElsePausesTheTask) {
+  const IntakePlan plan = Decide(Pushed(kAda), PushedFacts(TaskState::kInReview), Rules());
+  ASSERT_EQ(plan.changes.size(), 1U);
+  EXPECT_EQ(plan.changes[0].kind, TaskChangeKind::kPause);
+  EXPECT_EQ(plan.effects.size(), 2U);  // status and one remark
+  // A running task only when the forge says who it was: else it may be the bot's own push.
+  EXPECT_EQ(Decide(Pushed(kAda), PushedFacts(TaskState::kRunning), Rules()).changes.size(), 1U);
+  EXPECT_THAT(Decide(Pushed({}), PushedFacts(TaskState::kRunning), Rules()).changes, IsEmpty());
+  EXPECT_EQ(Decide(Pushed({}), PushedFacts(TaskState::kInReview), Rules()).changes.size(), 1U);
+  EXPECT_THAT(Decide(Pushed(kSelf), PushedFacts(TaskState::kInReview), Rules()).changes, IsEmpty());
+  IntakeFacts own = PushedFacts(TaskState::kInReview);
+  own.pull->head_sha = {"ours"};
+  EXPECT_THAT(Decide(Pushed(kAda), own, Rules()).changes, IsEmpty());
+  for (const TaskState state : {TaskState::kWaiting, TaskState::kMerged, TaskState::kClosed,
+                                TaskState::kFailed, TaskState::kCancelled}) {
+    EXPECT_THAT(Decide(Pushed(kAda), PushedFacts(state), Rules()).changes, IsEmpty());
+  }
+}
+
+TEST(IntakePolled, WhoAsksToGoOnGoesOnFromWhatIsThere) {
+  CommentCreated e;
+  e.repo = kRepo;
+  e.actor = kAda;
+  e.thread = {ThreadKind::kPullRequest, 20};
+  e.comment = {"900", "/swage fix and tidy up", "", kAda};
+  for (const TaskState state : {TaskState::kWaiting, TaskState::kInReview, TaskState::kFailed}) {
+    const IntakePlan plan = Decide(e, PushedFacts(state), Rules());
+    ASSERT_EQ(plan.changes.size(), 1U);
+    EXPECT_EQ(plan.changes[0].adopt.value, "theirs");
+  }
+  IntakeFacts own = PushedFacts(TaskState::kInReview);
+  own.pull->head_sha = {"ours"};
+  EXPECT_EQ(Decide(e, own, Rules()).changes[0].adopt.value, "");
+}
+
 }  // namespace
 }  // namespace swage

@@ -183,7 +183,8 @@ TEST(Messages, Answers) {
         messages::RunNeedsAnIssue("/swage"), messages::ThreadClosed(),
         messages::AlreadyWorking(SampleTask()), messages::AlreadyInReview(review, "/swage"),
         messages::NothingToStop(review), messages::NothingToRetry(review, "/swage"),
-        messages::NoPullRequestYet(SampleTask()), messages::ClosedIsFinal(review, "/swage")}) {
+        messages::NoPullRequestYet(SampleTask()), messages::ClosedIsFinal(review, "/swage"),
+        messages::EditedSinceLabelled("swage", "/swage")}) {
     all += messages::Answer(marker, "ada", sentence);
   }
   ExpectGolden(all, "answers.md");
@@ -219,6 +220,11 @@ TEST(Messages, RunFailed) {
   ExpectGolden(messages::RunFailed(messages::ReplyMarker("failed-3-r2"),
                                    messages::NoChange("codex"), "/swage"),
                "run_failed.md");
+}
+
+TEST(Messages, TookOver) {
+  ExpectGolden(messages::TookOver(messages::ReplyMarker("took-over-3-0123"), "/swage"),
+               "took_over.md");
 }
 
 TEST(Messages, CommitMessage) {

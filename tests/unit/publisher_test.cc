@@ -288,7 +288,7 @@ TEST_F(PublisherTest, NoPullRequestForAnIssueThatIsClosedByNow) {
   const TaskId id = Publishing();
   forge_.issues[12].open = false;
   Rounds();
-  EXPECT_EQ(Get(id).state, TaskState::kFailed);
+  EXPECT_EQ(Get(id).state, TaskState::kCancelled);
   EXPECT_THAT(Get(id).reason, HasSubstr("closed before its pull request"));
   EXPECT_THAT(forge_.pulls, IsEmpty());
 }

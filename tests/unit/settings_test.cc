@@ -224,7 +224,7 @@ swage.yml:16: publish.branch_prefix: "../x/" is not a word of a-z, 0-9 and - wit
 swage.yml:17: log: is text; expected a map; write for example level: ...
 swage.yml:18: limits: given twice, first on line 11; keep one
 swage.yml:20: forges[0].kind: "githib" is not one of github, gitlab; did you mean github?
-swage.yml:20: forges[0].webhook_secret: is missing; write for example file:/etc/swage/webhook-secret
+swage.yml:20: forges[0].webhook_secret: is missing; write for example file:/etc/swage/webhook-secret, or intake: poll for a server without webhooks
 swage.yml:21: forges[0].token: the environment variable SWAGE_TEST_ABSENT is not set
 swage.yml:22: forges[0].repos: is text; expected a list; write for example ["acme/*", "!acme/secret"])");
 }

@@ -146,6 +146,18 @@ TEST_F(GitHubWebhook, TakesReviewTextsForComments) {
       "Ignored");
 }
 
+TEST_F(GitHubWebhook, Fault_X25_TellsThatAPullRequestWasPushedTo) {
+  const Event event = Parse("pull_request", R"({"action":"synchronize","number":7,
+      "pull_request":{"number":7,"head":{"ref":"swage/1-x","sha":"abc"}},
+      "sender":{"id":5,"login":"ada"},"repository":{"id":11,"full_name":"o/r"}})");
+  ASSERT_EQ(EventName(event), "PullRequestPushed");
+  const auto& pushed = std::get<PullRequestPushed>(event);
+  EXPECT_EQ(pushed.number, 7);
+  EXPECT_EQ(pushed.actor.id, "5");
+  EXPECT_EQ(pushed.head_branch, "swage/1-x");
+  EXPECT_EQ(pushed.head.value, "abc");
+}
+
 TEST_F(GitHubWebhook, Threat_T19_IgnoresEditedAndDeletedComments) {
   for (const char* action : {"edited", "deleted", ""}) {
     EXPECT_EQ(EventName(Parse("issue_comment", std::string(R"({"action":")") + action + R"(",
@@ -327,6 +339,24 @@ TEST_F(GitLabWebhook, AnIssueOpenedWithLabelsIsLabeled) {
   ASSERT_EQ(EventName(opened), "IssueLabeled");
   EXPECT_EQ(std::get<IssueLabeled>(opened).added, std::vector<std::string>{"swage"});
   EXPECT_EQ(EventName(Parse("", IssueHook("open", "[]", "{}"))), "Ignored");
+}
+
+TEST_F(GitLabWebhook, Fault_X25_TellsThatAMergeRequestWasPushedTo) {
+  const auto hook = [](const std::string& extra) {
+    return R"({"object_kind":"merge_request","user":{"id":9,"username":"ann"},
+      "project":{"id":11,"path_with_namespace":"g/s/p"},
+      "object_attributes":{"iid":8,"source_branch":"swage/1-x","last_commit":{"id":"abc"},
+        "action":"update")" +
+           extra + "}}";
+  };
+  const Event event = Parse("", hook(R"(,"oldrev":"def")"));
+  ASSERT_EQ(EventName(event), "PullRequestPushed");
+  const auto& pushed = std::get<PullRequestPushed>(event);
+  EXPECT_EQ(pushed.number, 8);
+  EXPECT_EQ(pushed.actor.login, "ann");
+  EXPECT_EQ(pushed.head_branch, "swage/1-x");
+  EXPECT_EQ(pushed.head.value, "abc");
+  EXPECT_EQ(EventName(Parse("", hook(""))), "Ignored");  // the title was edited, for example
 }
 
 TEST_F(GitLabWebhook, TellsClosedFromMoved) {

@@ -552,3 +552,41 @@ SELECT (SELECT count(*) FROM deliveries),
        (SELECT count(*) FROM deliveries WHERE state = 'pending'),
        (SELECT count(*) FROM effects WHERE state = 'pending'),
        (SELECT count(*) FROM tasks);
+
+-- polls ---------------------------------------------------------------------------------------------------
+
+-- name: GetPoll
+SELECT key, cursor, etag FROM polls WHERE key = $1;
+
+-- name: SetPoll
+INSERT INTO polls (key, cursor, etag, updated_at_us) VALUES ($1, $2, $3, $4)
+ON CONFLICT (key) DO UPDATE SET cursor = $2, etag = $3, updated_at_us = $4;
+
+-- name: ForgetPoll
+DELETE FROM polls WHERE key = $1;
+
+-- name: ListPolls
+SELECT key, cursor, etag FROM polls WHERE substr(key, 1, length($1)) = $1 ORDER BY key LIMIT $2;
+
+-- name: IsObeyed
+SELECT 1 FROM commands WHERE key = $1;
+
+-- name: HasDelivery
+SELECT 1 FROM deliveries WHERE forge = $1 AND key = $2;
+
+-- name: HasDeliverySince
+SELECT 1 FROM deliveries
+WHERE id > (SELECT COALESCE(MAX(id), 0) FROM deliveries) - 10000 AND forge = $1 AND received_at_us >= $2
+LIMIT 1;
+
+-- name: SetByLabel
+INSERT INTO label_tasks (task_id) VALUES ($1) ON CONFLICT DO NOTHING;
+
+-- name: SetByCommand
+DELETE FROM label_tasks WHERE task_id = $1;
+
+-- name: IsByLabel
+SELECT 1 FROM label_tasks WHERE task_id = $1;
+
+-- name: AdoptHead
+UPDATE tasks SET checkpoint = $2, pushed = $2 WHERE id = $1;

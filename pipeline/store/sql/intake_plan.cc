@@ -106,6 +106,7 @@ class PlanApplier {
                       task.requester.is_bot, task.profile, branch, tx_.engine_now, tx_.now));
     result_.created = true;
     SWAGE_RETURN_IF_ERROR(tx_.db.Post("AddTaskText", result_.task, task.text.body, task.text.hash));
+    if (task.by_label) SWAGE_RETURN_IF_ERROR(tx_.db.Post("SetByLabel", result_.task));
     SWAGE_ASSIGN_OR_RETURN(const Task made, GetTask(tx_.db, result_.task));
     task_key_ = TaskKey(made);
     SWAGE_RETURN_IF_ERROR(AddAudit(tx_, audit::Person(task.requester.login), audit::kTaskCreated,
@@ -131,6 +132,8 @@ class PlanApplier {
         return End(task, TaskState::kClosed, change);
       case TaskChangeKind::kMerge:
         return End(task, TaskState::kMerged, change);
+      case TaskChangeKind::kPause:
+        return End(task, TaskState::kWaiting, change);
     }
     CheckFailed(__FILE__, __LINE__, "a value outside its enum");
   }
@@ -147,6 +150,10 @@ class PlanApplier {
       SWAGE_RETURN_IF_ERROR(
           tx_.db.Post("SetTaskText", task.id, change.text->body, change.text->hash));
     }
+    if (!change.adopt.value.empty()) {
+      SWAGE_RETURN_IF_ERROR(tx_.db.Post("AdoptHead", task.id, change.adopt));
+    }
+    SWAGE_RETURN_IF_ERROR(tx_.db.Post(change.by_label ? "SetByLabel" : "SetByCommand", task.id));
     return Requeue(tx_, task, change.run_kind, change.actor);
   }
 

@@ -55,6 +55,16 @@ struct AppliedPlan {
 };
 Result<AppliedPlan> ApplyIntake(Tx& tx, const IntakePlan& plan);
 
+// polls.cc
+Result<std::optional<PollMark>> GetPoll(Connection& db, std::string_view key);
+Result<void> SetPoll(Tx& tx, const PollMark& mark);
+Result<void> ForgetPoll(Tx& tx, std::string_view key);
+Result<std::vector<PollMark>> ListPolls(Connection& db, std::string_view prefix, int limit);
+Result<bool> IsObeyed(Connection& db, std::string_view command_key);
+Result<bool> HasDelivery(Connection& db, std::string_view forge, std::string_view key);
+Result<bool> HasDeliverySince(Connection& db, std::string_view forge, WallTime since);
+Result<bool> IsByLabel(Connection& db, TaskId task);
+
 // claims.cc
 Result<std::optional<Claimed>> ClaimTask(Tx& tx, std::string_view node,
                                          std::chrono::milliseconds lease,

@@ -27,6 +27,49 @@ Result<IntakeResult> SqlStore::ApplyIntake(const IntakePlan& plan) {
   return std::move(applied.result);
 }
 
+Result<std::optional<PollMark>> SqlStore::GetPoll(std::string_view key) {
+  return Read("get poll", [&](Connection& db, WallTime) { return sql::GetPoll(db, key); });
+}
+
+Result<void> SqlStore::SetPoll(const PollMark& mark) {
+  return Write("set poll", [&](Tx& tx) { return sql::SetPoll(tx, mark); });
+}
+
+Result<void> SqlStore::ForgetPoll(std::string_view key) {
+  return Write("forget poll", [&](Tx& tx) { return sql::ForgetPoll(tx, key); });
+}
+
+Result<std::vector<PollMark>> SqlStore::ListPolls(std::string_view prefix, int limit) {
+  return Read("list polls",
+              [&](Connection& db, WallTime) { return sql::ListPolls(db, prefix, limit); });
+}
+
+Result<bool> SqlStore::IsObeyed(std::string_view command_key) {
+  return Read("find command",
+              [&](Connection& db, WallTime) { return sql::IsObeyed(db, command_key); });
+}
+
+Result<bool> SqlStore::HasDelivery(std::string_view forge, std::string_view key) {
+  return Read("find delivery",
+              [&](Connection& db, WallTime) { return sql::HasDelivery(db, forge, key); });
+}
+
+Result<bool> SqlStore::HasDeliverySince(std::string_view forge, WallTime since) {
+  return Read("find delivery",
+              [&](Connection& db, WallTime) { return sql::HasDeliverySince(db, forge, since); });
+}
+
+Result<void> SqlStore::RenameRepo(const RepoRef& repo) {
+  return Write("rename repository", [&](Tx& tx) -> Result<void> {
+    SWAGE_RETURN_IF_ERROR(sql::RepoRow(tx, repo));
+    return Ok();
+  });
+}
+
+Result<bool> SqlStore::IsByLabel(TaskId task) {
+  return Read("find label", [&](Connection& db, WallTime) { return sql::IsByLabel(db, task); });
+}
+
 Result<Task> SqlStore::GetTask(TaskId id) {
   return Read("get task", [&](Connection& db, WallTime) { return sql::GetTask(db, id); });
 }

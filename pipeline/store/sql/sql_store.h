@@ -20,6 +20,16 @@ class SqlStore : public Store {
   Result<void> DeferDelivery(DeliveryId id, std::string_view error, std::chrono::milliseconds delay,
                              Blame blame) final;
 
+  Result<std::optional<PollMark>> GetPoll(std::string_view key) final;
+  Result<void> SetPoll(const PollMark& mark) final;
+  Result<void> ForgetPoll(std::string_view key) final;
+  Result<std::vector<PollMark>> ListPolls(std::string_view prefix, int limit) final;
+  Result<bool> IsObeyed(std::string_view command_key) final;
+  Result<bool> HasDelivery(std::string_view forge, std::string_view key) final;
+  Result<bool> HasDeliverySince(std::string_view forge, WallTime since) final;
+  Result<void> RenameRepo(const RepoRef& repo) final;
+  Result<bool> IsByLabel(TaskId task) final;
+
   Result<Task> GetTask(TaskId id) final;
   Result<std::optional<Task>> FindTaskByIssue(const RepoRef& repo, std::int64_t issue) final;
   Result<std::optional<Task>> FindTaskByPullRequest(const RepoRef& repo, std::int64_t pr) final;

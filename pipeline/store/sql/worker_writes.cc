@@ -156,14 +156,14 @@ Result<void> FinishRun(Tx& tx, const Lease& lease, const RunOutcome& outcome) {
     case TaskState::kQueued:
       return GiveBack(tx, task, outcome);
     case TaskState::kWaiting:
+    case TaskState::kCancelled:
+    case TaskState::kMerged:
+    case TaskState::kClosed:
       return EndWithoutReview(tx, task, outcome);
     case TaskState::kFailed:
       SWAGE_RETURN_IF_ERROR(EndWithoutReview(tx, task, outcome));
       return RequeueIfRemarked(tx, task.id);
     case TaskState::kRunning:
-    case TaskState::kMerged:
-    case TaskState::kClosed:
-    case TaskState::kCancelled:
       return MakeError(ErrorCode::kConflict,
                        fmt::format("a run cannot end as {}", Name(outcome.state)));
   }

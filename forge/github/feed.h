@@ -1,0 +1,34 @@
+// ForgeFeed over GitHub's REST API: one conditional request tells what changed in a repository,
+// because pull requests are listed as issues. Thread-safe.
+#pragma once
+
+#include "forge/feed.h"
+#include "forge/github/api.h"
+
+namespace swage::github {
+
+class Feed final : public ForgeFeed {
+ public:
+  /// `api` outlives this.
+  explicit Feed(Api& api) : api_(api) {}
+
+  Result<std::vector<Repo>> ListRepos() override;
+  Result<std::vector<std::string>> ListLabels(const RepoRef& repo) override;
+  Result<std::vector<Issue>> ListLabelled(const RepoRef& repo, std::string_view label) override;
+  Result<ChangePage> ListChanges(const RepoRef& repo, WallTime since,
+                                 std::string_view etag) override;
+  Result<CommentPage> ListComments(const RepoRef& repo, WallTime since,
+                                   const std::vector<ThreadChange>& changed) override;
+  Result<std::vector<ThreadAct>> ListActs(const RepoRef& repo, const Thread& thread) override;
+  bool KeepsDeliveries() const override { return true; }
+  Result<std::vector<Hook>> ListHooks(const RepoRef& repo) override;
+  Result<std::vector<HookDelivery>> ListDeliveries(const RepoRef& repo, std::int64_t hook,
+                                                   std::int64_t after) override;
+  Result<std::string> GetDeliveryBody(const RepoRef& repo, std::int64_t hook,
+                                      std::int64_t delivery) override;
+
+ private:
+  Api& api_;
+};
+
+}  // namespace swage::github

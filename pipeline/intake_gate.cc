@@ -1,0 +1,158 @@
+#include "pipeline/intake_gate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "pipeline/intake_parts.h"
+
+namespace swage {
+namespace {
+
+std::int64_t IssueNumber(const Event& event) {
+  if (const auto* e = std::get_if<IssueLabeled>(&event)) return e->issue.number;
+  if (const auto* e = std::get_if<IssueUnlabeled>(&event)) return e->issue.number;
+  if (const auto* e = std::get_if<IssueGone>(&event)) return e->issue.number;
+  if (const auto* e = std::get_if<IssueReopened>(&event)) return e->issue.number;
+  if (const auto* e = std::get_if<CommentCreated>(&event)) {
+    return e->thread.kind == ThreadKind::kIssue ? e->thread.number : 0;
+  }
+  return 0;
+}
+
+std::int64_t PullNumber(const Event& event) {
+  if (const auto* e = std::get_if<PullRequestClosed>(&event)) return e->number;
+  if (const auto* e = std::get_if<PullRequestPushed>(&event)) return e->number;
+  if (const auto* e = std::get_if<CommentCreated>(&event)) {
+    return e->thread.kind == ThreadKind::kPullRequest ? e->thread.number : 0;
+  }
+  return 0;
+}
+
+// Whose rights count. The others only ever stop work; the forge itself checked who may do them.
+const Actor* AskingActor(const Event& event, const IntakeFacts& facts) {
+  if (const auto* e = std::get_if<IssueLabeled>(&event)) {
+    return facts.labelling ? &facts.labelling->act.actor : &e->actor;
+  }
+  if (const auto* e = std::get_if<IssueReopened>(&event)) return &e->actor;
+  if (const auto* e = std::get_if<CommentCreated>(&event)) return &e->actor;
+  return nullptr;
+}
+
+bool AsksForWork(const Event& event, const IntakeRules& rules) {
+  const auto* e = std::get_if<IssueLabeled>(&event);
+  return e != nullptr && TriggerProfile(e->added, rules.trigger_label).has_value();
+}
+
+// What cannot be asked now may be asked later; what is refused is known not to be told.
+bool IsRefusal(ErrorCode code) {
+  return code == ErrorCode::kNotFound || code == ErrorCode::kDenied || code == ErrorCode::kInvalid;
+}
+
+}  // namespace
+
+IntakeGate::IntakeGate(Store& store, ForgeLookup forges, const Settings& settings)
+    : store_(store), forges_(std::move(forges)) {
+  for (const ForgeSettings& forge : settings.forges) rules_[forge.name] = RulesFor(settings, forge);
+}
+
+Result<Actor> IntakeGate::Self(Forge& forge) {
+  const auto known = selves_.find(forge.Name());
+  if (known != selves_.end()) return known->second;
+  SWAGE_ASSIGN_OR_RETURN(Actor self, forge.GetSelf());
+  selves_[forge.Name()] = self;
+  return self;
+}
+
+Result<IntakePlan> IntakeGate::Consider(std::string_view name, const Event& event,
+                                        std::string_view digest) {
+  Forge* const forge = forges_(name);
+  if (forge == nullptr || !rules_.contains(name)) {
+    return MakeError(ErrorCode::kInvalid,
+                     fmt::format("the forge {} is not configured any more", name));
+  }
+  IntakeFacts facts;
+  SWAGE_ASSIGN_OR_RETURN(facts.self, Self(*forge));
+  facts.body_digest = std::string(digest);
+  const Screening screening = Screen(event, Rules(name), facts.self);
+  if (!screening.interesting) return Uninteresting(event, screening);
+  return ConsiderInteresting(*forge, event, std::move(facts));
+}
+
+Result<IntakePlan> IntakeGate::ConsiderInteresting(Forge& forge, const Event& event,
+                                                   IntakeFacts facts) {
+  const RepoRef& repo = *EventRepo(event);
+  const IntakeRules& rules = Rules(forge.Name());
+  const std::int64_t issue = IssueNumber(event);
+  if (forge.Feed() != nullptr && AsksForWork(event, rules)) {
+    const auto acts = forge.Feed()->ListActs(repo, {ThreadKind::kIssue, issue});
+    if (!acts.ok() && !IsRefusal(acts.error().code)) return acts.error();
+    if (acts.ok()) facts.labelling = CurrentLabelling(*acts, rules.trigger_label);
+  }
+  SWAGE_ASSIGN_OR_RETURN(const bool obeyed, WasObeyed(event, facts));
+  if (obeyed) return intake::Ignore("obeyed before");
+  if (const Actor* actor = AskingActor(event, facts)) {
+    SWAGE_ASSIGN_OR_RETURN(facts.role, forge.GetRole(repo, *actor));
+  }
+  if (issue != 0) SWAGE_RETURN_IF_ERROR(GatherIssue(forge, repo, issue, facts));
+  if (const std::int64_t pull = PullNumber(event); pull != 0) {
+    SWAGE_RETURN_IF_ERROR(GatherPull(forge, repo, pull, event, facts));
+  }
+  if (const auto* comment = std::get_if<CommentCreated>(&event); comment && facts.task) {
+    SWAGE_RETURN_IF_ERROR(GatherPeople(*comment, forge, facts));
+  }
+  return Decide(event, facts, rules);
+}
+
+// Who may command the task, and the account behind a name. Names of people who may not ask are not
+// looked up.
+Result<void> IntakeGate::GatherPeople(const CommentCreated& event, Forge& forge,
+                                      IntakeFacts& facts) {
+  SWAGE_ASSIGN_OR_RETURN(facts.delegates, store_.ListDelegates(facts.task->id));
+  const IntakeRules& rules = Rules(forge.Name());
+  const std::string login = NamedIn(event, rules, facts.self);
+  const Role needs = std::min(rules.RoleFor(Verb::kDelegate), rules.RoleFor(Verb::kUndelegate));
+  if (login.empty() || facts.role < needs) return Ok();
+  Result<Actor> named = forge.FindAccount(login);
+  if (named.ok()) {
+    facts.named = std::move(named).value();
+  } else if (named.error().code != ErrorCode::kNotFound) {
+    return named.error();
+  }
+  return Ok();
+}
+
+// The store refuses a second time all the same; asked here, it spares the forge the questions.
+Result<bool> IntakeGate::WasObeyed(const Event& event, const IntakeFacts& facts) {
+  const std::string key = CommandKey(event, facts);
+  if (key.empty()) return false;
+  return store_.IsObeyed(key);
+}
+
+Result<void> IntakeGate::GatherIssue(Forge& forge, const RepoRef& repo, std::int64_t number,
+                                     IntakeFacts& facts) {
+  SWAGE_ASSIGN_OR_RETURN(facts.task, store_.FindTaskByIssue(repo, number));
+  Result<Issue> issue = forge.GetIssue(repo, number);
+  if (issue.ok()) {
+    facts.issue = std::move(issue).value();
+  } else if (issue.error().code != ErrorCode::kNotFound) {
+    return issue.error();
+  }
+  // Who asks to go on goes on from what is there, whoever pushed it.
+  if (facts.task && facts.task->pr_number != 0) {
+    Result<PullRequest> pull = forge.GetPullRequest(repo, facts.task->pr_number);
+    if (pull.ok()) facts.pull = std::move(pull).value();
+  }
+  return Ok();
+}
+
+Result<void> IntakeGate::GatherPull(Forge& forge, const RepoRef& repo, std::int64_t number,
+                                    const Event& event, IntakeFacts& facts) {
+  SWAGE_ASSIGN_OR_RETURN(facts.task, store_.FindTaskByPullRequest(repo, number));
+  if (std::holds_alternative<PullRequestClosed>(event)) return Ok();
+  Result<PullRequest> pull = forge.GetPullRequest(repo, number);
+  if (pull.ok()) facts.pull = std::move(pull).value();
+  return Ok();
+}
+
+}  // namespace swage

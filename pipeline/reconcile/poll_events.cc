@@ -1,0 +1,90 @@
+#include "pipeline/reconcile/poll_events.h"
+
+#include "pipeline/labelling.h"
+
+namespace swage {
+namespace {
+
+bool IsActive(TaskState state) {
+  return state == TaskState::kQueued || state == TaskState::kRunning ||
+         state == TaskState::kWaiting;
+}
+
+// No account has this id; what it did counts for stopping work, never for starting any.
+Actor Somebody() {
+  return {"0", "somebody", false};
+}
+
+Actor ActorOf(const ThreadAct* act) {
+  return act == nullptr || act->actor.id.empty() ? Somebody() : act->actor;
+}
+
+std::vector<std::string> TriggersAmong(const std::vector<std::string>& labels,
+                                       std::string_view trigger) {
+  std::vector<std::string> triggers;
+  for (const std::string& label : labels) {
+    if (IsTrigger(label, trigger)) triggers.push_back(label);
+  }
+  return triggers;
+}
+
+}  // namespace
+
+std::optional<Event> EventOfIssue(const RepoRef& repo, const Issue& issue,
+                                  const std::optional<Task>& task, bool by_label,
+                                  const std::vector<ThreadAct>& acts, std::string_view trigger) {
+  const bool active = task && IsActive(task->state);
+  if (active && !issue.open) {
+    return IssueGone{repo, ActorOf(LastAct(acts, ThreadAct::Kind::kClosed, trigger)), issue,
+                     GoneReason::kClosed};
+  }
+  std::vector<std::string> triggers = TriggersAmong(issue.labels, trigger);
+  if (active && by_label && triggers.empty()) {
+    const ThreadAct* act = LastAct(acts, ThreadAct::Kind::kUnlabeled, trigger);
+    return IssueUnlabeled{
+        repo, ActorOf(act), issue, {act == nullptr ? std::string(trigger) : act->label}};
+  }
+  const bool free = !task || IsTerminal(task->state);
+  if (!free || !issue.open || triggers.empty()) return std::nullopt;
+  return IssueLabeled{repo, {}, issue, std::move(triggers), {}, true};
+}
+
+std::optional<Event> EventOfMissingIssue(const Task& task) {
+  if (!IsActive(task.state)) return std::nullopt;
+  Issue issue;
+  issue.number = task.issue_number;
+  issue.open = false;
+  return IssueGone{task.repo, Somebody(), issue, GoneReason::kDeleted};
+}
+
+std::optional<Event> EventOfPull(const RepoRef& repo, const PullRequest& pull, const Task& task,
+                                 const std::vector<ThreadAct>& acts) {
+  if (task.state == TaskState::kMerged || task.state == TaskState::kClosed) return std::nullopt;
+  if (pull.state != PullRequestState::kOpen) {
+    const bool merged = pull.state == PullRequestState::kMerged;
+    const ThreadAct* act =
+        LastAct(acts, merged ? ThreadAct::Kind::kMerged : ThreadAct::Kind::kClosed, "");
+    return PullRequestClosed{repo, ActorOf(act), pull.number, pull.head_branch, merged};
+  }
+  if (task.state == TaskState::kInReview && pull.head_sha != task.pushed) {
+    return PullRequestPushed{repo, {}, pull.number, pull.head_branch, pull.head_sha};
+  }
+  return std::nullopt;
+}
+
+std::optional<Event> EventOfComment(const RepoRef& repo, const FoundComment& found,
+                                    const std::vector<ThreadChange>& changed) {
+  if (found.edited || found.thread.number <= 0) return std::nullopt;
+  CommentCreated event{repo, found.comment.author, found.thread, found.comment, true, {}};
+  for (const ThreadChange& change : changed) {
+    const bool same =
+        change.thread.kind == found.thread.kind && change.thread.number == found.thread.number;
+    if (same && change.issue) {
+      event.thread_open = change.issue->open;
+      event.issue = change.issue;
+    }
+  }
+  return event;
+}
+
+}  // namespace swage

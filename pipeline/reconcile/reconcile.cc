@@ -1,0 +1,149 @@
+#include "pipeline/reconcile/reconcile.h"
+
+#include <algorithm>
+
+#include "config/base/contain.h"
+
+namespace swage {
+namespace {
+
+constexpr int kMaxChecked = 100;
+// Patience of the alarm, in rounds: five minutes with the usual interval.
+constexpr int kSilentRounds = 10;
+
+// The forge as a whole is out of reach; anything else is one repository's matter.
+bool ConcernsTheForge(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kRateLimited:
+    case ErrorCode::kUnavailable:
+    case ErrorCode::kTimeout:
+    case ErrorCode::kUnauthenticated:
+    case ErrorCode::kInternal:
+    case ErrorCode::kCancelled:
+      return true;
+    case ErrorCode::kInvalid:
+    case ErrorCode::kNotFound:
+    case ErrorCode::kConflict:
+    case ErrorCode::kDenied:
+    case ErrorCode::kLeaseLost:
+    case ErrorCode::kTooLarge:
+      return false;
+  }
+  return false;
+}
+
+bool IsDue(MonotonicTime last, std::chrono::milliseconds every, MonotonicTime now) {
+  return last == MonotonicTime{} || now >= last + every;
+}
+
+}  // namespace
+
+Reconcile::Reconcile(Store& store, ForgeLookup forges, const Settings& settings, const Clock& clock,
+                     Log& log, PollHooks hooks)
+    : store_(store),
+      forges_(std::move(forges)),
+      settings_(settings),
+      clock_(clock),
+      log_(log),
+      gate_(store, forges_, settings),
+      roster_(store, clock, log),
+      poll_(store, gate_, clock, log, hooks),
+      scan_(store, log),
+      silence_(store, clock, log, settings.poll_interval * kSilentRounds),
+      hooks_(std::move(hooks)) {}
+
+Result<void> Reconcile::RunOnce(std::stop_token stop) {
+  PollAll(std::move(stop));
+  return Ok();
+}
+
+int Reconcile::PollAll(std::stop_token stop) {
+  int found = 0;
+  for (const ForgeSettings& settings : settings_.forges) {
+    Forge* const forge = forges_(settings.name);
+    ForgeState& state = states_[settings.name];
+    const bool silent = forge == nullptr || forge->Feed() == nullptr;
+    if (silent || stop.stop_requested() || clock_.Monotonic() < state.paused_until) continue;
+    const Result<int> polled = Contain([&] { return Poll(*forge, settings, state, stop); });
+    if (polled.ok()) {
+      state.failures = 0;
+      found += *polled;
+    } else {
+      BackOff(*forge, state, polled.error());
+    }
+  }
+  return found;
+}
+
+Result<int> Reconcile::Poll(Forge& forge, const ForgeSettings& settings, ForgeState& state,
+                            std::stop_token stop) {
+  SWAGE_ASSIGN_OR_RETURN(const std::vector<RepoRef> repos, roster_.Of(forge, settings));
+  Budget budget(kQuestions);
+  int found = 0;
+  for (std::size_t i = 0; i < repos.size(); ++i) {
+    if (stop.stop_requested() || budget.IsSpent()) break;
+    const RepoRef& repo = repos[state.next++ % repos.size()];
+    const Result<int> some = PollRepo(forge, repo, state, budget);
+    if (!some.ok() && ConcernsTheForge(some.error().code)) return some.error();
+    std::string& refused = state.refused[repo.id];
+    if (!some.ok() && refused != some.error().message) {
+      log_.Warn("a repository cannot be polled",
+                {{"forge", forge.Name()}, {"repo", repo.path}, {"error", some.error().message}});
+    }
+    refused = some.ok() ? "" : some.error().message;
+    if (some.ok()) found += *some;
+  }
+  SWAGE_ASSIGN_OR_RETURN(const int missing, CheckRunning(forge, state));
+  found += missing;
+  // Without webhooks nobody misses them, and an alarm of another time is over.
+  if (settings_.intake == "both") {
+    SWAGE_RETURN_IF_ERROR(silence_.Note(forge.Name(), found));
+  } else if (!state.begun) {
+    SWAGE_RETURN_IF_ERROR(silence_.Forget(forge.Name()));
+  }
+  state.begun = true;
+  return found;
+}
+
+Result<int> Reconcile::PollRepo(Forge& forge, const RepoRef& repo, ForgeState& state,
+                                Budget& budget) {
+  SWAGE_ASSIGN_OR_RETURN(const int found, poll_.Round(forge, repo, budget));
+  MonotonicTime& scanned = state.scanned[repo.id];
+  const bool due = settings_.intake == "both" && forge.Feed()->KeepsDeliveries() &&
+                   IsDue(scanned, kScanEvery, clock_.Monotonic());
+  if (!due || budget.IsSpent()) return found;
+  SWAGE_ASSIGN_OR_RETURN(const int recovered, scan_.Run(forge, repo, budget));
+  scanned = clock_.Monotonic();
+  if (recovered > 0) hooks_.on_applied();
+  return found;
+}
+
+// A deleted or transferred issue is in no list of changes.
+Result<int> Reconcile::CheckRunning(Forge& forge, ForgeState& state) {
+  if (!IsDue(state.checked, kCheckEvery, clock_.Monotonic())) return 0;
+  SWAGE_ASSIGN_OR_RETURN(const std::vector<Task> tasks,
+                         store_.ListTasks({TaskState::kRunning, "", kMaxChecked}));
+  Budget budget(kQuestions);
+  int found = 0;
+  for (const Task& task : tasks) {
+    if (task.repo.forge != forge.Name()) continue;
+    const Result<int> some = poll_.Check(forge, task, budget);
+    if (!some.ok() && ConcernsTheForge(some.error().code)) return some.error();
+    if (some.ok()) found += *some;
+  }
+  state.checked = clock_.Monotonic();
+  return found;
+}
+
+void Reconcile::BackOff(Forge& forge, ForgeState& state, const Error& error) {
+  const int doublings = std::min(state.failures++, 10);
+  const std::chrono::milliseconds pause = std::max<std::chrono::milliseconds>(
+      std::min<std::chrono::milliseconds>(kLongestPause, kFirstPause * (1 << doublings)),
+      error.retry_after);
+  state.paused_until = clock_.Monotonic() + pause;
+  log_.Warn(
+      "polling pauses",
+      {{"forge", forge.Name()}, {"seconds", pause.count() / 1'000}, {"error", error.message}});
+}
+
+}  // namespace swage

@@ -1,0 +1,262 @@
+#include "pipeline/reconcile/repo_poll.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "config/base/text.h"
+#include "pipeline/labelling.h"
+#include "pipeline/reconcile/poll_events.h"
+
+namespace swage {
+namespace {
+
+constexpr int kMaxTasksChecked = 500;
+constexpr int kQuestionsPerEvent = 3;  // who set the label, their role, the issue as it is now
+constexpr int kAttempts = 3;           // of a decision whose facts moved on under it
+constexpr TaskState kAlive[] = {TaskState::kQueued, TaskState::kRunning, TaskState::kWaiting,
+                                TaskState::kInReview};
+
+std::string MarkKey(std::string_view what, const RepoRef& repo) {
+  return fmt::format("{}:{}:{}", what, repo.forge, repo.id);
+}
+
+std::string Stamp(WallTime time) {
+  return std::to_string(ToMicros(time));
+}
+
+WallTime Instant(std::string_view stamp) {
+  return FromMicros(ParseInt(stamp).value_or(0));
+}
+
+// Comments are read by the second, as the coarsest forge tells them.
+WallTime FloorToSecond(WallTime time) {
+  return std::chrono::floor<std::chrono::seconds>(time);
+}
+
+// Most comments are no commands, and are dropped unasked.
+bool AsksTheForge(const Event& event, const IntakePlan& plan) {
+  return !plan.ignored || !std::holds_alternative<CommentCreated>(event);
+}
+
+// Will be said again, however often one asks: it must not hold up what comes behind it.
+bool IsRefusal(ErrorCode code) {
+  return code == ErrorCode::kNotFound || code == ErrorCode::kDenied ||
+         code == ErrorCode::kInvalid || code == ErrorCode::kTooLarge ||
+         code == ErrorCode::kConflict;
+}
+
+// Without them nobody knows who it was.
+Result<std::vector<ThreadAct>> ActsOf(Forge& forge, const RepoRef& repo, const Thread& thread) {
+  auto acts = forge.Feed()->ListActs(repo, thread);
+  if (!acts.ok() && IsRefusal(acts.error().code)) return std::vector<ThreadAct>();
+  return acts;
+}
+
+bool ChangesAnything(const IntakePlan& plan) {
+  return plan.task || !plan.changes.empty() || !plan.effects.empty();
+}
+
+}  // namespace
+
+Result<std::optional<RepoPoll::Marks>> RepoPoll::ReadMarks(const RepoRef& repo) {
+  SWAGE_ASSIGN_OR_RETURN(auto changes, store_.GetPoll(MarkKey("changes", repo)));
+  SWAGE_ASSIGN_OR_RETURN(auto comments, store_.GetPoll(MarkKey("comments", repo)));
+  if (!changes || !comments) return std::optional<Marks>();
+  return std::optional(Marks{std::move(*changes), std::move(*comments)});
+}
+
+Result<int> RepoPoll::Round(Forge& forge, const RepoRef& repo, Budget& budget) {
+  SWAGE_ASSIGN_OR_RETURN(auto marks, ReadMarks(repo));
+  if (!marks) return FirstRound(forge, repo, budget);
+  const WallTime known = Instant(marks->changes.cursor);
+  budget.Take();
+  SWAGE_ASSIGN_OR_RETURN(const ChangePage page,
+                         forge.Feed()->ListChanges(repo, known - kOverlap, marks->changes.etag));
+  if (page.unchanged) return 0;
+  int found = 0;
+  bool more_comments = false;
+  if (!page.changes.empty()) {
+    budget.Take();
+    SWAGE_ASSIGN_OR_RETURN(found,
+                           TakeComments(forge, repo, page, marks->comments, budget, more_comments));
+  }
+  WallTime reached = std::max(known, page.up_to.value_or(known));
+  bool all = true;
+  for (const ThreadChange& change : page.changes) {
+    if (budget.IsSpent()) {
+      // The next round goes on from here.
+      reached = std::max(known, change.updated);
+      all = false;
+      break;
+    }
+    SWAGE_ASSIGN_OR_RETURN(const int some, TakeThread(forge, repo, change, budget));
+    found += some;
+  }
+  PollMark next = marks->changes;
+  if (!more_comments) next.cursor = Stamp(reached);
+  // The ETag belongs to the question, and that begins at the cursor.
+  const bool same = all && !more_comments && next.cursor == marks->changes.cursor;
+  next.etag = same ? page.etag : "";
+  if (next.cursor != marks->changes.cursor || next.etag != marks->changes.etag) {
+    SWAGE_RETURN_IF_ERROR(store_.SetPoll(next));
+  }
+  return found;
+}
+
+Result<int> RepoPoll::FirstRound(Forge& forge, const RepoRef& repo, Budget& budget) {
+  const WallTime start = FloorToSecond(clock_.Now());
+  SWAGE_ASSIGN_OR_RETURN(int found, FirstIssues(forge, repo, budget));
+  if (budget.IsSpent()) return found;
+  SWAGE_ASSIGN_OR_RETURN(const int some, FirstTasks(forge, repo, budget));
+  found += some;
+  if (budget.IsSpent()) return found;
+  SWAGE_RETURN_IF_ERROR(store_.SetPoll({MarkKey("comments", repo), Stamp(start), Stamp(start)}));
+  SWAGE_RETURN_IF_ERROR(store_.SetPoll({MarkKey("changes", repo), Stamp(start), ""}));
+  considered_.erase(MarkKey("", repo));
+  log_.Info("polling a repository from now on", {{"forge", repo.forge}, {"repo", repo.path}});
+  return found;
+}
+
+Result<int> RepoPoll::FirstIssues(Forge& forge, const RepoRef& repo, Budget& budget) {
+  const std::string& trigger = gate_.Rules(repo.forge).trigger_label;
+  std::set<std::int64_t>& considered = considered_[MarkKey("", repo)];
+  budget.Take();
+  SWAGE_ASSIGN_OR_RETURN(const std::vector<std::string> labels, forge.Feed()->ListLabels(repo));
+  int found = 0;
+  for (const std::string& label : labels) {
+    if (!IsTrigger(label, trigger)) continue;
+    budget.Take();
+    SWAGE_ASSIGN_OR_RETURN(const std::vector<Issue> issues,
+                           forge.Feed()->ListLabelled(repo, label));
+    for (const Issue& issue : issues) {
+      if (budget.IsSpent()) return found;
+      if (considered.contains(issue.number)) continue;
+      SWAGE_ASSIGN_OR_RETURN(const int some, TakeIssue(forge, repo, issue, budget));
+      considered.insert(issue.number);
+      found += some;
+    }
+  }
+  return found;
+}
+
+Result<int> RepoPoll::FirstTasks(Forge& forge, const RepoRef& repo, Budget& budget) {
+  int found = 0;
+  for (const TaskState state : kAlive) {
+    SWAGE_ASSIGN_OR_RETURN(const std::vector<Task> tasks,
+                           store_.ListTasks({state, repo.path, kMaxTasksChecked}));
+    for (const Task& task : tasks) {
+      if (budget.IsSpent()) return found;
+      if (!considered_[MarkKey("", repo)].insert(-task.id.value).second) continue;
+      SWAGE_ASSIGN_OR_RETURN(const int some, Check(forge, task, budget));
+      found += some;
+    }
+  }
+  return found;
+}
+
+Result<int> RepoPoll::TakeComments(Forge& forge, const RepoRef& repo, const ChangePage& page,
+                                   const PollMark& mark, Budget& budget, bool& more) {
+  const WallTime start = Instant(mark.etag);
+  const WallTime known = Instant(mark.cursor);
+  const WallTime since = std::max(start, known - kOverlap);
+  SWAGE_ASSIGN_OR_RETURN(const CommentPage said,
+                         forge.Feed()->ListComments(repo, since, page.changes));
+  int found = 0;
+  for (const FoundComment& comment : said.comments) {
+    if (comment.created < start) continue;
+    const auto event = EventOfComment(repo, comment, page.changes);
+    if (!event) continue;
+    SWAGE_ASSIGN_OR_RETURN(const int some, Settle(forge, *event, budget));
+    found += some;
+  }
+  more = said.more;
+  const std::string cursor = Stamp(std::max(known, said.up_to.value_or(known)));
+  if (cursor != mark.cursor) SWAGE_RETURN_IF_ERROR(store_.SetPoll({mark.key, cursor, mark.etag}));
+  return found;
+}
+
+Result<int> RepoPoll::TakeThread(Forge& forge, const RepoRef& repo, const ThreadChange& change,
+                                 Budget& budget) {
+  if (change.issue) return TakeIssue(forge, repo, *change.issue, budget);
+  return TakePull(forge, repo, change.thread.number, budget);
+}
+
+Result<int> RepoPoll::TakeIssue(Forge& forge, const RepoRef& repo, const Issue& issue,
+                                Budget& budget) {
+  const std::string& trigger = gate_.Rules(repo.forge).trigger_label;
+  SWAGE_ASSIGN_OR_RETURN(const auto task, store_.FindTaskByIssue(repo, issue.number));
+  bool by_label = false;
+  if (task) {
+    SWAGE_ASSIGN_OR_RETURN(by_label, store_.IsByLabel(task->id));
+  }
+  auto event = EventOfIssue(repo, issue, task, by_label, {}, trigger);
+  if (!event) return 0;
+  if (!std::holds_alternative<IssueLabeled>(*event)) {
+    SWAGE_ASSIGN_OR_RETURN(const std::vector<ThreadAct> acts,
+                           ActsOf(forge, repo, {ThreadKind::kIssue, issue.number}));
+    event = EventOfIssue(repo, issue, task, by_label, acts, trigger);
+  }
+  return Settle(forge, *event, budget);
+}
+
+Result<int> RepoPoll::TakePull(Forge& forge, const RepoRef& repo, std::int64_t number,
+                               Budget& budget) {
+  SWAGE_ASSIGN_OR_RETURN(const auto task, store_.FindTaskByPullRequest(repo, number));
+  if (!task) return 0;
+  budget.Take();
+  const Result<PullRequest> asked = forge.GetPullRequest(repo, number);
+  if (!asked.ok()) return IsRefusal(asked.error().code) ? Result<int>(0) : asked.error();
+  const PullRequest& pull = *asked;
+  auto event = EventOfPull(repo, pull, *task, {});
+  if (!event) return 0;
+  if (std::holds_alternative<PullRequestClosed>(*event)) {
+    SWAGE_ASSIGN_OR_RETURN(const std::vector<ThreadAct> acts,
+                           ActsOf(forge, repo, {ThreadKind::kPullRequest, number}));
+    event = EventOfPull(repo, pull, *task, acts);
+  }
+  return Settle(forge, *event, budget);
+}
+
+Result<int> RepoPoll::Check(Forge& forge, const Task& task, Budget& budget) {
+  if (task.pr_number != 0) return TakePull(forge, task.repo, task.pr_number, budget);
+  budget.Take();
+  const Result<Issue> issue = forge.GetIssue(task.repo, task.issue_number);
+  if (issue.ok()) return TakeIssue(forge, task.repo, *issue, budget);
+  if (issue.error().code != ErrorCode::kNotFound) return issue.error();
+  const auto event = EventOfMissingIssue(task);
+  return event ? Settle(forge, *event, budget) : Result<int>(0);
+}
+
+Result<int> RepoPoll::GiveUp(const Event& event, const Error& error) {
+  if (!IsRefusal(error.code)) return error;
+  log_.Warn(
+      "what polling found cannot be decided",
+      {{"repo", EventRepo(event)->path}, {"event", EventName(event)}, {"error", error.message}});
+  return 0;
+}
+
+Result<int> RepoPoll::Settle(Forge& forge, const Event& event, Budget& budget) {
+  for (int attempt = 1;; ++attempt) {
+    const Result<IntakePlan> considered = gate_.Consider(forge.Name(), event, "");
+    if (!considered.ok()) return GiveUp(event, considered.error());
+    const IntakePlan& plan = *considered;
+    if (AsksTheForge(event, plan)) budget.Take(kQuestionsPerEvent);
+    if (plan.ignored && plan.command_key.empty() && plan.effects.empty()) return 0;
+    const auto applied = store_.ApplyIntake(plan);
+    if (!applied.ok()) {
+      if (applied.error().code == ErrorCode::kConflict && attempt < kAttempts) continue;
+      return GiveUp(event, applied.error());
+    }
+    log_.Info("found by polling", {{"forge", forge.Name()},
+                                   {"repo", EventRepo(event)->path},
+                                   {"event", EventName(event)},
+                                   {"outcome", plan.outcome},
+                                   {"task_id", applied->task}});
+    for (const TaskId task : applied->cancelled) hooks_.on_cancelled(task);
+    hooks_.on_applied();
+    return ChangesAnything(plan) ? 1 : 0;
+  }
+}
+
+}  // namespace swage

@@ -1,0 +1,53 @@
+#include "pipeline/takeover.h"
+
+#include <fmt/format.h>
+
+#include "pipeline/effects.h"
+#include "pipeline/labelling.h"
+#include "pipeline/messages.h"
+
+namespace swage {
+namespace {
+
+Result<std::optional<Objection>> ObjectionToPull(Forge& forge, const Task& task) {
+  SWAGE_ASSIGN_OR_RETURN(const PullRequest pull, forge.GetPullRequest(task.repo, task.pr_number));
+  switch (pull.state) {
+    case PullRequestState::kOpen:
+      return std::optional<Objection>();
+    case PullRequestState::kClosed:
+      return std::optional(
+          Objection{TaskState::kClosed, messages::PullRequestClosedBy("somebody", false)});
+    case PullRequestState::kMerged:
+      return std::optional(
+          Objection{TaskState::kMerged, messages::PullRequestClosedBy("somebody", true)});
+  }
+  SWAGE_CHECK(false && "a value outside its enum");
+}
+
+}  // namespace
+
+Result<std::optional<Objection>> FindObjection(Forge& forge, Store& store, const Task& task,
+                                               std::string_view trigger_label) {
+  if (task.pr_number != 0) return ObjectionToPull(forge, task);
+  const Result<Issue> issue = forge.GetIssue(task.repo, task.issue_number);
+  if (!issue.ok() && issue.error().code != ErrorCode::kNotFound) return issue.error();
+  if (!issue.ok() || !issue->open) {
+    return std::optional(Objection{TaskState::kCancelled, messages::ClosedBeforePullRequest()});
+  }
+  SWAGE_ASSIGN_OR_RETURN(const bool by_label, store.IsByLabel(task.id));
+  if (by_label && !TriggerProfile(issue->labels, trigger_label)) {
+    return std::optional(Objection{TaskState::kCancelled, messages::UnlabelledBeforePullRequest()});
+  }
+  return std::optional<Objection>();
+}
+
+NewEffect TakenOver(const Task& task, std::string_view command_prefix) {
+  const std::string key = fmt::format("took-over-{}-{}", task.id.value, task.pushed.value);
+  const std::string marker = messages::ReplyMarker(key);
+  return {EffectKind::kComment, "comment:" + key, task.repo, task.id,
+          Encode(CommentEffect{{ThreadKind::kPullRequest, task.pr_number},
+                               marker,
+                               messages::TookOver(marker, command_prefix)})};
+}
+
+}  // namespace swage

@@ -1,0 +1,135 @@
+// The pure parts of polling: which change is which event, and which label still stands.
+#include "pipeline/reconcile/poll_events.h"
+
+#include <gtest/gtest.h>
+
+#include "pipeline/labelling.h"
+
+namespace swage {
+namespace {
+
+using Kind = ThreadAct::Kind;
+
+const RepoRef kRepo{"forge", "77", "acme/lib"};
+
+ThreadAct Act(const char* id, Kind kind, const char* label, int at) {
+  return {id, kind, {"5", "ada", false}, label, WallTime(std::chrono::seconds(at))};
+}
+
+Issue MakeIssue(bool open, std::vector<std::string> labels) {
+  Issue issue;
+  issue.number = 12;
+  issue.open = open;
+  issue.labels = std::move(labels);
+  return issue;
+}
+
+Task MakeTask(TaskState state) {
+  Task task;
+  task.repo = kRepo;
+  task.issue_number = 12;
+  task.state = state;
+  task.pr_number = 3;
+  task.pushed = {"aaa"};
+  return task;
+}
+
+std::string EventFor(const Issue& issue, const std::optional<Task>& task, bool by_label) {
+  const auto event = EventOfIssue(kRepo, issue, task, by_label, {}, "swage");
+  return event ? std::string(EventName(*event)) : "";
+}
+
+TEST(Labelling, TheNewestThatStillStandsCounts) {
+  EXPECT_FALSE(CurrentLabelling({}, "swage").has_value());
+  EXPECT_EQ(CurrentLabelling({Act("1", Kind::kLabeled, "Swage", 1)}, "swage")->act.id, "1");
+  EXPECT_FALSE(
+      CurrentLabelling(
+          {Act("1", Kind::kLabeled, "swage", 1), Act("2", Kind::kUnlabeled, "swage", 2)}, "swage")
+          .has_value());
+  EXPECT_EQ(CurrentLabelling(
+                {Act("1", Kind::kLabeled, "swage", 1), Act("2", Kind::kUnlabeled, "swage", 2),
+                 Act("3", Kind::kLabeled, "swage:docs", 3)},
+                "swage")
+                ->act.id,
+            "3");
+  EXPECT_FALSE(CurrentLabelling({Act("1", Kind::kLabeled, "swagger", 1)}, "swage").has_value());
+  // Another label's going changes nothing.
+  EXPECT_TRUE(
+      CurrentLabelling({Act("1", Kind::kLabeled, "swage", 1), Act("2", Kind::kUnlabeled, "bug", 2)},
+                       "swage")
+          .has_value());
+}
+
+TEST(Labelling, Threat_T18_OnlyEditsBehindItCount) {
+  const auto before = CurrentLabelling(
+      {Act("", Kind::kTextEdited, "", 1), Act("1", Kind::kLabeled, "swage", 2)}, "swage");
+  EXPECT_FALSE(before->edited_since);
+  const auto after = CurrentLabelling(
+      {Act("1", Kind::kLabeled, "swage", 2), Act("", Kind::kTextEdited, "", 3)}, "swage");
+  EXPECT_TRUE(after->edited_since);
+}
+
+TEST(PollEvents, AnIssueSaysWhatItsTaskDoesNotKnow) {
+  const Issue labelled = MakeIssue(true, {"bug", "swage:docs"});
+  const Issue plain = MakeIssue(true, {"bug"});
+  const Issue closed = MakeIssue(false, {"swage"});
+  EXPECT_EQ(EventFor(labelled, std::nullopt, false), "IssueLabeled");
+  EXPECT_EQ(EventFor(plain, std::nullopt, false), "");
+  EXPECT_EQ(EventFor(closed, std::nullopt, false), "");
+  for (const TaskState state : {TaskState::kQueued, TaskState::kRunning, TaskState::kWaiting}) {
+    EXPECT_EQ(EventFor(labelled, MakeTask(state), true), "") << Name(state);
+    EXPECT_EQ(EventFor(plain, MakeTask(state), true), "IssueUnlabeled") << Name(state);
+    EXPECT_EQ(EventFor(plain, MakeTask(state), false), "") << Name(state);
+    EXPECT_EQ(EventFor(closed, MakeTask(state), true), "IssueGone") << Name(state);
+  }
+  for (const TaskState state :
+       {TaskState::kFailed, TaskState::kCancelled, TaskState::kMerged, TaskState::kClosed}) {
+    EXPECT_EQ(EventFor(labelled, MakeTask(state), true), "IssueLabeled") << Name(state);
+    EXPECT_EQ(EventFor(closed, MakeTask(state), true), "") << Name(state);
+  }
+  for (const Issue& issue : {labelled, plain, closed}) {
+    EXPECT_EQ(EventFor(issue, MakeTask(TaskState::kInReview), true), "");
+  }
+}
+
+TEST(PollEvents, APullRequestSaysThatItIsOverOrTakenOver) {
+  PullRequest pull;
+  pull.number = 3;
+  pull.head_sha = {"bbb"};
+  const auto name = [&](TaskState state) {
+    const auto event = EventOfPull(kRepo, pull, MakeTask(state), {});
+    return event ? std::string(EventName(*event)) : "";
+  };
+  EXPECT_EQ(name(TaskState::kInReview), "PullRequestPushed");
+  // In the middle of a run it may be the bot's own push.
+  EXPECT_EQ(name(TaskState::kRunning), "");
+  pull.head_sha = {"aaa"};
+  EXPECT_EQ(name(TaskState::kInReview), "");
+  pull.state = PullRequestState::kClosed;
+  for (const TaskState state : {TaskState::kInReview, TaskState::kRunning, TaskState::kFailed,
+                                TaskState::kCancelled, TaskState::kWaiting}) {
+    EXPECT_EQ(name(state), "PullRequestClosed") << Name(state);
+  }
+  EXPECT_EQ(name(TaskState::kClosed), "");
+  EXPECT_EQ(name(TaskState::kMerged), "");
+}
+
+TEST(PollEvents, ACommentCarriesTheIssueThatItStandsUnder) {
+  FoundComment found{
+      {ThreadKind::kIssue, 12}, {"9", "/swage run", "", {"5", "ada", false}}, {}, false};
+  const std::vector<ThreadChange> changed = {
+      {{ThreadKind::kPullRequest, 12}, {}, {}},
+      {{ThreadKind::kIssue, 12}, {}, MakeIssue(false, {})},
+  };
+  const auto event = EventOfComment(kRepo, found, changed);
+  ASSERT_TRUE(event.has_value());
+  const auto& comment = std::get<CommentCreated>(*event);
+  EXPECT_EQ(comment.actor.id, "5");
+  EXPECT_FALSE(comment.thread_open);
+  ASSERT_TRUE(comment.issue.has_value());
+  found.edited = true;
+  EXPECT_FALSE(EventOfComment(kRepo, found, changed).has_value());
+}
+
+}  // namespace
+}  // namespace swage

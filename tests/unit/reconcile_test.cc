@@ -1,0 +1,401 @@
+// Polling against a fake forge and the real store: what is found, what is left alone, and what it
+// costs.
+#include "pipeline/reconcile/reconcile.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "config/base/files.h"
+#include "tests/harness/fake_feed.h"
+#include "tests/harness/fake_forge.h"
+#include "tests/harness/manual_clock.h"
+
+namespace swage {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+using Kind = ThreadAct::Kind;
+
+class ReconcileTest : public ::testing::Test {
+ protected:
+  ReconcileTest() {
+    ForgeSettings forge;
+    forge.name = "forge";
+    forge.repos = {"acme/lib"};
+    settings_.forges.push_back(forge);
+    forge_.feed = &feed_;
+    forge_.roles["5"] = Role::kWrite;
+    feed_.labels = {"swage", "swage:docs", "bug"};
+    settings_.intake = "poll";
+  }
+
+  Reconcile Make() {
+    return Reconcile(*store_, [this](std::string_view) { return &forge_; }, settings_, clock_, log_,
+                     {[this] { ++applied_; }, [this](TaskId id) { cancelled_.push_back(id); }});
+  }
+  /// The first round is over: only news count from here on.
+  void Begin(Reconcile& reconcile) {
+    reconcile.PollAll({});
+    clock_.Advance(30s);
+    feed_.calls.clear();
+    forge_.calls.clear();
+  }
+  Issue& Open(std::int64_t number, std::vector<std::string> labels = {"swage"}) {
+    Issue& issue = forge_.issues[number];
+    issue.number = number;
+    issue.title = "Wrong answer";
+    issue.body = "It should be 42.";
+    issue.labels = labels;
+    for (const std::string& label : labels) Act(number, Kind::kLabeled, label);
+    return issue;
+  }
+  void Act(std::int64_t number, Kind kind, const std::string& label = "",
+           const std::string& actor = "5") {
+    auto& acts = feed_.acts[number];
+    acts.push_back({std::to_string(++next_id_),
+                    kind,
+                    {actor, "user" + actor, false},
+                    label,
+                    clock_.Now() + std::chrono::seconds(next_id_)});
+  }
+  /// The list of changes tells of the issue or pull request, as it is now.
+  void Changed(std::int64_t number, ThreadKind kind = ThreadKind::kIssue) {
+    ThreadChange change{{kind, number}, clock_.Now(), {}};
+    if (kind == ThreadKind::kIssue) change.issue = forge_.issues[number];
+    feed_.changes.push_back(change);
+    feed_.etag = "etag-" + std::to_string(++next_id_);
+  }
+  void Say(std::int64_t number, const std::string& text, const std::string& actor = "5",
+           bool edited = false) {
+    FoundComment found;
+    found.thread = {ThreadKind::kIssue, number};
+    found.comment = {std::to_string(++next_id_), text, "", {actor, "user" + actor, false}};
+    found.created = clock_.Now();
+    found.edited = edited;
+    feed_.comments.push_back(found);
+    Changed(number);
+  }
+  std::vector<Task> Tasks() { return *store_->ListTasks({}); }
+  TaskState StateOf(std::int64_t issue) {
+    return (*store_->FindTaskByIssue(forge_.repo.ref, issue))->state;
+  }
+
+  TempDir dir_{"swage-reconcile-"};
+  ManualClock clock_;
+  Redactor redactor_;
+  Log log_{LogLevel::kError, "text", redactor_};
+  std::unique_ptr<Store> store_ = OpenSqliteStore(dir_.path() / "swage.db", clock_).value();
+  Settings settings_;
+  FakeFeed feed_;
+  FakeForge forge_;
+  int applied_ = 0;
+  std::vector<TaskId> cancelled_;
+  std::int64_t next_id_ = 0;
+};
+
+TEST_F(ReconcileTest, TheFirstRoundTakesUpOpenLabelledIssuesAndNoComments) {
+  feed_.labelled = {Open(1), Open(2, {"swage:docs"}), Open(3, {"bug"})};
+  feed_.comments.push_back({{ThreadKind::kIssue, 3},
+                            {"77", "/swage run", "", {"5", "ada", false}},
+                            clock_.Now() - 24h,
+                            false});
+  Reconcile reconcile = Make();
+  EXPECT_EQ(reconcile.PollAll({}), 2);
+  ASSERT_THAT(Tasks(), SizeIs(2));
+  EXPECT_EQ(Tasks()[0].profile, "docs");
+  EXPECT_EQ(Tasks()[1].text.body, "It should be 42.");
+  EXPECT_EQ(Tasks()[1].requester.login, "user5");
+  EXPECT_TRUE(*store_->IsByLabel(Tasks()[0].id));
+  EXPECT_GT(applied_, 0);
+  clock_.Advance(30s);
+  Changed(3);
+  reconcile.PollAll({});
+  EXPECT_THAT(Tasks(), SizeIs(2));
+}
+
+TEST_F(ReconcileTest, ALabelIsOneRequestHoweverOftenItIsSeen) {
+  Reconcile reconcile = Make();
+  Begin(reconcile);
+  Open(1);
+  for (int i = 0; i < 5; ++i) {
+    Changed(1);
+    reconcile.PollAll({});
+    clock_.Advance(30s);
+  }
+  ASSERT_THAT(Tasks(), SizeIs(1));
+  // Stopped by a human: the label that still hangs there starts nothing (I6).
+  IntakePlan stop;
+  stop.changes.push_back(
+      {Tasks()[0].id, TaskChangeKind::kCancel, RunKind::kFix, "", "ada", "stop"});
+  ASSERT_TRUE(store_->ApplyIntake(stop).ok());
+  Changed(1);
+  reconcile.PollAll({});
+  EXPECT_EQ(StateOf(1), TaskState::kCancelled);
+  // Set anew, it does.
+  Act(1, Kind::kUnlabeled, "swage");
+  Act(1, Kind::kLabeled, "swage");
+  clock_.Advance(30s);
+  Changed(1);
+  reconcile.PollAll({});
+  EXPECT_EQ(StateOf(1), TaskState::kQueued);
+  EXPECT_EQ(Tasks()[0].run, 2);
+}
+
+TEST_F(ReconcileTest, Threat_T15_NoTaskWithoutAnAuthorisedActor) {
+  Reconcile reconcile = Make();
+  Begin(reconcile);
+  Open(1);
+  feed_.acts[1].clear();  // the forge does not say who
+  Open(2);
+  feed_.acts[2].back().actor = {"6", "eve", false};
+  Changed(1);
+  Changed(2);
+  reconcile.PollAll({});
+  EXPECT_THAT(Tasks(), IsEmpty());
+}
+
+TEST_F(ReconcileTest, Threat_T18_AnEditBehindTheLabelIsNotWorkedOn) {
+  Reconcile reconcile = Make();
+  Begin(reconcile);
+  Open(1);
+  Act(1, Kind::kTextEdited);
+  Changed(1);
+  reconcile.PollAll({});
+  reconcile.PollAll({});
+  EXPECT_THAT(Tasks(), IsEmpty());
+  const auto due = store_->TakeEffects({"node", 10});
+  ASSERT_THAT(*due, SizeIs(1));
+  EXPECT_THAT((*due)[0].what.payload, HasSubstr("edited after the label"));
+}
+
+TEST_F(ReconcileTest, ACommandIsObeyedOncePerCommentAndNeverWhenEdited) {
+  Reconcile reconcile = Make();
+  Begin(reconcile);
+  Open(1, {});
+  Say(1, "/swage run", "5", true);
+  reconcile.PollAll({});
+  EXPECT_THAT(Tasks(), IsEmpty());
+  clock_.Advance(30s);
+  Say(1, "/swage run");
+  for (int i = 0; i < 3; ++i) {
+    reconcile.PollAll({});
+    Changed(1);
+  }
+  ASSERT_THAT(Tasks(), SizeIs(1));
+  EXPECT_FALSE(*store_->IsByLabel(Tasks()[0].id));
+  EXPECT_EQ(forge_.Calls("GetRole"), 1);
+}
+
+TEST_F(ReconcileTest, LostClosingsAndUnlabellingsAreFound) {
+  Reconcile reconcile = Make();
+  Begin(reconcile);
+  Open(1);
+  Open(2);
+  Changed(1);
+  Changed(2);
+  reconcile.PollAll({});
+  ASSERT_THAT(Tasks(), SizeIs(2));
+  clock_.Advance(30s);
+  forge_.issues[1].open = false;
+  Act(1, Kind::kClosed);
+  forge_.issues[2].labels.clear();
+  Act(2, Kind::kUnlabeled, "swage");
+  Changed(1);
+  Changed(2);
+  reconcile.PollAll({});
+  EXPECT_EQ(StateOf(1), TaskState::kCancelled);
+  EXPECT_EQ(StateOf(2), TaskState::kCancelled);
+  EXPECT_THAT(Tasks()[0].reason, HasSubstr("removed by user5"));
+  EXPECT_THAT(Tasks()[1].reason, HasSubstr("closed by user5"));
+  EXPECT_THAT(cancelled_, SizeIs(2));
+}
+
+TEST_F(ReconcileTest, ATaskBegunByACommandNeedsNoLabel) {
+  Reconcile reconcile = Make();
+  Begin(reconcile);
+  Open(1, {});
+  Say(1, "/swage run");
+  reconcile.PollAll({});
+  clock_.Advance(30s);
+  Changed(1);
+  reconcile.PollAll({});
+  EXPECT_EQ(StateOf(1), TaskState::kQueued);
+}
+
+TEST_F(ReconcileTest, NothingNewCostsOneFreeQuestion) {
+  Reconcile reconcile = Make();
+  Begin(reconcile);
+  feed_.etag = "quiet";
+  reconcile.PollAll({});
+  EXPECT_THAT(feed_.calls, ElementsAre("ListChanges"));
+  feed_.calls.clear();
+  reconcile.PollAll({});
+  EXPECT_THAT(feed_.calls, ElementsAre("ListChanges"));
+  EXPECT_THAT(forge_.calls, IsEmpty());
+}
+
+TEST_F(ReconcileTest, ARestartGoesOnWhereTheLastServerWas) {
+  {
+    Reconcile reconcile = Make();
+    Begin(reconcile);
+  }
+  clock_.Advance(1h);
+  Open(1, {});
+  Say(1, "/swage run");
+  clock_.Advance(1h);
+  Reconcile reconcile = Make();
+  reconcile.PollAll({});
+  EXPECT_THAT(Tasks(), SizeIs(1));
+  EXPECT_EQ(feed_.Calls("ListLabelled"), 0);
+}
+
+TEST_F(ReconcileTest, AForgeThatIsDownIsLeftAloneForAWhile) {
+  Reconcile reconcile = Make();
+  Begin(reconcile);
+  feed_.failures["ListChanges"] = Error{ErrorCode::kRateLimited, "enough", 120s};
+  reconcile.PollAll({});
+  feed_.failures.clear();
+  Open(1);
+  Changed(1);
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(reconcile.PollAll({}), 0);
+    clock_.Advance(29s);
+  }
+  EXPECT_EQ(feed_.Calls("ListChanges"), 1);
+  clock_.Advance(10s);
+  EXPECT_EQ(reconcile.PollAll({}), 1);
+}
+
+TEST_F(ReconcileTest, WhatFailedInTheMiddleIsFoundInTheNextRound) {
+  Reconcile reconcile = Make();
+  Begin(reconcile);
+  Open(1);
+  Open(2);
+  Changed(1);
+  Changed(2);
+  forge_.Fail("GetRole", MakeError(ErrorCode::kTimeout, "no answer"));
+  reconcile.PollAll({});
+  EXPECT_THAT(Tasks(), IsEmpty());
+  clock_.Advance(31s);
+  reconcile.PollAll({});
+  EXPECT_THAT(Tasks(), SizeIs(2));
+}
+
+TEST_F(ReconcileTest, AFloodIsTakenInPortions) {
+  Reconcile reconcile = Make();
+  Begin(reconcile);
+  constexpr int kIssues = Reconcile::kQuestions + 50;
+  for (int i = 1; i <= kIssues; ++i) {
+    Open(i);
+    clock_.Advance(1s);
+    Changed(i);
+  }
+  std::int64_t before = 0;
+  for (int round = 0; round < 10; ++round) {
+    forge_.calls.clear();
+    feed_.calls.clear();
+    reconcile.PollAll({});
+    const std::int64_t now = store_->Counts()->tasks;
+    EXPECT_LE(now - before, Reconcile::kQuestions / 3 + 1);
+    EXPECT_LE(forge_.calls.size() + feed_.calls.size(), Reconcile::kQuestions + 10U);
+    before = now;
+    clock_.Advance(30s);
+  }
+  EXPECT_EQ(before, kIssues);
+}
+
+TEST_F(ReconcileTest, ARepositoryUnderANewNameIsLeftUntilItIsAllowed) {
+  forge_.repo.ref.path = "acme/other";
+  feed_.labelled = {Open(1)};
+  Reconcile reconcile = Make();
+  reconcile.PollAll({});
+  EXPECT_THAT(Tasks(), IsEmpty());
+  EXPECT_EQ(feed_.Calls("ListChanges") + feed_.Calls("ListLabels"), 0);
+}
+
+TEST_F(ReconcileTest, GlobsAreMatchedAgainstWhatTheAccountHas) {
+  settings_.forges[0].repos = {"acme/*", "!acme/secret"};
+  Repo lib = forge_.repo;
+  Repo secret = forge_.repo;
+  secret.ref = {"forge", "78", "acme/secret"};
+  Repo foreign = forge_.repo;
+  foreign.ref = {"forge", "79", "other/lib"};
+  feed_.repos = {lib, secret, foreign};
+  Reconcile reconcile = Make();
+  reconcile.PollAll({});
+  EXPECT_EQ(feed_.Calls("ListLabels"), 1);
+  EXPECT_TRUE(store_->GetPoll("changes:forge:77")->has_value());
+}
+
+// --- lost deliveries
+
+TEST_F(ReconcileTest, Fault_X12_DeliveriesThatNeverCameArePutIntoTheInboxOnce) {
+  settings_.intake = "both";
+  feed_.keeps_deliveries = true;
+  feed_.hooks = {{3, "https://bot.example/hooks/forge"}, {4, "https://ci.example/hook"}};
+  feed_.deliveries = {{12, "k12", "issues", 0}, {11, "k11", "issues", 200}, {10, "k10", "ping", 0}};
+  feed_.bodies = {{12, "{\"a\":1}"}, {11, "{}"}};
+  ASSERT_TRUE(*store_->AddDelivery({"forge", "k11", "issues", "{}"}));
+  Reconcile reconcile = Make();
+  reconcile.PollAll({});
+  const auto pending = store_->TakeDeliveries({"node", 10});
+  ASSERT_THAT(*pending, SizeIs(2));
+  EXPECT_EQ((*pending)[1].what.key, "k12");
+  EXPECT_EQ((*pending)[1].what.body, "{\"a\":1}");
+  EXPECT_EQ(feed_.Calls("GetDeliveryBody"), 1);
+  EXPECT_EQ(feed_.Calls("ListDeliveries"), 1);  // not of somebody else's hook
+  EXPECT_EQ((*store_->GetPoll("hook:forge:77:3"))->cursor, "12");
+  clock_.Advance(10min);
+  reconcile.PollAll({});
+  EXPECT_EQ(feed_.Calls("GetDeliveryBody"), 1);
+}
+
+TEST(DeliveryScan, KnowsItsOwnHooksBehindAnyProxy) {
+  EXPECT_TRUE(IsOurHook("https://bot.example/hooks/github", "github"));
+  EXPECT_TRUE(IsOurHook("https://bot.example/swage/hooks/github/?x=1", "github"));
+  EXPECT_FALSE(IsOurHook("https://bot.example/hooks/github2", "github"));
+  EXPECT_FALSE(IsOurHook("https://ci.example/?u=/hooks/github", "github"));
+  EXPECT_FALSE(IsOurHook("", "github"));
+}
+
+// --- silence
+
+TEST_F(ReconcileTest, Fault_X13_SilenceIsAnAlarmAndAWebhookEndsIt) {
+  Silence silence(*store_, clock_, log_, 5min);
+  const auto alarms = [&] { return *store_->ListPolls(kAlarmPrefix, 10); };
+  ASSERT_TRUE(silence.Note("forge", 0).ok());
+  clock_.Advance(1h);
+  ASSERT_TRUE(silence.Note("forge", 0).ok());
+  EXPECT_THAT(alarms(), IsEmpty());  // nothing happened, nothing was missed
+  ASSERT_TRUE(silence.Note("forge", 2).ok());
+  clock_.Advance(4min);
+  ASSERT_TRUE(silence.Note("forge", 0).ok());
+  EXPECT_THAT(alarms(), IsEmpty());
+  clock_.Advance(2min);
+  ASSERT_TRUE(silence.Note("forge", 0).ok());
+  ASSERT_THAT(alarms(), SizeIs(1));
+  EXPECT_THAT(alarms()[0].etag, HasSubstr("no webhooks from forge"));
+  ASSERT_TRUE(*store_->AddDelivery({"other", "k", "issues", "{}"}));
+  ASSERT_TRUE(silence.Note("forge", 1).ok());
+  EXPECT_THAT(alarms(), SizeIs(1));
+  ASSERT_TRUE(*store_->AddDelivery({"forge", "k", "issues", "{}"}));
+  ASSERT_TRUE(silence.Note("forge", 1).ok());
+  EXPECT_THAT(alarms(), IsEmpty());
+}
+
+TEST_F(ReconcileTest, AWebhookThatIsOnlyLateRaisesNoAlarm) {
+  Silence silence(*store_, clock_, log_, 5min);
+  ASSERT_TRUE(silence.Note("forge", 1).ok());
+  clock_.Advance(10s);
+  ASSERT_TRUE(*store_->AddDelivery({"forge", "k", "issues", "{}"}));
+  clock_.Advance(1h);
+  ASSERT_TRUE(silence.Note("forge", 0).ok());
+  EXPECT_THAT(*store_->ListPolls(kAlarmPrefix, 10), IsEmpty());
+}
+
+}  // namespace
+}  // namespace swage
