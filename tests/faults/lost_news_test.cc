@@ -190,7 +190,7 @@ TEST_P(LostNews, Fault_X13_SilentWebhooksRaiseAnAlarmUntilTheySpeakAgain) {
   box.forge().faults().Clear();
   box.forge().Comment(box.repo(), "ada", issue, "/swage stop");
   EXPECT_TRUE(box.WaitForLog("webhooks arrive again"));
-  EXPECT_TRUE(box.WaitFor([&] { return Get(box.hooks_port(), "/healthz") == "ok"; }))
+  EXPECT_TRUE(box.WaitFor([&] { return Get(box.hooks_port(), "/healthz") == "ok\n"; }))
       << Get(box.hooks_port(), "/healthz");
   EXPECT_TRUE(box.WaitForSticky(issue, "stop"));
 }
