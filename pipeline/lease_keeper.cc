@@ -56,11 +56,11 @@ void LeaseKeeper::RenewLoop(std::stop_token stop) {
     Wakeup never;
     never.Wait(stop, pause);
     renew_.Wait(stop, times_.heartbeat - pause);
-    if (!stop.stop_requested()) RenewAll();
+    if (!stop.stop_requested()) RenewOnce();
   }
 }
 
-void LeaseKeeper::RenewAll() {
+void LeaseKeeper::RenewOnce() {
   std::vector<Lease> leases;
   {
     const std::lock_guard lock(mutex_);
@@ -97,10 +97,10 @@ void LeaseKeeper::NoteRenewed(const std::vector<Lease>& asked, const std::vector
 }
 
 void LeaseKeeper::FenceLoop(std::stop_token stop) {
-  while (!stop.stop_requested()) fence_.Wait(stop, Fence());
+  while (!stop.stop_requested()) fence_.Wait(stop, FenceOnce());
 }
 
-std::chrono::milliseconds LeaseKeeper::Fence() {
+std::chrono::milliseconds LeaseKeeper::FenceOnce() {
   const std::lock_guard lock(mutex_);
   const MonotonicTime now = clock_.Monotonic();
   for (auto it = held_.begin(); it != held_.end();) {

@@ -5,7 +5,8 @@
 // without a renewal that began less than LeaseTimes::fence ago the lease is not trusted any more,
 // early enough that the agent's whole process tree is dead before anybody else may run the task
 // (X15, X16). Renewals and the fence have a thread each, so that a store that hangs, in a
-// connection that nobody answers any more, delays no fence. Thread-safe.
+// connection that nobody answers any more, delays no fence. A simulation, which has threads of
+// another kind, calls RenewOnce and FenceOnce in place of Start. Thread-safe.
 #pragma once
 
 #include <algorithm>
@@ -53,6 +54,10 @@ class LeaseKeeper {
   void Add(const Lease& lease, MonotonicTime held_from, std::stop_source stop);
   /// The worker has ended.
   void Remove(const Lease& lease);
+  /// One renewal of all that is held; blocks for as long as the store does.
+  void RenewOnce();
+  /// Ends what is due; returns how long nothing can become due.
+  std::chrono::milliseconds FenceOnce();
   /// Something may have been cancelled: renew soon, at most once a second.
   void RenewSoon() { renew_.Signal(); }
   /// Errors: the last renewal failed. Never blocks.
@@ -68,11 +73,8 @@ class LeaseKeeper {
 
   void RenewLoop(std::stop_token stop);
   void FenceLoop(std::stop_token stop);
-  void RenewAll();
   void NoteRenewed(const std::vector<Lease>& asked, const std::vector<TaskId>& lost,
                    MonotonicTime sent);
-  /// Ends what is due; how long nothing can become due.
-  std::chrono::milliseconds Fence();
 
   Store& store_;
   const Clock& clock_;

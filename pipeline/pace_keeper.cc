@@ -40,15 +40,18 @@ void TellOfPace(Log& log, const PaceChange& change) {
 }
 
 PaceKeeper::PaceKeeper(Store& store, Log& log, std::string forge, PaceRules rules,
-                       std::chrono::milliseconds write_interval, Sleep sleep)
+                       std::chrono::milliseconds write_interval, Sleep sleep,
+                       std::uint32_t jitter_seed)
     : store_(store),
       log_(log),
       forge_(std::move(forge)),
       rules_(rules),
       write_interval_(write_interval),
-      sleep_(sleep ? std::move(sleep) : Sleep(SleepFor)) {}
+      sleep_(sleep ? std::move(sleep) : Sleep(SleepFor)),
+      random_(jitter_seed) {}
 
 Result<void> PaceKeeper::Enter(bool writes, std::stop_token stop) {
+  SWAGE_RETURN_IF_ERROR(NoteWhatIsLeft());
   bool must_reserve = writes && write_interval_.count() > 0;
   for (;;) {
     SWAGE_ASSIGN_OR_RETURN(const PaceView view, store_.GetPace(forge_));
@@ -73,15 +76,46 @@ Result<void> PaceKeeper::Enter(bool writes, std::stop_token stop) {
 void PaceKeeper::Leave(bool wrote, const Result<void>& outcome) {
   const auto failure = outcome.ok() ? std::nullopt : FailureOf(outcome.error(), wrote);
   if (!failure && !(wrote ? write_may_heal_ : read_may_heal_)) return;
-  const auto change = failure ? store_.NoteForgeFailure(forge_, *failure, rules_, Jitter())
-                              : store_.NoteForgeSuccess(forge_, wrote);
-  if (!change.ok()) {
-    log_.Warn("cannot note how a forge answers",
-              {{"forge", forge_}, {"error", change.error().message}});
-    return;
+  Result<void> noted = Ok();
+  if (failure) {
+    noted = Note(*failure);
+  } else {
+    const auto change = store_.NoteForgeSuccess(forge_, wrote);
+    if (change.ok()) {
+      Remember(change->after);
+      TellOfPace(log_, *change);
+    } else {
+      noted = change.error();
+    }
   }
-  Remember(change->after);
-  TellOfPace(log_, *change);
+  if (noted.ok()) return;
+  log_.Warn("cannot note how a forge answers",
+            {{"forge", forge_}, {"error", noted.error().message}});
+  // One more failure of the host shows itself again; an order is given once.
+  if (!failure || failure->cause == PauseCause::kDown) return;
+  const std::lock_guard lock(mutex_);
+  unnoted_ = failure;
+}
+
+Result<void> PaceKeeper::Note(const ForgeFailure& failure) {
+  SWAGE_ASSIGN_OR_RETURN(const PaceChange change,
+                         store_.NoteForgeFailure(forge_, failure, rules_, Jitter()));
+  Remember(change.after);
+  TellOfPace(log_, change);
+  return Ok();
+}
+
+Result<void> PaceKeeper::NoteWhatIsLeft() {
+  std::optional<ForgeFailure> failure;
+  {
+    const std::lock_guard lock(mutex_);
+    failure = unnoted_;
+  }
+  if (!failure) return Ok();
+  SWAGE_RETURN_IF_ERROR(Note(*failure));
+  const std::lock_guard lock(mutex_);
+  unnoted_.reset();
+  return Ok();
 }
 
 void PaceKeeper::Remember(const Pace& pace) {

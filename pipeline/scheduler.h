@@ -37,6 +37,8 @@ class Scheduler {
 
   /// One round: forgets workers that have ended, claims. Start does it again and again in a thread.
   void RunOnce();
+  /// For whoever has no use for Start: its rounds come besides RunOnce.
+  LeaseKeeper& leases() { return leases_; }
 
   void Start();
   /// There may be something to claim, or something was cancelled.

@@ -126,9 +126,11 @@ void Worker::Run(const Claimed& claimed, std::stop_token stop) {
 RunOutcome Worker::GiveBackUntilTheForgeIsBack(const Task& task, const Error& error) const {
   const std::string why = context_.redactor.Apply(error.message);
   const auto pace = context_.store.GetPace(task.repo.forge);
-  if (pace.ok() && pace->left.count() == 0) {
-    const auto noted = context_.store.NoteForgeFailure(
-        RepoScope(task.repo), {PauseCause::kRefused, error.retry_after, why, true}, {}, 0);
+  auto failure = FailureOf(error, /*wrote=*/true);
+  if (failure && pace.ok() && pace->left.count() == 0) {
+    failure->reason = why;
+    const auto noted =
+        context_.store.NoteForgeFailure(RepoScope(task.repo), *failure, PaceRules{}, 0);
     if (noted.ok()) TellOfPace(context_.log, *noted);
   }
   RunOutcome outcome;

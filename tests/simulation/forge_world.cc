@@ -86,13 +86,19 @@ void ForgeWorld::CloseIssue(const Actor& actor, std::int64_t number) {
   if (!issue.open) return;
   issue.open = false;
   issues.at(number).ineligible_since = machine_.Now();
-  issues.at(number).asked = false;  // to open it again is not to ask again
+  issues.at(number).asked = false;  // until it is opened again, with its label
   emit_(IssueGone{repo, actor, issue, GoneReason::kClosed});
 }
 
-void ForgeWorld::ReopenIssue(const Actor&, std::int64_t number) {
-  Touch(number).open = true;
-  issues.at(number).ineligible_since = {};
+void ForgeWorld::ReopenIssue(const Actor& actor, std::int64_t number) {
+  Issue& issue = Touch(number);
+  if (issue.open) return;
+  issue.open = true;
+  WorldIssue& in = issues.at(number);
+  in.ineligible_since = {};
+  in.asked = !issue.labels.empty() && RoleOf(actor) >= Role::kWrite && !actor.is_bot;
+  if (in.asked) ++in.generations;
+  emit_(IssueReopened{repo, actor, issue});
 }
 
 void ForgeWorld::Comment(const Actor& actor, const Thread& thread, const std::string& body) {

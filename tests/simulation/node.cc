@@ -1,19 +1,31 @@
 #include "tests/simulation/node.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "pipeline/publisher_threads.h"
+
 namespace swage::simulation {
+namespace {
+
+// Less often than the real loop, for speed; it adds to what a lease's end must allow for.
+constexpr seconds kFenceTick{1};
+constexpr seconds kIdleFenceTick{20};
+
+}  // namespace
 
 Node::Parts::Parts(Node& node)
     : store(MakeStorePort(node)),
-      forge(MakeForgePort(node)),
+      forge(MakeForgePort(node, *store)),
       workspaces(MakeGitPort(node)),
       agent(MakeAgentPort(node)),
       processes(MakeGatePort(node)),
       publisher(*store, *workspaces, [this](std::string_view) { return forge.get(); },
                 node.world_.redactor, node.world_.log, node.clock_,
-                {"", node.world_.settings.command_prefix,
-                 static_cast<std::uint32_t>(node.machine().rng().Next())}),
+                {.public_url = "",
+                 .command_prefix = node.world_.settings.command_prefix,
+                 .node = node.name,
+                 .jitter_seed = static_cast<std::uint32_t>(node.machine().rng().Next())}),
       scheduler(
           {*store, *workspaces, *agent, *processes,
            [this](std::string_view) { return forge.get(); }, node.world_.settings,
@@ -21,7 +33,7 @@ Node::Parts::Parts(Node& node)
            [&node](milliseconds time, std::stop_token stop_it) {
              node.machine().Sleep(time, nullptr, std::move(stop_it));
            }},
-          node.clock_, node.name + "-" + std::to_string(node.life),
+          node.clock_, node.name,
           [this] {
             publisher_news.set = true;
             scheduler_news.set = true;
@@ -32,7 +44,7 @@ Node::Parts::Parts(Node& node)
           }),
       intake(*store, {{"sim", &node.world_.dialect}},
              [this](std::string_view) { return forge.get(); }, node.world_.settings,
-             node.world_.log,
+             node.world_.log, node.clock_, node.name,
              {[this] {
                 scheduler_news.set = true;
                 publisher_news.set = true;
@@ -49,21 +61,34 @@ Node::~Node() {
 void Node::Start() {
   dead = false;
   paused_until = {};
-  no_write_before = {};  // a pause is the process's own
-  ++life;
+  // A pause outlives the process once the store knows of it.
+  if (world_.store.Number("SELECT count(*) FROM paces WHERE breaker <> 'closed'") == 0) {
+    no_write_before = {};
+  }
   machine().Note(*this, "starts");
   parts_ = std::make_unique<Parts>(*this);
   machine().Spawn(*this, "main", [this] {
-    if (roles_.alone) {
-      // As the service at its start: a store that does not answer means no start.
-      while (!dead && !parts_->store->ExpireAllLeases().ok()) machine().Sleep(seconds(1));
-    }
-    if (dead) return;
+    if (!TakeUp()) return;
     machine().Spawn(*this, "scheduler", [this] { SchedulerLoop(); });
+    machine().Spawn(*this, "renewals", [this] { RenewalLoop(); });
+    machine().Spawn(*this, "fence", [this] { FenceLoop(); });
     if (!roles_.publisher) return;
+    machine().Spawn(*this, "holds", [this] { HoldsLoop(); });
     machine().Spawn(*this, "intake", [this] { IntakeLoop(); });
     machine().Spawn(*this, "publisher", [this] { PublisherLoop(); });
   });
+}
+
+bool Node::TakeUp() {
+  Store& store = *parts_->store;
+  const auto taken = [&]() -> Result<void> {
+    SWAGE_RETURN_IF_ERROR(store.ExpireLeases(name));
+    if (!roles_.publisher) return Ok();
+    SWAGE_RETURN_IF_ERROR(store.ReleaseEffects(name));
+    return store.ReleaseDeliveries(name);
+  };
+  while (!dead && !taken().ok()) machine().Sleep(seconds(1));
+  return !dead;
 }
 
 void Node::Kill() {
@@ -106,9 +131,30 @@ void Node::SchedulerLoop() {
   while (!dead) {
     parts_->scheduler.RunOnce();
     if (dead) return;
-    const bool working = !parts_->scheduler.Working().empty();
-    // As often as the real loop while there is a lease to keep.
-    machine().Sleep(working ? microseconds(seconds(1)) : Poll(), &parts_->scheduler_news);
+    machine().Sleep(Poll(), &parts_->scheduler_news);
+  }
+}
+
+void Node::RenewalLoop() {
+  const LeaseTimes times(world_.settings.node.lease);
+  while (!dead) {
+    machine().Sleep(times.heartbeat);
+    if (!dead) parts_->scheduler.leases().RenewOnce();
+  }
+}
+
+void Node::FenceLoop() {
+  while (!dead) {
+    const microseconds quiet = parts_->scheduler.leases().FenceOnce();
+    // What is claimed meanwhile is not due before the next look.
+    machine().Sleep(std::clamp<microseconds>(quiet, kFenceTick, kIdleFenceTick));
+  }
+}
+
+void Node::HoldsLoop() {
+  while (!dead) {
+    machine().Sleep(PublisherThreads::kRenewal);
+    if (!dead) parts_->publisher.RenewHolds();
   }
 }
 

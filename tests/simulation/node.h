@@ -72,7 +72,6 @@ struct World {
 
 struct NodeRoles {
   bool publisher = true;  ///< intake too; every node works
-  bool alone = true;      ///< its start ends every lease
 };
 
 class Node final : public Host {
@@ -93,7 +92,7 @@ class Node final : public Host {
   MonotonicTime forge_cut_until{};
   MonotonicTime no_write_before{};  ///< the forge has asked to wait (I9)
   microseconds wall_skew{0};
-  std::uint64_t life = 0;  ///< counts its starts
+  std::set<std::string> mirror{};  ///< the commits that its git has
 
  private:
   class NodeClock final : public Clock {
@@ -126,6 +125,11 @@ class Node final : public Host {
   void IntakeLoop();
   void PublisherLoop();
   void SchedulerLoop();
+  void RenewalLoop();
+  void FenceLoop();
+  void HoldsLoop();
+  /// As the service at its start: false when the node died before the store had answered.
+  bool TakeUp();
   /// How long to wait when nothing was there to do.
   microseconds Poll();
 
@@ -137,7 +141,8 @@ class Node final : public Host {
 
 // ports.cc: a node's doors to the world.
 std::unique_ptr<Store> MakeStorePort(Node& node);
-std::unique_ptr<Forge> MakeForgePort(Node& node);
+/// `store` keeps the forge's pace.
+std::unique_ptr<Forge> MakeForgePort(Node& node, Store& store);
 std::unique_ptr<Workspaces> MakeGitPort(Node& node);
 std::unique_ptr<Agent> MakeAgentPort(Node& node);
 std::unique_ptr<ProcessRunner> MakeGatePort(Node& node);

@@ -5,12 +5,16 @@
 #include <algorithm>
 #include <utility>
 
+#include "forge/traffic_gate.h"
+#include "pipeline/pace_keeper.h"
 #include "pipeline/store/store_filter.h"
 #include "tests/simulation/checks.h"
 #include "tests/simulation/node.h"
 
 namespace swage::simulation {
 namespace {
+
+constexpr milliseconds kWriteInterval{1'000};
 
 Error Dead() {
   return MakeError(ErrorCode::kUnavailable, "this node is dead");
@@ -74,7 +78,16 @@ class StorePort final : public StoreFilter {
 
 class ForgePort final : public Forge {
  public:
-  explicit ForgePort(Node& node) : node_(node), forge_(node.world().forge) {}
+  ForgePort(Node& node, Store& store)
+      : node_(node),
+        forge_(node.world().forge),
+        pace_(
+            store, node.world().log, forge_.repo.forge, PaceRules{}, kWriteInterval,
+            [&node](milliseconds time, std::stop_token stop) {
+              node.machine().Sleep(time, nullptr, stop);
+              return !node.dead && !stop.stop_requested();
+            },
+            static_cast<std::uint32_t>(node.machine().rng().Next())) {}
 
   const std::string& Name() const override { return forge_.repo.forge; }
   const ForgeLimits& Limits() const override { return limits_; }
@@ -94,6 +107,10 @@ class ForgePort final : public Forge {
       looked_at_[number] = node_.machine().Now();
       return it->second.issue;
     });
+  }
+  Result<Actor> FindAccount(std::string_view) override {
+    return Ask("FindAccount",
+               [] { return Result<Actor>(MakeError(ErrorCode::kNotFound, "no such account")); });
   }
   Result<Role> GetRole(const RepoRef&, const Actor& actor) override {
     return Ask("GetRole", [&] { return Result<Role>(ForgeWorld::RoleOf(actor)); });
@@ -214,8 +231,22 @@ class ForgePort final : public Forge {
     return Request(name, true, std::forward<Act>(act));
   }
 
+  // Through the same gate as the requests of a real one.
   template <class Act>
   auto Request(std::string_view name, bool writes, Act&& act) -> decltype(act()) {
+    // Only the publisher writes, and there is one: the scope is not another strand's.
+    const std::stop_token stop = writes ? WorkScope::Current() : std::stop_token();
+    if (auto passed = pace_.Enter(writes, stop); !passed.ok()) return passed.error();
+    if (stop.stop_requested()) return MakeError(ErrorCode::kCancelled, "called off");
+    auto answer = Send(name, writes, std::forward<Act>(act));
+    // That this very thing is not there is an answer too.
+    const bool answered = answer.ok() || !FailureOf(answer.error(), writes);
+    pace_.Leave(writes, answered ? Ok() : Result<void>(answer.error()));
+    return answer;
+  }
+
+  template <class Act>
+  auto Send(std::string_view name, bool writes, Act&& act) -> decltype(act()) {
     if (node_.dead) return Dead();
     Machine& machine = node_.machine();
     if (writes && machine.Now() < node_.no_write_before) {
@@ -280,6 +311,7 @@ class ForgePort final : public Forge {
 
   Node& node_;
   ForgeWorld& forge_;
+  PaceKeeper pace_;
   ForgeLimits limits_;
   std::map<std::int64_t, MonotonicTime> looked_at_;
 };
@@ -287,12 +319,17 @@ class ForgePort final : public Forge {
 // --- git
 // -------------------------------------------------------------------------------------------------
 
+std::string Pack(const CommitSha& base, const CommitSha& commit) {
+  return base.value + ".." + commit.value;
+}
+
 class WorkspacePort final : public Workspace {
  public:
   WorkspacePort(Node& node, const ProvisionRequest& request)
       : node_(node),
         root_(fmt::format("/sim/{}", ++node.world().last_workspace)),
-        handoff_(node.world().settings.data_dir / "handoff") {
+        handoff_(node.world().settings.data_dir / "handoff"),
+        base_(request.base) {
     state_.task = request.task;
     state_.node = &node;
     state_.head = request.start;
@@ -315,6 +352,7 @@ class WorkspacePort final : public Workspace {
       snapshot.commit = CommitSha{fmt::format("{:040d}", ++node_.world().last_commit)};
       snapshot.changed = true;
       commits[snapshot.commit.value] = state_.files;
+      node_.mirror.insert(snapshot.commit.value);
       state_.head = snapshot.commit;
     }
     node_.machine().Note(node_, "snapshot ", snapshot.commit.value);
@@ -326,6 +364,10 @@ class WorkspacePort final : public Workspace {
     file.path = file.old_path = "a.txt";
     file.hunks.push_back({1, 10});
     return diff;
+  }
+  Result<std::string> PackFromBase(const CommitSha& commit) override {
+    if (!Work(milliseconds(100))) return Dead();
+    return Pack(base_, commit);
   }
   Result<void> Reset(const CommitSha& commit) override { return Restore(commit); }
   Result<void> Restore(const CommitSha& commit) override {
@@ -349,6 +391,7 @@ class WorkspacePort final : public Workspace {
   WorkspaceState state_;
   const std::filesystem::path root_;
   const std::filesystem::path handoff_;
+  const CommitSha base_;
   CommandContext commands_;
 };
 
@@ -360,6 +403,7 @@ class GitPort final : public Workspaces {
                           std::stop_token) override {
     SWAGE_RETURN_IF_ERROR(Travel());
     const auto& branches = node_.world().forge.branches;
+    for (const auto& [name, head] : branches) node_.mirror.insert(head.sha.value);
     const auto it = branches.find(branch);
     if (it == branches.end()) return MakeError(ErrorCode::kNotFound, "no such branch");
     return it->second.sha;
@@ -372,17 +416,34 @@ class GitPort final : public Workspaces {
       const std::function<bool(std::string_view)>&) override {
     return std::optional<std::string>();
   }
+  bool HasCommit(const RepoRef&, const CommitSha& commit) override {
+    return node_.mirror.contains(commit.value);
+  }
+  Result<void> Unpack(const RepoRef&, const CommitSha& base, const CommitSha& commit,
+                      std::string_view pack) override {
+    if (!node_.mirror.contains(base.value)) return MakeError(ErrorCode::kNotFound, "no base");
+    if (pack != Pack(base, commit)) return MakeError(ErrorCode::kInvalid, "not such a pack");
+    node_.machine().Sometimes("a checkpoint came from another node");
+    node_.mirror.insert(commit.value);
+    return Ok();
+  }
   Result<std::unique_ptr<Workspace>> Provision(const ProvisionRequest& request,
                                                std::stop_token) override {
     if (node_.dead) return Dead();
     node_.machine().Sleep(node_.machine().rng().Time(milliseconds(5), milliseconds(400)));
     if (node_.dead) return Dead();
+    if (!node_.mirror.contains(request.start.value)) {
+      return MakeError(ErrorCode::kNotFound, "no such commit");
+    }
     return std::unique_ptr<Workspace>(std::make_unique<WorkspacePort>(node_, request));
   }
   Result<void> Push(const PushRequest& request, std::stop_token) override {
     Machine& machine = node_.machine();
     if (machine.Now() < node_.no_write_before) machine.Violated("I9", "a push before the time");
     SWAGE_RETURN_IF_ERROR(Travel());
+    if (!node_.mirror.contains(request.sha.value)) {
+      return MakeError(ErrorCode::kNotFound, "no such commit");
+    }
     CheckIntent(node_.world(), "push", request.sha.value);
     const auto pushed = node_.world().forge.Push(request.branch, request.sha, request.expected);
     machine.Note(node_, "push ", request.branch, pushed.ok() ? "" : " refused");
@@ -395,6 +456,17 @@ class GitPort final : public Workspaces {
       return MakeError(ErrorCode::kTimeout, "no answer");
     }
     return Ok();
+  }
+  Result<std::optional<CommitSha>> FindOwnBranch(const RepoRef&, const GitRemote&,
+                                                 const std::string& branch, const std::string&,
+                                                 const CommitSha&, const OwnMark&,
+                                                 std::stop_token) override {
+    SWAGE_RETURN_IF_ERROR(Travel());
+    const auto& branches = node_.world().forge.branches;
+    const auto it = branches.find(branch);
+    if (it == branches.end() || !it->second.by_bot) return std::optional<CommitSha>();
+    node_.machine().Sometimes("a branch was taken over");
+    return std::optional(it->second.sha);
   }
   Result<std::vector<std::string>> SweepOrphans(const std::set<TaskId>&) override {
     return std::vector<std::string>{};
@@ -505,8 +577,8 @@ class GatePort final : public ProcessRunner {
 std::unique_ptr<Store> MakeStorePort(Node& node) {
   return std::make_unique<StorePort>(node);
 }
-std::unique_ptr<Forge> MakeForgePort(Node& node) {
-  return std::make_unique<ForgePort>(node);
+std::unique_ptr<Forge> MakeForgePort(Node& node, Store& store) {
+  return std::make_unique<ForgePort>(node, store);
 }
 std::unique_ptr<Workspaces> MakeGitPort(Node& node) {
   return std::make_unique<GitPort>(node);

@@ -110,7 +110,7 @@ class Run {
     const std::int64_t count = machine_.rng().Between(1, 3);
     for (std::int64_t i = 0; i < count; ++i) {
       nodes_.push_back(
-          std::make_unique<Node>(world_, fmt::format("node-{}", i), NodeRoles{i == 0, count == 1}));
+          std::make_unique<Node>(world_, fmt::format("node-{}", i), NodeRoles{i == 0}));
       nodes_.back()->Start();
     }
   }
@@ -368,6 +368,7 @@ const std::vector<std::string>& RarePaths() {
       "a worker without its lease was refused",
       "an agent was stopped",
       "an orphan went on from its checkpoint",
+      "a checkpoint came from another node",
       "a task was given up after its last attempt",
       "a task was cancelled while it was published",
       "publishing failed for good",

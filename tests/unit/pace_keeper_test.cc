@@ -6,6 +6,7 @@
 
 #include "config/base/files.h"
 #include "config/base/redact.h"
+#include "pipeline/store/store_filter.h"
 #include "tests/harness/fake_transport.h"
 #include "tests/harness/manual_clock.h"
 #include "tests/harness/stub_store.h"
@@ -129,6 +130,30 @@ TEST_F(PaceKeeperTest, WithoutItsRowNobodyKnowsSoNothingIsSent) {
   StubStore broken;
   PaceKeeper keeper(broken, log_, "forge", {}, 0s);
   EXPECT_FALSE(keeper.Enter(false, {}).ok());
+}
+
+// Takes no note of failures while it is busy.
+class BusyStore final : public StoreFilter {
+ public:
+  using StoreFilter::StoreFilter;
+  bool busy = true;
+
+ private:
+  std::optional<Error> Before(const Operation& operation) override {
+    if (!busy || operation.name != "NoteForgeFailure") return std::nullopt;
+    return MakeError(ErrorCode::kUnavailable, "busy");
+  }
+};
+
+TEST_F(PaceKeeperTest, APauseThatCouldNotBeNotedIsNotForgotten) {
+  BusyStore store(*store_);
+  PaceKeeper keeper(store, log_, "forge", {}, 0s);
+  keeper.Leave(true, Limited(30s));
+  EXPECT_EQ(keeper.Enter(false, {}).error().code, ErrorCode::kUnavailable);
+  store.busy = false;
+  EXPECT_EQ(keeper.Enter(true, {}).error().code, ErrorCode::kRateLimited);
+  clock_.Advance(30s);
+  EXPECT_TRUE(keeper.Enter(true, {}).ok());
 }
 
 }  // namespace
