@@ -20,25 +20,6 @@ bench=$build/bin/swage_ingest_bench
 data=$(mktemp -d "${BENCH_DATA:-$build}/bench-ingest.XXXXXX")  # the build is on a disk, /tmp may not be
 trap 'cleanup; rm -rf "$data"' EXIT
 
-# Prints the folder that holds node_modules/probot, installing it once.
-probot_packages() {
-  local cache="${SWAGE_BENCH_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/swage/bench}/probot-$probot_version" fresh
-  command -v npm >/dev/null || { note "probot skipped: npm is not installed"; return 1; }
-  if [ ! -e "$cache/.complete" ]; then
-    mkdir -p "$(dirname "$cache")"
-    fresh=$(mktemp -d "$cache.XXXXXX")
-    if ! timeout 300 npm install --prefix "$fresh" --no-audit --no-fund --ignore-scripts --loglevel=error \
-      "probot@$probot_version" </dev/null >"$scratch/npm.log" 2>&1; then
-      note "probot skipped: it could not be installed: $(tail -n 1 "$scratch/npm.log")"
-      rm -rf "$fresh"
-      return 1
-    fi
-    touch "$fresh/.complete"
-    mv -T "$fresh" "$cache" 2>/dev/null || rm -rf "$fresh"
-  fi
-  echo "$cache"
-}
-
 # measure NAME PORT PATH: one line "RATE P50 P99 REFUSED" to NAME.runs
 measure() {
   local line
@@ -53,7 +34,7 @@ ours=$first_line
 start ceiling "$bench" serve verify || exit 1
 ceiling=$first_line
 probot=
-if packages=$(probot_packages) &&
+if packages=$(npm_packages "probot@$probot_version") &&
   start probot node "$(dirname "${BASH_SOURCE[0]}")/probot/server.mjs" "$packages"; then
   probot=$first_line
 fi

@@ -34,3 +34,22 @@ start() {
   first_line=$(head -n 1 "$scratch/$name.out")
   [ -n "$first_line" ] || { note "$name did not start: $(tail -n 1 "$scratch/$name.err")"; return 1; }
 }
+
+# npm_packages NAME@VERSION: prints the folder that holds node_modules with it, installing it once.
+npm_packages() {
+  local cache="${SWAGE_BENCH_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/swage/bench}/${1/@/-}" fresh
+  command -v npm >/dev/null || { note "$1 skipped: npm is not installed"; return 1; }
+  if [ ! -e "$cache/.complete" ]; then
+    mkdir -p "$(dirname "$cache")"
+    fresh=$(mktemp -d "$cache.XXXXXX")
+    if ! timeout 300 npm install --prefix "$fresh" --no-audit --no-fund --ignore-scripts --loglevel=error \
+      "$1" </dev/null >"$scratch/npm.log" 2>&1; then
+      note "$1 skipped: it could not be installed: $(tail -n 1 "$scratch/npm.log")"
+      rm -rf "$fresh"
+      return 1
+    fi
+    touch "$fresh/.complete"
+    mv -T "$fresh" "$cache" 2>/dev/null || rm -rf "$fresh"
+  fi
+  echo "$cache"
+}
