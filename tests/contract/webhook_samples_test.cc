@@ -67,6 +67,7 @@ const std::map<std::string, std::map<std::string, int>>& GitHubDecisions() {
       {"issues transferred", {{"IssueGone", 1}}},
       {"issue_comment created", {{"CommentCreated", 5}}},
       {"pull_request closed", {{"PullRequestClosed", 2}}},
+      {"pull_request synchronize", {{"PullRequestPushed", 1}}},
       {"pull_request_review_comment created", {{"CommentCreated", 3}}},
   };
   return kDecisions;

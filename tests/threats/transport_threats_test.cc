@@ -93,7 +93,8 @@ TEST_P(TransportThreats, Threat_T49_NorAfterACloneOrAPushThatFails) {
       const std::int64_t issue = box.LabelledIssue("The answer is wrong");
       EXPECT_TRUE(box.WaitFor([&] {
         return box.Sticky(issue).find("failed") != std::string::npos ||
-               box.ServerLog().find("effect failed") != std::string::npos;
+               box.ServerLog().find("effect failed") != std::string::npos ||
+               box.ServerLog().find("forge paused") != std::string::npos;
       })) << service
           << status;
       ExpectNowhere(box, watch, box.bot_token());
