@@ -229,6 +229,8 @@ class Job {
       if (request.method == "GET" || request.actor != "swage-bot") continue;
       const std::string target = request.target.substr(0, request.target.find('?'));
       if (target.ends_with("/git-upload-pack")) continue;
+      const bool mutates = request.body.find("mutation") != std::string::npos;
+      if (target.ends_with("/graphql") && !mutates) continue;  // a query, which is sent by POST
       const auto kinds = std::ranges::find_if(
           kKinds, [&](const auto& k) { return RE2::PartialMatch(target, k.first); });
       if (kinds == kKinds.end()) {
