@@ -141,8 +141,8 @@ Result<void> Loop::KeepCheckpoint(const CommitSha& commit) {
   Checkpoint checkpoint{commit};
   if (!store.SharedByNodes()) return store.SaveCheckpoint(lease(), checkpoint);
   checkpoint.base = task().base_sha;
-  auto packed = context_.workspace.PackFromBase(commit);
-  if (packed.ok()) checkpoint.pack = *std::move(packed);
+  const auto packed = context_.workspace.PackFromBase(commit);
+  if (packed.ok()) checkpoint.pack = *packed;
   SWAGE_RETURN_IF_ERROR(store.SaveCheckpoint(lease(), checkpoint));
   if (packed.ok()) return Ok();
   return store.AddNote(lease(), messages::CheckpointStays(lease().node, packed.error().message));

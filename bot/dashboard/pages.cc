@@ -343,7 +343,8 @@ std::string RenderNodes(const std::vector<NodeInfo>& nodes, std::string_view sel
     row.Text("age", Age(node.started, now)).Text("started_iso", FormatUtc(node.started));
   }
   Values v;
-  v.Text("count", std::to_string(rows.size())).List("nodes", std::move(rows));
+  v.Text("count", std::to_string(rows.size()));
+  v.List("nodes", std::move(rows));
   return Render("nodes.mustache", v, "Nodes · Swage", "");
 }
 

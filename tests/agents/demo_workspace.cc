@@ -6,13 +6,14 @@
 #include "config/base/crypto.h"
 #include "config/base/text.h"
 #include "config/repo_policy.h"
+#include "tests/harness/paths.h"
 
 namespace swage {
 namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kDemo = fs::path(SWAGE_SOURCE_DIR) / "deploy/demo";
+const fs::path kDemo = test::SourcePath("deploy/demo");
 
 // Tests may stop on the first thing that is not as it must be.
 template <class T>

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/agents/demo_workspace.h"
+#include "tests/harness/paths.h"
 
 namespace swage {
 namespace {
@@ -13,8 +14,7 @@ struct ScriptedAgent : ::testing::Test {
 
   void SetUp() override {
     settings.preset = "command";
-    settings.command = {std::string(SWAGE_SOURCE_DIR) + "/deploy/demo/scripted-agent",
-                        "{task_file}"};
+    settings.command = {test::SourcePath("deploy/demo/scripted-agent").string(), "{task_file}"};
   }
 
   AgentResult Run(const HandOff& handoff) {

@@ -4,6 +4,7 @@
 
 #include "forge/body.h"
 #include "forge/markdown.h"
+#include "tests/harness/requests.h"
 
 namespace swage {
 
@@ -114,12 +115,8 @@ int ForgeSuite::CountOnIssue(std::int64_t number, const std::string& text) {
 }
 
 int ForgeSuite::Writes() {
-  int writes = 0;
-  for (const auto& request : server_->Requests()) {
-    const bool query = request.body.find("reviewThreads(") != std::string::npos;
-    if (request.method != "GET" && !query) ++writes;
-  }
-  return writes;
+  const auto requests = server_->Requests();
+  return static_cast<int>(std::count_if(requests.begin(), requests.end(), test::Mutates));
 }
 
 // --- reads ---

@@ -14,6 +14,7 @@
 #include "pipeline/store/postgres/queries.h"
 #include "pipeline/store/sqlite/queries.h"
 #include "tests/conformance/store_suite.h"
+#include "tests/harness/paths.h"
 #include "tests/harness/postgres_server.h"
 
 namespace swage {
@@ -69,8 +70,7 @@ INSTANTIATE_TEST_SUITE_P(Postgres, StoreSuite,
 TEST(Queries, HaveTheSameNamesInBothEngines) {
   const auto names = [](std::string_view folder) {
     std::set<std::string> found;
-    const auto text = ReadFile(std::string(SWAGE_SOURCE_DIR) + "/pipeline/store/" +
-                               std::string(folder) + "/queries.sql");
+    const auto text = ReadFile(test::SourcePath("pipeline/store") / folder / "queries.sql");
     EXPECT_TRUE(text.ok());
     for (const sql::NamedQuery& query : sql::ParseQueries(*text)) found.insert(query.name);
     return found;

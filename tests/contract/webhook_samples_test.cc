@@ -17,6 +17,7 @@
 
 #include "forge/github/webhook.h"
 #include "forge/gitlab/webhook.h"
+#include "tests/harness/paths.h"
 
 namespace swage {
 namespace {
@@ -42,8 +43,7 @@ std::optional<json> GitHubExamples() {
   std::vector<std::filesystem::path> places = {
       FromEnvironment("SWAGE_WEBHOOK_EXAMPLES", ""),
       std::filesystem::path(FromEnvironment("SWAGE_NODE", "")) / kIndex};
-  const std::filesystem::path cache =
-      std::filesystem::path(SWAGE_BINARY_DIR).parent_path() / "node";
+  const std::filesystem::path cache = test::BuildPath() / "node";
   std::error_code none;
   for (const auto& entry : std::filesystem::directory_iterator(cache, none)) {
     places.push_back(entry.path() / kIndex);
@@ -121,7 +121,7 @@ TEST(WebhookSamples, AGitHubReviewWithTextIsAComment) {
 
 TEST(WebhookSamples, GitLabPayloadsLeadToTheRightDecision) {
   const std::filesystem::path folder =
-      FromEnvironment("SWAGE_SAMPLES", std::string(SWAGE_SOURCE_DIR) + "/../shared/samples/gitlab");
+      FromEnvironment("SWAGE_SAMPLES", test::SourcePath("../shared/samples/gitlab").string());
   if (!std::filesystem::is_directory(folder)) GTEST_SKIP() << "no samples at " << folder;
   const std::map<std::string, std::string> decisions = {
       {"issue.json", "IssueLabeled"},  // opened with the label "API"

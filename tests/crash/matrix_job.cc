@@ -12,6 +12,7 @@
 #include "config/base/text.h"
 #include "tests/harness/box.h"
 #include "tests/harness/postgres_server.h"
+#include "tests/harness/requests.h"
 
 namespace swage::test {
 namespace fs = std::filesystem;
@@ -226,11 +227,8 @@ class Job {
     };
     const std::map<std::string, std::int64_t> first = FirstIntents();
     for (const sandbox::LoggedRequest& request : box_.forge().Requests()) {
-      if (request.method == "GET" || request.actor != "swage-bot") continue;
+      if (request.actor != "swage-bot" || !Mutates(request)) continue;
       const std::string target = request.target.substr(0, request.target.find('?'));
-      if (target.ends_with("/git-upload-pack")) continue;
-      const bool mutates = request.body.find("mutation") != std::string::npos;
-      if (target.ends_with("/graphql") && !mutates) continue;  // a query, which is sent by POST
       const auto kinds = std::ranges::find_if(
           kKinds, [&](const auto& k) { return RE2::PartialMatch(target, k.first); });
       if (kinds == kKinds.end()) {

@@ -4,6 +4,7 @@
 
 #include "config/base/text.h"
 #include "tests/e2e/dialects.h"
+#include "tests/harness/paths.h"
 #include "tests/harness/signing_keys.h"
 
 namespace swage::test {
@@ -76,7 +77,7 @@ TEST_P(MainJob, FixContinuesOnTheSameBranchAndPullRequest) {
 
 // F11: every commit of the branch, not only its head, on the forge's side.
 TEST_P(MainJob, PublishedCommitsVerifyWithTheSigningKey) {
-  const auto processes = MakePosixProcessRunner(SWAGE_BINARY_DIR "/swage-supervise");
+  const auto processes = MakePosixProcessRunner(Program("swage-supervise"));
   BoxOptions options = Options(AnswerRepo(),
                                "env > \"$1.env\"; find \"$HOME\" \"$TMPDIR\" . >> "
                                "\"$1.env\"; cp \"$1.env\" seen.txt\n" +
@@ -107,7 +108,7 @@ TEST_P(MainJob, PublishedCommitsVerifyWithTheSigningKey) {
 
 // T39: at the level `worktree` an agent can read what the bot's user can; it must not get it out.
 TEST_P(MainJob, AnAgentThatFindsTheSigningKeyCannotPublishIt) {
-  const auto processes = MakePosixProcessRunner(SWAGE_BINARY_DIR "/swage-supervise");
+  const auto processes = MakePosixProcessRunner(Program("swage-supervise"));
   BoxOptions options = Options(AnswerRepo(), "", "publish: {signing_key: file:signer/key}\n");
   options.start = false;
   Box box(std::move(options));

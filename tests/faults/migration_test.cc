@@ -10,6 +10,7 @@
 #include "config/base/crypto.h"
 #include "config/base/text.h"
 #include "tests/harness/box.h"
+#include "tests/harness/paths.h"
 #include "tests/harness/postgres_server.h"
 
 namespace swage::test {
@@ -18,7 +19,7 @@ namespace {
 constexpr int kRows = 200'000;
 
 std::filesystem::path Schema(const std::string& engine, const std::string& file = "") {
-  return std::filesystem::path(SWAGE_SOURCE_DIR) / "pipeline/store" / engine / file;
+  return SourcePath("pipeline/store") / engine / file;
 }
 
 std::string FirstSchema(const std::string& engine) {

@@ -11,6 +11,7 @@
 #include "pipeline/task.h"
 #include "tests/e2e/dialects.h"
 #include "tests/harness/raw_http.h"
+#include "tests/harness/requests.h"
 
 namespace swage::test {
 namespace {
@@ -32,8 +33,10 @@ class OutboxFault : public DialectTest {
     return options;
   }
   bool IsGitHub() const { return GetParam() == sandbox::Dialect::kGitHub; }
-  /// The REST interface, without git.
+  /// The API, without git.
   std::string Api() const { return IsGitHub() ? "^/(repos|graphql|user)" : "^/api/v4/"; }
+  /// What a POST to it writes: GraphQL is asked by POST, too.
+  std::string Writes() const { return IsGitHub() ? "^/(repos|user)" : "^/api/v4/"; }
   std::string CreatePull() const { return IsGitHub() ? "/pulls$" : "/merge_requests$"; }
 
   static void Misbehave(Box& box, sandbox::FaultRule rule) {
@@ -60,9 +63,6 @@ class OutboxFault : public DialectTest {
     std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.at < b.at; });
     return found;
   }
-  static bool Writes(const sandbox::LoggedRequest& request) {
-    return request.method != "GET" && request.body.find("reviewThreads(") == std::string::npos;
-  }
   static int Times(const std::string& text, std::string_view what) {
     int times = 0;
     for (std::size_t at = text.find(what); at != text.npos; at = text.find(what, at + 1)) ++times;
@@ -86,7 +86,7 @@ class OutboxFault : public DialectTest {
 // the pause, and closes when the host works again.
 TEST_P(OutboxFault, X6_AFailingHostIsLeftAloneProbedAndComesBack) {
   Box box(Answering("    pause: 12s\n"));  // a twelfth of it for hosts: 1 s, 2 s, ...
-  sandbox::FaultRule down = Rule(sandbox::FaultAction::kStatus, Api(), -1, "POST");
+  sandbox::FaultRule down = Rule(sandbox::FaultAction::kStatus, Writes(), -1, "POST");
   down.status = 503;
   Misbehave(box, down);
   const std::int64_t issue = box.LabelledIssue("The answer is wrong");
@@ -165,7 +165,7 @@ TEST_P(OutboxFault, X7_ALimitWithoutATimeWaitsLongerEachTime) {
   BoxOptions options = Answering("    pause: 1s\n");
   options.extra_config = "limits: {publishers: 1}\n";  // one request at a time
   Box box(options);
-  sandbox::FaultRule limit = Rule(sandbox::FaultAction::kSecondaryLimit, Api(), 3, "POST");
+  sandbox::FaultRule limit = Rule(sandbox::FaultAction::kSecondaryLimit, Writes(), 3, "POST");
   limit.retry_after_s = 0;
   Misbehave(box, limit);
   ExpectOneOfEverything(box, box.LabelledIssue("The answer is wrong"));
@@ -191,17 +191,16 @@ TEST_P(OutboxFault, X7_WritesKeepTheirDistance) {
   BoxOptions options = Answering();
   options.write_interval = "300ms";
   Box box(options);
+  const WallTime began = SystemClock().Now();
   ExpectOneOfEverything(box, box.LabelledIssue("The answer is wrong"));
-  std::vector<WallTime> writes;
+  // The way to the forge is not equally long each time, so what counts is that none is early.
+  int earlier = 0;
   for (const auto& request : ApiRequests(box)) {
-    if (Writes(request)) writes.push_back(request.at);
+    if (!Mutates(request)) continue;
+    EXPECT_GE(request.at - began, earlier * 300ms) << "write " << earlier;
+    ++earlier;
   }
-  ASSERT_GT(writes.size(), 4u);
-  for (std::size_t i = 1; i < writes.size(); ++i) {
-    // The way to the forge is not equally long each time.
-    EXPECT_GE(writes[i] - writes[i - 1], 100ms) << "write " << i;
-  }
-  EXPECT_GE(writes.back() - writes.front(), (writes.size() - 1) * 290ms);
+  EXPECT_GT(earlier, 4);
 }
 
 // X8, X9: each kind of write once with a reply that is lost after the forge did it.
@@ -275,6 +274,8 @@ TEST_P(OutboxFault, X29_ARestoredDatabaseIsRebuiltFromTheForge) {
   fs::remove_all(box.data_dir());
   fs::copy(backup, box.data_dir(), fs::copy_options::recursive);
   box.forge().RemoveLabel(box.repo(), "ada", issue, "swage");
+  // Another result: the same one within the same second would be the same commit.
+  box.SetAgent(TwoCycleAgent() + "echo again > second.txt\n");
   box.StartServer();
   box.forge().AddLabel(box.repo(), "ada", issue, "swage");
   ASSERT_TRUE(box.WaitFor([&] {

@@ -16,12 +16,12 @@
 
 #include "config/base/crypto.h"
 #include "config/base/text.h"
+#include "tests/harness/paths.h"
+#include "tests/harness/wait.h"
 
 namespace swage::test {
 namespace fs = std::filesystem;
 namespace {
-
-constexpr auto kProbe = std::chrono::milliseconds(10);
 
 demo::ReservedPort AnyPort() {
   auto port = demo::ReservedPort::Take();
@@ -145,7 +145,7 @@ void Box::SetAgent(const std::string& script) {
 
 pid_t Box::SpawnSwage(std::vector<std::string> arguments, const std::string& out,
                       const std::string& err, const std::map<std::string, std::string>& extra_env) {
-  const std::string binary = std::string(SWAGE_BINARY_DIR) + "/swage";
+  const std::string binary = Program("swage").string();
   arguments.insert(arguments.begin(), binary);
   arguments.insert(arguments.end(), {"--config", (dir() / "swage.yml").string()});
   std::vector<char*> argv;
@@ -274,12 +274,7 @@ void Box::CommentOnPull(std::string_view login, std::int64_t number, std::string
 }
 
 bool Box::WaitFor(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + kLimit;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(kProbe);
-  }
-  return true;
+  return test::WaitFor(condition);
 }
 
 std::optional<sandbox::Pull> Box::WaitForPull(

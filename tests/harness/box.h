@@ -138,8 +138,6 @@ class Box {
   /// '|'.
   std::string Query(const std::string& sql);
 
-  static constexpr std::chrono::seconds kLimit{60};
-
  private:
   void WriteConfig();
   void Spawn(const std::map<std::string, std::string>& extra_env = {});

@@ -9,11 +9,13 @@
 #include <sstream>
 #include <string>
 
+#include "tests/harness/paths.h"
+
 namespace swage::test {
 
 /// `name` is a file of tests/unit/golden.
 inline void ExpectGolden(const std::string& actual, const std::string& name) {
-  const std::string path = std::string(SWAGE_SOURCE_DIR) + "/tests/unit/golden/" + name;
+  const std::string path = SourcePath("tests/unit/golden/" + name).string();
   if (std::getenv("SWAGE_UPDATE_GOLDEN") != nullptr) std::ofstream(path) << actual;
   std::ifstream file(path);
   std::stringstream expected;

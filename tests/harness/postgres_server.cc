@@ -13,6 +13,8 @@
 #include <optional>
 #include <sstream>
 
+#include "tests/harness/paths.h"
+
 namespace swage::test {
 namespace fs = std::filesystem;
 namespace {
@@ -63,7 +65,7 @@ void GiveToServerUser(const fs::path& path) {
 }
 
 std::unique_ptr<ProcessRunner> Runner() {
-  return MakePosixProcessRunner(std::string(SWAGE_BINARY_DIR) + "/swage-supervise");
+  return MakePosixProcessRunner(Program("swage-supervise"));
 }
 
 ProcessSpec Spec(std::vector<std::string> argv, const fs::path& cwd) {

@@ -7,12 +7,13 @@
 #include <vector>
 
 #include "config/base/result.h"
+#include "tests/harness/paths.h"
 
 namespace swage::test {
 
 pid_t SpawnServe(const ServeCommand& command) {
-  std::vector<std::string> arguments = {std::string(SWAGE_BINARY_DIR) + "/swage", "serve",
-                                        "--config", command.config.string()};
+  std::vector<std::string> arguments = {Program("swage").string(), "serve", "--config",
+                                        command.config.string()};
   std::vector<std::string> variables = {"PATH=" + command.path, "HOME=" + command.home.string()};
   // What tests/run tells the sanitizers holds for the server too.
   for (const char* name : {"ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"}) {

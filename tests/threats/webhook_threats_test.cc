@@ -9,6 +9,7 @@
 
 #include "config/base/text.h"
 #include "tests/e2e/dialects.h"
+#include "tests/harness/paths.h"
 #include "tests/harness/webhook_sender.h"
 
 namespace swage::test {
@@ -129,7 +130,7 @@ TEST_P(WebhookThreats, Threat_T2_TheTimeOfARefusalTellsNothing) {
   EXPECT_GT(ratio, 0.7);
   EXPECT_LT(ratio, 1.4);
   // The medians cannot show a difference of nanoseconds; the code can.
-  const auto source = ReadFile(std::string(SWAGE_SOURCE_DIR) + "/config/base/crypto.cc");
+  const auto source = ReadFile(SourcePath("config/base/crypto.cc"));
   ASSERT_TRUE(source.ok());
   EXPECT_THAT(*source, HasSubstr("CRYPTO_memcmp"));
 }

@@ -8,6 +8,7 @@
 
 #include "config/base/files.h"
 #include "config/settings.h"
+#include "tests/harness/paths.h"
 #include "tests/harness/signing_keys.h"
 
 namespace swage {
@@ -173,7 +174,7 @@ TEST_F(ConfigCheckTest, SaysWhenTheAgentIsNotThere) {
 }
 
 TEST_F(ConfigCheckTest, SignsSomethingWithTheSigningKey) {
-  const auto processes = MakePosixProcessRunner(SWAGE_BINARY_DIR "/swage-supervise");
+  const auto processes = MakePosixProcessRunner(test::Program("swage-supervise"));
   const test::SshKey key(dir_.path(), *processes);
   const std::string more = "publish: {signing_key: file:" + key.file().string() + "}\n";
   EXPECT_EQ(Check("{command: [sh]}\n" + more), kExitOk) << err_.str();

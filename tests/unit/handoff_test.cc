@@ -2,26 +2,17 @@
 // read the diff.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "config/base/json.h"
 #include "config/base/text.h"
 #include "pipeline/agent.h"
+#include "tests/harness/golden.h"
 
 namespace swage {
 namespace {
 
-void ExpectGolden(const std::string& actual, const std::string& name) {
-  const std::string path = std::string(SWAGE_SOURCE_DIR) + "/tests/unit/golden/" + name;
-  if (std::getenv("SWAGE_UPDATE_GOLDEN") != nullptr) std::ofstream(path) << actual;
-  std::ifstream file(path);
-  std::stringstream expected;
-  expected << file.rdbuf();
-  EXPECT_EQ(actual, expected.str()) << path;
-}
+using test::ExpectGolden;
 
 HandOff Sample() {
   HandOff h;

@@ -7,6 +7,7 @@
 
 #include "config/base/files.h"
 #include "config/base/text.h"
+#include "tests/harness/paths.h"
 #include "tests/harness/source_rules.h"
 
 namespace swage::test {
@@ -20,7 +21,7 @@ std::string All(const std::vector<std::string>& lines) {
 
 // Every C++ file of the tree, by its path below the root.
 std::map<std::string, std::string> Sources() {
-  const fs::path root = SWAGE_SOURCE_DIR;
+  const fs::path root = SourcePath();
   std::map<std::string, std::string> sources;
   for (const auto* folder : {"config", "forge", "pipeline", "bot", "tests", "deploy"}) {
     for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
@@ -62,7 +63,7 @@ TEST(Layering, NoTwoTypesShareAName) {
 TEST(Layering, TheTopLevelIsFixed) {
   const std::set<std::string> fixed = {"CMakeLists.txt", "bot",      "config", "deploy",
                                        "forge",          "pipeline", "tests",  "README.md"};
-  for (const auto& entry : fs::directory_iterator(SWAGE_SOURCE_DIR)) {
+  for (const auto& entry : fs::directory_iterator(SourcePath())) {
     const std::string name = entry.path().filename().string();
     if (name.starts_with(".") || name.starts_with("build")) continue;
     EXPECT_TRUE(fixed.contains(name)) << name;

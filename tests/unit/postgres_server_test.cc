@@ -7,25 +7,19 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <thread>
+
+#include "tests/harness/wait.h"
 
 namespace swage::test {
 namespace {
 namespace fs = std::filesystem;
-
-constexpr std::chrono::seconds kLimit{30};
 
 bool IsAlive(pid_t pid) {
   return kill(pid, 0) == 0 || errno != ESRCH;
 }
 
 bool WaitUntilGone(pid_t pid) {
-  const auto deadline = std::chrono::steady_clock::now() + kLimit;
-  while (IsAlive(pid)) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  return true;
+  return WaitFor([&] { return !IsAlive(pid); });
 }
 
 std::string Ask(const PostgresServer& server, const std::string& url, const std::string& sql) {

@@ -15,6 +15,7 @@
 
 #include "config/base/files.h"
 #include "config/base/text.h"
+#include "tests/harness/paths.h"
 
 namespace swage {
 namespace {
@@ -41,8 +42,7 @@ class Process : public ::testing::Test {
     return result.ok() ? *result : ProcessResult{};
   }
 
-  std::unique_ptr<ProcessRunner> runner_ =
-      MakePosixProcessRunner(SWAGE_BINARY_DIR "/swage-supervise");
+  std::unique_ptr<ProcessRunner> runner_ = MakePosixProcessRunner(test::Program("swage-supervise"));
   std::string output_;
 };
 

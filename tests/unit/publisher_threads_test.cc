@@ -12,6 +12,7 @@
 #include "tests/harness/fake_forge.h"
 #include "tests/harness/fake_workspaces.h"
 #include "tests/harness/manual_clock.h"
+#include "tests/harness/wait.h"
 
 namespace swage {
 namespace {
@@ -82,12 +83,7 @@ class PublisherThreadsTest : public ::testing::Test {
   }
   void Add(const std::vector<NewEffect>& effects) { ASSERT_TRUE(store_->AddEffects(effects).ok()); }
   bool WaitForPending(std::int64_t left) {
-    const auto deadline = std::chrono::steady_clock::now() + 10s;
-    while (store_->Counts()->pending_effects != left) {
-      if (std::chrono::steady_clock::now() > deadline) return false;
-      std::this_thread::yield();
-    }
-    return true;
+    return test::WaitFor([&] { return store_->Counts()->pending_effects == left; });
   }
 
   TempDir dir_{"swage-threads-"};

@@ -9,13 +9,14 @@
 #include "config/repo_policy.h"
 #include "config/settings.h"
 #include "pipeline/agent.h"
+#include "tests/harness/paths.h"
 
 namespace swage {
 namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kRoot = SWAGE_SOURCE_DIR;
+const fs::path kRoot = test::SourcePath();
 
 std::string Readme() {
   return ReadFile(kRoot / "README.md").value();

@@ -9,6 +9,7 @@
 
 #include "config/base/files.h"
 #include "config/base/text.h"
+#include "tests/harness/paths.h"
 #include "tests/harness/source_rules.h"
 
 namespace swage {
@@ -16,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kRoot = SWAGE_SOURCE_DIR;
+const fs::path kRoot = test::SourcePath();
 
 // The messages of log.Error(...): every string before the fields.
 void AddErrors(const std::string& code, std::set<std::string>& errors) {

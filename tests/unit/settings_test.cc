@@ -8,6 +8,7 @@
 #include "config/base/files.h"
 #include "config/base/text.h"
 #include "config/settings_table.h"
+#include "tests/harness/paths.h"
 
 namespace swage {
 namespace {
@@ -482,7 +483,7 @@ TEST_F(SettingsTest, LoadsTheExample) {
   setenv("SWAGE_WEBHOOK_SECRET", "hook-0123456789", 1);
   setenv("OPENAI_API_KEY", "model-0123456789", 1);
   const auto s =
-      LoadSettings(std::filesystem::path(SWAGE_SOURCE_DIR) / "config/swage.example.yml", redactor_);
+      LoadSettings(test::SourcePath("config/swage.example.yml"), redactor_);
   for (const char* name : {"SWAGE_FORGE_TOKEN", "SWAGE_WEBHOOK_SECRET", "OPENAI_API_KEY"}) {
     unsetenv(name);
   }
@@ -491,7 +492,7 @@ TEST_F(SettingsTest, LoadsTheExample) {
 }
 
 TEST_F(SettingsTest, ExampleNamesEverySetting) {
-  const auto text = ReadFile(std::filesystem::path(SWAGE_SOURCE_DIR) / "config/swage.example.yml");
+  const auto text = ReadFile(test::SourcePath("config/swage.example.yml"));
   ASSERT_TRUE(text.ok());
   const auto names = [&](std::string_view path) {
     return text->find(std::string(path.substr(path.rfind('.') + 1)) + ":") != std::string::npos;
@@ -532,7 +533,7 @@ TEST_F(SettingsTest, ANodeHasANameAndAtLeastOneRole) {
 }
 
 TEST(SettingsReferenceTest, IsTheCommittedFile) {
-  const auto file = ReadFile(std::filesystem::path(SWAGE_SOURCE_DIR) / "config/reference.md");
+  const auto file = ReadFile(test::SourcePath("config/reference.md"));
   ASSERT_TRUE(file.ok()) << "run: swage config reference > config/reference.md";
   EXPECT_EQ(*file, SettingsReference()) << "run: swage config reference > config/reference.md";
 }

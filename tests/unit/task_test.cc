@@ -7,6 +7,8 @@
 #include <set>
 #include <string>
 
+#include "tests/harness/paths.h"
+
 namespace swage {
 namespace {
 
@@ -38,7 +40,7 @@ std::string Strip(std::string s) {
 
 // Rows "| from | to | when |" of the table, and lines "from --> to" of the diagram.
 Page ReadLifecycle() {
-  std::ifstream in(SWAGE_SOURCE_DIR "/pipeline/lifecycle.md");
+  std::ifstream in(test::SourcePath("pipeline/lifecycle.md"));
   EXPECT_TRUE(in.good());
   Page page;
   for (std::string line; std::getline(in, line);) {

@@ -13,6 +13,7 @@
 #include "config/base/process.h"
 #include "config/base/text.h"
 #include "pipeline/workspace/workspace.h"
+#include "tests/harness/paths.h"
 
 namespace swage {
 
@@ -132,8 +133,7 @@ class WorkspaceTest : public ::testing::Test {
   }
 
   TempDir dir_;
-  std::unique_ptr<ProcessRunner> runner_ =
-      MakePosixProcessRunner(SWAGE_BINARY_DIR "/swage-supervise");
+  std::unique_ptr<ProcessRunner> runner_ = MakePosixProcessRunner(test::Program("swage-supervise"));
   std::unique_ptr<Workspaces> workspaces_;
   const RepoRef repo_{"local", "7", "ann/demo"};
   CommitSha base_;

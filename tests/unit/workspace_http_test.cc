@@ -6,6 +6,7 @@
 
 #include "config/base/process.h"
 #include "pipeline/workspace/workspace.h"
+#include "tests/harness/paths.h"
 #include "tests/unit/sandbox_fixture.h"
 
 namespace swage {
@@ -54,8 +55,7 @@ class WorkspaceHttp : public sandbox::SandboxTest {
 
   static constexpr const char* kBranch = "swage/issue-1";
   const RepoRef ref_{"sandbox", "1", "acme/widget"};
-  std::unique_ptr<ProcessRunner> runner_ =
-      MakePosixProcessRunner(SWAGE_BINARY_DIR "/swage-supervise");
+  std::unique_ptr<ProcessRunner> runner_ = MakePosixProcessRunner(test::Program("swage-supervise"));
   std::unique_ptr<Workspaces> workspaces_ =
       MakeWorktreeWorkspaces(dir_.path() / "workspaces-data", *runner_);
 };

@@ -20,7 +20,7 @@ std::vector<NamedQuery> ParseQueries(std::string_view text);
 class QueryBook {
  public:
   /// A name that is there twice is a bug and stops the program.
-  explicit QueryBook(std::initializer_list<std::string_view> texts);
+  QueryBook(std::initializer_list<std::string_view> texts);
   QueryBook(const QueryBook&) = delete;
   QueryBook& operator=(const QueryBook&) = delete;
 
