@@ -24,6 +24,13 @@ RawHttp::RawHttp(int port) {
   }
 }
 
+int RawHttp::LocalPort() const {
+  sockaddr_in address{};
+  socklen_t size = sizeof address;
+  getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&address), &size);
+  return ntohs(address.sin_port);
+}
+
 bool RawHttp::Send(std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t n = send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);

@@ -15,6 +15,7 @@ class RawHttp {
   explicit RawHttp(int port);
 
   bool Connected() const { return fd_.valid(); }
+  int LocalPort() const;
   /// False when the other side does not take the bytes.
   bool Send(std::string_view bytes);
   /// One whole answer with its head, by Content-Length; "" when none came in time.
