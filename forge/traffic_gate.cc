@@ -2,24 +2,23 @@
 
 #include <utility>
 
+#include "forge/work_scope.h"
+
 namespace swage {
 namespace {
 
 constexpr int kUnauthorized = 401;
 
-std::stop_token& ThreadsStop() {
-  thread_local std::stop_token stop;
-  return stop;
-}
-
-bool Writes(const HttpRequest& request) {
-  return request.method != "GET" && !request.only_reads;
-}
-
 Result<void> OutcomeOf(const Result<HttpResponse>& response) {
   if (!response.ok()) return response.error();
   if (response->status != kUnauthorized) return Ok();
   return MakeError(ErrorCode::kUnauthenticated, "the forge answered 401");
+}
+
+// Checked once more by the transport, at the last moment.
+bool WasCalledOff(const Result<HttpResponse>& response) {
+  return !response.ok() && (response.error().code == ErrorCode::kCancelled ||
+                            response.error().code == ErrorCode::kLeaseLost);
 }
 
 class GatedTransport final : public HttpTransport {
@@ -28,13 +27,11 @@ class GatedTransport final : public HttpTransport {
       : inner_(std::move(inner)), gate_(gate) {}
 
   Result<HttpResponse> Send(const HttpRequest& request) override {
-    const std::stop_token stop = WorkScope::Current();
-    SWAGE_RETURN_IF_ERROR(gate_.Enter(Writes(request), stop));
-    if (stop.stop_requested()) {
-      return MakeError(ErrorCode::kCancelled, "called off before " + request.method);
+    if (const auto passed = Pass(gate_, request.Writes()); !passed.ok()) {
+      return passed.error().With(request.method);
     }
     Result<HttpResponse> response = inner_->Send(request);
-    gate_.Leave(Writes(request), OutcomeOf(response));
+    if (!WasCalledOff(response)) gate_.Leave(request.Writes(), OutcomeOf(response));
     return response;
   }
 
@@ -45,15 +42,9 @@ class GatedTransport final : public HttpTransport {
 
 }  // namespace
 
-WorkScope::WorkScope(std::stop_token stop)
-    : outer_(std::exchange(ThreadsStop(), std::move(stop))) {}
-
-WorkScope::~WorkScope() {
-  ThreadsStop() = std::move(outer_);
-}
-
-std::stop_token WorkScope::Current() {
-  return ThreadsStop();
+Result<void> Pass(TrafficGate& gate, bool writes) {
+  SWAGE_RETURN_IF_ERROR(gate.Enter(writes, WorkScope::Stop()));
+  return WorkScope::Check(writes);
 }
 
 std::unique_ptr<HttpTransport> MakeGatedTransport(std::unique_ptr<HttpTransport> inner,

@@ -2,8 +2,8 @@
 //
 // Why here and not in the publisher: a pause that a forge ordered holds for reads too (I9), and the
 // distance between two writes is one between requests, of which one effect may take many. What an
-// implementation owes: Enter blocks until the request may go, Leave hears how the forge took it;
-// both are thread-safe and bounded in time.
+// implementation owes: Enter blocks until the request may go, Leave hears how the forge took it
+// (and nothing of what was not sent after all); both are thread-safe and bounded in time.
 #pragma once
 
 #include <memory>
@@ -25,21 +25,10 @@ class TrafficGate {
   virtual void Leave(bool wrote, const Result<void>& outcome) = 0;
 };
 
-/// While it lives, the requests of this thread belong to work that may be called off: after `stop`
-/// nothing more is sent (kCancelled). A request that is under way is not cut off. Bound to the
-/// thread, because the calls between the work and its requests have no use for it.
-class WorkScope {
- public:
-  explicit WorkScope(std::stop_token stop);
-  ~WorkScope();
-  WorkScope(const WorkScope&) = delete;
-  WorkScope& operator=(const WorkScope&) = delete;
-
-  static std::stop_token Current();
-
- private:
-  std::stop_token outer_;
-};
+/// Waits at the gate for a request of this thread's work (see WorkScope), which is checked after
+/// the wait, however long that was. Errors: the gate's and the work's; then nothing may be sent,
+/// and Leave is not called.
+Result<void> Pass(TrafficGate& gate, bool writes);
 
 /// `inner`, with every request through `gate`, which must outlive it.
 std::unique_ptr<HttpTransport> MakeGatedTransport(std::unique_ptr<HttpTransport> inner,

@@ -14,6 +14,7 @@
 #include "forge/origin.h"
 #include "forge/rate_limit.h"
 #include "forge/watchdog.h"
+#include "forge/work_scope.h"
 
 namespace swage {
 namespace {
@@ -187,7 +188,16 @@ Outcome HttplibTransport::Attempt(const HttpRequest& request, const std::string&
   httplib::Request raw;
   raw.method = request.method;
   raw.path = target;
-  raw.body = request.body;
+  Result<void> may_go = Ok();
+  if (request.Writes() && !request.body.empty()) {
+    raw.content_length_ = request.body.size();
+    raw.content_provider_ = [&](std::size_t at, std::size_t size, httplib::DataSink& sink) {
+      may_go = WorkScope::Check(true);
+      return may_go.ok() && sink.write(request.body.data() + at, size);
+    };
+  } else {
+    raw.body = request.body;
+  }
   for (const auto& [name, value] : options_.headers) raw.set_header(name, value);
   if (!request.body.empty()) raw.set_header("Content-Type", "application/json");
   if (!request.if_none_match.empty()) raw.set_header("If-None-Match", request.if_none_match);
@@ -209,6 +219,7 @@ Outcome HttplibTransport::Attempt(const HttpRequest& request, const std::string&
   } catch (const std::exception&) {
     return {{}, MakeError(ErrorCode::kInternal, "the HTTP client failed"), false};
   }
+  if (!may_go.ok()) return {{}, may_go.error(), false};
   if (!sent && error == httplib::Error::Success) error = httplib::Error::Unknown;
   Outcome outcome = Judge(error, late, too_large, answer);
   if (!outcome.failure) {

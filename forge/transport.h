@@ -4,9 +4,10 @@
 // What an implementation owes: the base URL is fixed by the settings and never by a payload (T51);
 // a redirect is followed by hand and only to the same scheme, host and port (T50); connect, read
 // and total deadlines; a response cap; TLS is verified (T52); header values are free of CR/LF;
-// errors carry no token. Retries: only GET, at most kMaxAttempts, on 5xx and connection failures;
-// 429 and GitHub's 403 rate limits become kRateLimited with retry_after. Blocks; safe from many
-// threads.
+// errors carry no token. A write is checked (see WorkScope) once more when its connection stands:
+// its body is the last thing that leaves, and without it it is no request. Retries: only GET, at
+// most kMaxAttempts, on 5xx and connection failures; 429 and GitHub's 403 rate limits become
+// kRateLimited with retry_after. Blocks; safe from many threads.
 #pragma once
 
 #include <chrono>
@@ -33,6 +34,8 @@ struct HttpRequest {
   std::string if_none_match = {};
   /// Changes nothing in spite of its method: a query that is sent by POST.
   bool only_reads = false;
+
+  bool Writes() const { return method != "GET" && !only_reads; }
 };
 
 struct HttpResponse {

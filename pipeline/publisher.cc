@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "config/base/contain.h"
-#include "forge/traffic_gate.h"
+#include "forge/work_scope.h"
 #include "pipeline/pace_keeper.h"
 
 namespace swage {
@@ -59,20 +59,25 @@ std::chrono::milliseconds RetryDelay(int attempts, std::chrono::milliseconds ret
   return std::max(spread, retry_after);
 }
 
-// An effect in the list of those that are carried out, for as long as it is.
+// An effect in the list of those that are carried out, for as long as it is. For one thread, but
+// for what Publisher does with the list.
 class Publisher::Carrying {
  public:
-  Carrying(Publisher& publisher, const Effect& effect, std::stop_token stop)
-      : publisher_(publisher), id_(effect.id), on_stop_(std::move(stop), CallOff{call_off_}) {
+  Carrying(Publisher& publisher, const TakenEffect& taken, std::stop_token stop)
+      : publisher_(publisher),
+        id_(taken.effect.id),
+        on_stop_(std::move(stop), CallOff{call_off_}),
+        scope_({call_off_.get_token(), [this] { return CheckHold(); }}) {
     const std::lock_guard lock(publisher_.mutex_);
-    publisher_.carried_.insert_or_assign(id_,
-                                         Carried{effect, call_off_, publisher_.clock_.Monotonic()});
+    publisher_.carried_.insert_or_assign(id_, Carried{taken.effect, call_off_, taken.since});
   }
   ~Carrying() {
     const std::lock_guard lock(publisher_.mutex_);
     publisher_.carried_.erase(id_);
   }
   std::stop_token CalledOff() const { return call_off_.get_token(); }
+  /// A write was not sent, for the age of the hold.
+  bool TooLate() const { return too_late_; }
 
  private:
   struct CallOff {
@@ -80,10 +85,20 @@ class Publisher::Carrying {
     void operator()() { source.request_stop(); }
   };
 
+  Result<void> CheckHold() {
+    const std::lock_guard lock(publisher_.mutex_);
+    const auto age = publisher_.clock_.Monotonic() - publisher_.carried_.at(id_).renewed;
+    if (age < kSelfFence) return Ok();
+    too_late_ = true;
+    return MakeError(ErrorCode::kLeaseLost, "the hold of the effect may be over");
+  }
+
   Publisher& publisher_;
   const EffectId id_;
   std::stop_source call_off_;
   std::stop_callback<CallOff> on_stop_;
+  bool too_late_ = false;
+  WorkScope scope_;
 };
 
 Publisher::Publisher(Store& store, Workspaces& workspaces, ForgeLookup forges,
@@ -97,34 +112,39 @@ Publisher::Publisher(Store& store, Workspaces& workspaces, ForgeLookup forges,
       clock_(clock),
       options_(std::move(options)) {}
 
-std::vector<Effect> Publisher::Take(int limit, int pushes) {
-  auto taken = store_.TakeEffects({options_.node, limit, kHold, pushes});
-  if (taken.ok()) return std::move(taken).value();
-  log_.Warn("cannot read the outbox", {{"error", taken.error().message}});
-  return {};
+std::vector<TakenEffect> Publisher::Take(int limit, int pushes) {
+  const MonotonicTime since = clock_.Monotonic();
+  auto effects = store_.TakeEffects({options_.node, limit, kHold, pushes});
+  if (!effects.ok()) {
+    log_.Warn("cannot read the outbox", {{"error", effects.error().message}});
+    return {};
+  }
+  std::vector<TakenEffect> taken;
+  for (Effect& effect : *effects) taken.push_back({std::move(effect), since});
+  return taken;
 }
 
 int Publisher::RunOnce(std::stop_token stop) {
   int noted = 0;
   while (noted < kEffectsPerRound && !stop.stop_requested()) {
     // One at a time: a hold is renewed only while its effect is carried out.
-    const std::vector<Effect> taken = Take(1, 1);
+    const std::vector<TakenEffect> taken = Take(1, 1);
     if (taken.empty() || !Carry(taken.front(), stop)) break;
     ++noted;
   }
   return noted;
 }
 
-bool Publisher::Carry(const Effect& effect, std::stop_token stop) {
-  const Carrying carrying(*this, effect, std::move(stop));
-  const WorkScope scope(carrying.CalledOff());
-  return CarryAndNote(effect, carrying.CalledOff()).ok();
+bool Publisher::Carry(const TakenEffect& taken, std::stop_token stop) {
+  const Carrying carrying(*this, taken, std::move(stop));
+  return CarryAndNote(taken.effect, carrying).ok();
 }
 
-Result<void> Publisher::CarryAndNote(const Effect& effect, std::stop_token called_off) {
-  const Result<Done> done = Contain([&] { return Attempt(effect, called_off); });
+Result<void> Publisher::CarryAndNote(const Effect& effect, const Carrying& carrying) {
+  const Result<Done> done = Contain([&] { return Attempt(effect, carrying.CalledOff()); });
   // Somebody else has it by now, or gets it as soon as the hold is given back.
-  if (!done.ok() && called_off.stop_requested()) return done.error();
+  if (!done.ok() && carrying.CalledOff().stop_requested()) return done.error();
+  if (!done.ok() && carrying.TooLate()) return GiveBack(effect, done.error());
   if (!done.ok()) return NoteFailure(effect, done.error());
   const auto finished = store_.FinishEffect(effect, done->result, done->facts);
   if (!finished.ok() && finished.error().code != ErrorCode::kLeaseLost) {
@@ -148,6 +168,15 @@ Result<Publisher::Done> Publisher::Attempt(const Effect& effect, std::stop_token
     return MakeError(ErrorCode::kInvalid, "the forge " + name + " is not configured any more");
   }
   return Perform(effect, *forge, std::move(stop));
+}
+
+// What it knows of the forge is old; whoever takes it next looks again.
+Result<void> Publisher::GiveBack(const Effect& effect, const Error& error) {
+  log_.Warn("an effect goes back unwritten: its hold was not renewed in time",
+            {{"effect", effect.id}, {"kind", Name(effect.what.kind)}});
+  const auto given = store_.RetryEffect(effect, error.message, {}, Blame::kForge);
+  if (given.ok() || given.error().code == ErrorCode::kLeaseLost) return Ok();  // has it already
+  return given;
 }
 
 Result<void> Publisher::NoteFailure(const Effect& effect, const Error& error) {

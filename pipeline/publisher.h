@@ -3,7 +3,8 @@
 // An effect's row was committed before; here it is taken with a hold, the forge is asked to make it
 // so (Ensure* adopts what an earlier, unanswered attempt made), and the result is committed after.
 // Between the two the process may die at any point: the hold runs out, and whoever takes the effect
-// next finds its work. Whoever loses a hold sends nothing more. Everything that leaves passes the
+// next finds its work. Whoever loses a hold sends nothing more, and whoever stood still for so long
+// that it may be lost writes nothing (X15). Everything that leaves passes the
 // Redactor; the worker lets no change through that holds a known secret (T39).
 //
 // Thread-safe: many threads may carry effects at once (see PublisherThreads).
@@ -44,6 +45,13 @@ struct PublisherOptions {
   std::string trigger_label = "swage";
 };
 
+/// An effect that is ours for a while.
+struct TakenEffect {
+  Effect effect;
+  /// When it was asked for: measured from here, its hold is not shorter than it really is.
+  MonotonicTime since{};
+};
+
 class Publisher {
  public:
   static constexpr int kMaxAttempts = 24;  ///< about two hours of an effect that keeps failing
@@ -52,17 +60,19 @@ class Publisher {
   /// What timed out may still be under way at the forge: not looked for before it had time to end.
   static constexpr std::chrono::milliseconds kSettle{5'000};
   static constexpr std::chrono::seconds kHold{30};
-  /// Without a renewal for this long, a hold must not be trusted any more.
+  /// Without a renewal for this long, a hold must not be trusted any more: the rest of it is for
+  /// what was sent before to arrive.
   static constexpr std::chrono::seconds kSelfFence{20};
 
   Publisher(Store& store, Workspaces& workspaces, ForgeLookup forges, const Redactor& redactor,
             Log& log, const Clock& clock, PublisherOptions options);
 
   /// Takes what is due, at most `limit`, of which at most `pushes` are pushes.
-  std::vector<Effect> Take(int limit, int pushes);
-  /// Carries out an effect that was taken. False: nothing could be noted about it; it is tried
-  /// again when its hold has run out.
-  bool Carry(const Effect& effect, std::stop_token stop);
+  std::vector<TakenEffect> Take(int limit, int pushes);
+  /// Carries out an effect that was taken. Nothing is written once its hold is too old; then it
+  /// goes back, and begins again with its look-up. False: nothing could be noted about it; it is
+  /// tried again when its hold has run out.
+  bool Carry(const TakenEffect& taken, std::stop_token stop);
   /// Take and Carry in this thread; returns of how many effects the result was noted. Zero: wait
   /// before the next call, also when some are due (a store that cannot be written).
   int RunOnce(std::stop_token stop);
@@ -81,7 +91,7 @@ class Publisher {
   };
   class Carrying;
 
-  Result<void> CarryAndNote(const Effect& effect, std::stop_token called_off);
+  Result<void> CarryAndNote(const Effect& effect, const Carrying& carrying);
   Result<Done> Attempt(const Effect& effect, std::stop_token stop);
   Result<Done> Perform(const Effect& effect, Forge& forge, std::stop_token stop);
   Result<Done> PerformReaction(const Effect& effect, Forge& forge);
@@ -98,6 +108,7 @@ class Publisher {
   Result<void> CheckStillWanted(const Effect& effect, Forge& forge);
   Error EndTask(const Task& task, TaskChangeKind kind, const std::string& reason,
                 std::vector<NewEffect> effects);
+  Result<void> GiveBack(const Effect& effect, const Error& error);
   Result<void> NoteFailure(const Effect& effect, const Error& error);
   void NoteRefusal(const Effect& effect, const Error& error);
   void NoteProbesWorked(const Effect& effect);

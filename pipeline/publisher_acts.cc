@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/base/json.h"
+#include "forge/work_scope.h"
 #include "pipeline/checkpoint.h"
 #include "pipeline/effects.h"
 #include "pipeline/messages.h"
@@ -98,9 +99,11 @@ Result<Publisher::Done> Publisher::PerformPush(const Effect& effect, Forge& forg
   SWAGE_ASSIGN_OR_RETURN(const Task task, store_.GetTask(effect.what.task));
   PushRequest request{task.repo, forge.Remote(task.repo), e.branch, e.sha, task.pushed};
   SWAGE_RETURN_IF_ERROR(BringHead(task, request, stop));
+  SWAGE_RETURN_IF_ERROR(WorkScope::Check(true));
   Result<void> pushed = workspaces_.Push(request, stop);
   if (!pushed.ok() && pushed.error().code == ErrorCode::kConflict) {
     SWAGE_ASSIGN_OR_RETURN(request.expected, TakeOverBranch(effect, task, request, stop));
+    SWAGE_RETURN_IF_ERROR(WorkScope::Check(true));
     pushed = workspaces_.Push(request, stop);
   }
   if (!pushed.ok()) return pushed.error();

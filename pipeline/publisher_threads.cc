@@ -45,7 +45,7 @@ void PublisherThreads::Dispatch(std::stop_token stop) {
       free = threads_ - busy_;
       pushes = std::max(threads_ - 1, 1) - pushes_;
     }
-    std::vector<Effect> taken;
+    std::vector<TakenEffect> taken;
     if (free > 0) taken = publisher_.Take(free, std::max(pushes, 0));
     const bool any = !taken.empty();
     HandOut(std::move(taken));
@@ -55,12 +55,12 @@ void PublisherThreads::Dispatch(std::stop_token stop) {
   }
 }
 
-void PublisherThreads::HandOut(std::vector<Effect> taken) {
+void PublisherThreads::HandOut(std::vector<TakenEffect> taken) {
   const std::lock_guard lock(mutex_);
-  for (Effect& effect : taken) {
+  for (TakenEffect& one : taken) {
     ++busy_;
-    if (effect.what.kind == EffectKind::kPush) ++pushes_;
-    handed_out_.push_back(std::move(effect));
+    if (one.effect.what.kind == EffectKind::kPush) ++pushes_;
+    handed_out_.push_back(std::move(one));
   }
   changed_.notify_all();
 }
@@ -68,13 +68,13 @@ void PublisherThreads::HandOut(std::vector<Effect> taken) {
 void PublisherThreads::CarryOn(std::stop_token stop) {
   std::unique_lock lock(mutex_);
   while (changed_.wait(lock, stop, [this] { return !handed_out_.empty(); })) {
-    const Effect effect = std::move(handed_out_.front());
+    const TakenEffect taken = std::move(handed_out_.front());
     handed_out_.pop_front();
     lock.unlock();
-    publisher_.Carry(effect, stop);
+    publisher_.Carry(taken, stop);
     lock.lock();
     --busy_;
-    if (effect.what.kind == EffectKind::kPush) --pushes_;
+    if (taken.effect.what.kind == EffectKind::kPush) --pushes_;
     woken_ = true;  // the next of the same task is due, and a thread is free
     changed_.notify_all();
   }

@@ -39,13 +39,13 @@ class PublisherThreads {
   void Dispatch(std::stop_token stop);
   void CarryOn(std::stop_token stop);
   void KeepHolds(std::stop_token stop);
-  void HandOut(std::vector<Effect> taken);
+  void HandOut(std::vector<TakenEffect> taken);
 
   Publisher& publisher_;
   const int threads_;
   std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::deque<Effect> handed_out_;
+  std::deque<TakenEffect> handed_out_;
   int busy_ = 0;    ///< handed out and not yet carried
   int pushes_ = 0;  ///< pushes among them
   bool woken_ = false;

@@ -17,7 +17,7 @@
 
 namespace swage {
 
-class FakeForge final : public Forge {
+class FakeForge : public Forge {
  public:
   struct Failure {
     Error error;

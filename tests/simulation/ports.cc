@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "forge/traffic_gate.h"
+#include "forge/work_scope.h"
 #include "pipeline/pace_keeper.h"
 #include "pipeline/store/store_filter.h"
 #include "tests/simulation/checks.h"
@@ -235,7 +236,7 @@ class ForgePort final : public Forge {
   template <class Act>
   auto Request(std::string_view name, bool writes, Act&& act) -> decltype(act()) {
     // Only the publisher writes, and there is one: the scope is not another strand's.
-    const std::stop_token stop = writes ? WorkScope::Current() : std::stop_token();
+    const std::stop_token stop = writes ? WorkScope::Stop() : std::stop_token();
     if (auto passed = pace_.Enter(writes, stop); !passed.ok()) return passed.error();
     if (stop.stop_requested()) return MakeError(ErrorCode::kCancelled, "called off");
     auto answer = Send(name, writes, std::forward<Act>(act));

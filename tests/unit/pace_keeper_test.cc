@@ -6,6 +6,7 @@
 
 #include "config/base/files.h"
 #include "config/base/redact.h"
+#include "forge/work_scope.h"
 #include "pipeline/store/store_filter.h"
 #include "tests/harness/fake_transport.h"
 #include "tests/harness/manual_clock.h"
@@ -114,7 +115,7 @@ TEST_F(PaceKeeperTest, FiveFailuresOfTheHostOpenTheBreakerAndRefusalsDoNot) {
 
 TEST_F(PaceKeeperTest, WorkThatIsCalledOffSendsNothingMore) {
   std::stop_source stop;
-  const WorkScope scope(stop.get_token());
+  const WorkScope scope({stop.get_token()});
   EXPECT_TRUE(Send("POST").ok());
   while_asleep_ = [&] { stop.request_stop(); };
   EXPECT_EQ(Send("POST").error().code, ErrorCode::kCancelled);
@@ -124,6 +125,27 @@ TEST_F(PaceKeeperTest, WorkThatIsCalledOffSendsNothingMore) {
     EXPECT_TRUE(Send("GET").ok());
   }
   EXPECT_EQ(Sent(), 2u);
+}
+
+// The wait for its turn is when a write's leave runs out.
+TEST_F(PaceKeeperTest, AWriteThatMayNotLeaveAnyMoreAfterItsWaitIsNotSent) {
+  bool mine = true;
+  const WorkScope scope(
+      {{}, [&] { return mine ? Ok() : Result<void>(MakeError(ErrorCode::kLeaseLost, "x")); }});
+  EXPECT_TRUE(Send("POST").ok());
+  while_asleep_ = [&] { mine = false; };
+  EXPECT_EQ(Send("POST").error().code, ErrorCode::kLeaseLost);
+  EXPECT_TRUE(Send("GET").ok()) << "a look changes nothing";
+  EXPECT_EQ(Sent(), 2u);
+}
+
+TEST_F(PaceKeeperTest, WhatWasNotSentAfterAllSaysNothingOfTheForge) {
+  ASSERT_TRUE(store_->NoteForgeFailure("forge", {PauseCause::kDown, 0s, "503", true}, {}, 0).ok());
+  fake_->Fail("POST", "/", MakeError(ErrorCode::kLeaseLost, "too late"), 1);
+  EXPECT_FALSE(Send("POST").ok());
+  EXPECT_EQ(store_->GetPace("forge")->pace.failures, 1);
+  EXPECT_TRUE(Send("POST").ok());
+  EXPECT_EQ(store_->GetPace("forge")->pace.failures, 0);
 }
 
 TEST_F(PaceKeeperTest, WithoutItsRowNobodyKnowsSoNothingIsSent) {

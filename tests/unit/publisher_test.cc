@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "config/base/files.h"
+#include "forge/work_scope.h"
 #include "pipeline/effects.h"
 #include "tests/harness/fake_forge.h"
 #include "tests/harness/fake_workspaces.h"
@@ -261,11 +262,105 @@ TEST_F(PublisherTest, WhoHasLostTheHoldSendsNothingMore) {
                       log_, clock_, {"", "/swage", "slow", {}, {}});
   carrying = &publisher;
   const TaskId id = Publishing();
-  for (const Effect& effect : publisher.Take(10, 0)) EXPECT_TRUE(publisher.Carry(effect, {}));
+  for (const TakenEffect& taken : publisher.Take(10, 0)) EXPECT_TRUE(publisher.Carry(taken, {}));
   const auto taken = publisher.Take(10, 1);
   ASSERT_THAT(taken, SizeIs(1));
   EXPECT_FALSE(publisher.Carry(taken[0], {}));
   EXPECT_TRUE(Get(id).pushed.value.empty());
+}
+
+/// A forge whose comment is a look and a write, as with the real ones: what happens between them?
+class TwoStepForge final : public FakeForge {
+ public:
+  std::function<void()> between = [] {};
+  Result<Comment> EnsureComment(const RepoRef& ref, const Thread& thread, std::string_view marker,
+                                std::string_view body, std::string_view id) override {
+    ++looks;
+    if (comments.contains(std::string(marker))) return comments.at(std::string(marker));
+    std::exchange(between, [] {})();
+    SWAGE_RETURN_IF_ERROR(WorkScope::Check(true));
+    ++writes;
+    return FakeForge::EnsureComment(ref, thread, marker, body, id);
+  }
+  int looks = 0;
+  int writes = 0;
+};
+
+class HoldAgeTest : public PublisherTest {
+ protected:
+  HoldAgeTest() {
+    EXPECT_TRUE(store_
+                    ->AddEffects({{EffectKind::kComment,
+                                   "c",
+                                   forge_.repo.ref,
+                                   {},
+                                   Encode(CommentEffect{{ThreadKind::kIssue, 12}, "m", "text"})}})
+                    .ok());
+  }
+  Publisher Make(const std::string& node) {
+    return Publisher(*store_, workspaces_, [this](std::string_view) { return &two_step_; },
+                     redactor_, log_, clock_, {"", "/swage", node, {}, {}});
+  }
+  TwoStepForge two_step_;
+};
+
+// X15: it stood still after its look; the other has looked and written meanwhile.
+TEST_F(HoldAgeTest, WhoStoodStillBetweenLookAndWriteWritesNothing) {
+  Publisher sleepy = Make("sleepy");
+  Publisher other = Make("other");
+  two_step_.between = [&] {
+    clock_.Advance(31s);
+    EXPECT_EQ(other.RunOnce({}), 1);
+  };
+  EXPECT_EQ(sleepy.RunOnce({}), 1);
+  EXPECT_EQ(two_step_.writes, 1);
+  EXPECT_EQ(store_->Counts()->pending_effects, 0);
+  EXPECT_TRUE(store_->ListFailedEffects(10)->empty());
+}
+
+// Nobody may have taken it yet, but somebody could by the time the write arrives.
+TEST_F(HoldAgeTest, AHoldThatIsTooOldGoesBackAndTheEffectBeginsWithItsLook) {
+  Publisher publisher = Make("node");
+  two_step_.between = [&] { clock_.Advance(Publisher::kSelfFence); };
+  EXPECT_EQ(publisher.RunOnce({}), 2) << "given back, and taken again";
+  EXPECT_EQ(two_step_.looks, 2);
+  EXPECT_EQ(two_step_.writes, 1);
+}
+
+TEST_F(HoldAgeTest, ARenewalMakesAHoldYoung) {
+  Publisher publisher = Make("node");
+  two_step_.between = [&] {
+    clock_.Advance(Publisher::kSelfFence - 1ms);
+    publisher.RenewHolds();
+    clock_.Advance(Publisher::kSelfFence - 1ms);
+  };
+  EXPECT_EQ(publisher.RunOnce({}), 1);
+  EXPECT_EQ(two_step_.looks, 1);
+}
+
+// A hold begins when it is asked for: the process may stand still before it hears of it.
+TEST_F(HoldAgeTest, WhatWasTakenLongAgoIsNotWritten) {
+  Publisher publisher = Make("node");
+  const auto taken = publisher.Take(1, 1);
+  ASSERT_THAT(taken, SizeIs(1));
+  clock_.Advance(Publisher::kSelfFence);
+  EXPECT_TRUE(publisher.Carry(taken[0], {}));
+  EXPECT_EQ(two_step_.writes, 0);
+  EXPECT_EQ(store_->Counts()->pending_effects, 1);
+}
+
+TEST_F(PublisherTest, APushIsHeldBackLikewise) {
+  const TaskId id = Publishing();
+  for (const TakenEffect& taken : publisher_.Take(10, 1)) {
+    if (taken.effect.what.kind != EffectKind::kPush) continue;
+    clock_.Advance(Publisher::kSelfFence);
+    EXPECT_TRUE(publisher_.Carry(taken, {}));
+  }
+  EXPECT_THAT(workspaces_.pushes, IsEmpty());
+  clock_.Advance(31s);
+  Rounds();
+  EXPECT_THAT(workspaces_.pushes, SizeIs(1));
+  EXPECT_EQ(Get(id).state, TaskState::kInReview);
 }
 
 TEST_F(PublisherTest, AClosedPullRequestIsNotOpenedAgain) {

@@ -17,6 +17,7 @@
 #include "config/base/clock.h"
 #include "forge/origin.h"
 #include "forge/rate_limit.h"
+#include "forge/work_scope.h"
 #include "tests/harness/self_signed.h"
 
 namespace swage {
@@ -282,6 +283,34 @@ TEST_F(TransportTest, RetriesReadsOfABrokenServerAndNeverWrites) {
   EXPECT_EQ(slept_.size(), static_cast<std::size_t>(HttpTransport::kMaxAttempts - 1));
   EXPECT_EQ(ErrorOf(transport->Send({"POST", "/x", "{}"})).code, ErrorCode::kUnavailable);
   EXPECT_EQ(server.connections(), HttpTransport::kMaxAttempts + 1);
+}
+
+// The connection may have taken its time.
+TEST_F(TransportTest, AWriteThatMayNotLeaveAnyMoreKeepsItsBody) {
+  PlainServer server;
+  std::atomic<int> served{0};
+  const auto count = [&](const httplib::Request& request, httplib::Response& response) {
+    ++served;
+    response.set_content(request.body, "application/json");
+  };
+  server.Post("/thing", count);
+  server.Start();
+  auto transport = Make(Options(server.Url()));
+  int asked = 0;
+  const WorkScope scope({{}, [&]() -> Result<void> {
+                           if (++asked == 2) return MakeError(ErrorCode::kLeaseLost, "too late");
+                           return Ok();
+                         }});
+  EXPECT_EQ(transport->Send({"POST", "/thing", R"({"a":1})", false})->body, R"({"a":1})");
+  const auto refused = transport->Send({"POST", "/thing", R"({"a":2})", false});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, ErrorCode::kLeaseLost);
+  EXPECT_EQ(transport->Send({"POST", "/thing", R"({"a":3})", false})->body, R"({"a":3})");
+  EXPECT_EQ(served, 2);
+  HttpRequest query{"POST", "/thing", R"({"query":1})", false};
+  query.only_reads = true;
+  EXPECT_TRUE(transport->Send(query).ok());
+  EXPECT_EQ(asked, 3);
 }
 
 TEST_F(TransportTest, ARetriedReadSucceeds) {
