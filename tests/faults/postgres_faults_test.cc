@@ -194,6 +194,28 @@ TEST(Fault, X5_AServerThatCrashesAndComesBackHasAllThatWasAcknowledged) {
   EXPECT_TRUE(store->Counts().ok());
 }
 
+// The crash loses what was not committed, and its number: others get it and commit.
+TEST(Fault, X5_ANumberThatACrashGaveToOthersIsNotTakenForOurs) {
+  SWAGE_NEEDS_POSTGRES();
+  World world;
+  TcpProxy proxy(world.server().port());
+  const auto store = world.Open(proxy.port());
+  for (const std::string key : {"1", "2", "3"}) {
+    proxy.LoseRequest("COMMIT", [&] {
+      world.server().Kill();
+      EXPECT_TRUE(world.server().Start().ok());
+      for (int i = 0; i < 3; ++i) (void)world.Sql("SELECT pg_current_xact_id()");
+    });
+    const auto added = store->AddDelivery({"f", key, "e", "body"});
+    const std::string count = "SELECT count(*) FROM deliveries WHERE key = '" + key + "'";
+    EXPECT_EQ(world.Sql(count), added.ok() ? "1" : "0");
+    if (added.ok()) continue;
+    EXPECT_EQ(added.error().code, ErrorCode::kTimeout) << added.error().message;
+    EXPECT_TRUE(*store->AddDelivery({"f", key, "e", "body"})) << "the sender's next try";
+  }
+  EXPECT_EQ(proxy.broken(), 3);
+}
+
 TEST(Fault, X5_AServerThatIsStoppedIsToldOfAndUsedAgain) {
   SWAGE_NEEDS_POSTGRES();
   World world;

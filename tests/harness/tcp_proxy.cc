@@ -81,8 +81,9 @@ void TcpProxy::LoseReplyTo(std::string bytes) {
   lose_reply_ = std::move(bytes);
 }
 
-void TcpProxy::LoseRequest(std::string bytes) {
+void TcpProxy::LoseRequest(std::string bytes, std::function<void()> first) {
   const std::lock_guard lock(mutex_);
+  before_loss_ = std::move(first);
   lose_request_ = std::move(bytes);
 }
 
@@ -128,6 +129,7 @@ bool TcpProxy::PumpToServer(Pair& pair) {
   const std::string bytes = Receive(pair.client);
   if (bytes.empty()) return false;
   if (Matches(lose_request_, bytes)) {
+    if (before_loss_) before_loss_();
     ++broken_;
     return false;
   }

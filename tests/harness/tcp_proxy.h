@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <list>
 #include <mutex>
 #include <string>
@@ -25,8 +26,8 @@ class TcpProxy {
   int port() const { return port_; }
   /// The server gets the bytes and answers; the client never hears of it.
   void LoseReplyTo(std::string bytes);
-  /// The server never gets them.
-  void LoseRequest(std::string bytes);
+  /// The server never gets them. `first` runs, on the proxy's thread, before the client knows.
+  void LoseRequest(std::string bytes, std::function<void()> first = {});
   /// Nothing goes through any more, in neither direction, and nobody is told: connections stay, and
   /// new ones are neither refused nor answered.
   void Cut() { SetCut(true); }
@@ -57,6 +58,7 @@ class TcpProxy {
   std::mutex mutex_;
   std::string lose_reply_;
   std::string lose_request_;
+  std::function<void()> before_loss_;  // set before the rule, called after it
   std::atomic<int> broken_{0};
   std::atomic<bool> stopping_{false};
   std::atomic<bool> cut_{false};

@@ -249,6 +249,9 @@ Error Connection::Failure(const PGresult* result) {
     meaning = known;
     break;
   }
+  // An error without a state is libpq's own: it lost the server, even if it does not say so yet.
+  const bool skipped = result != nullptr && PQresultStatus(result) == PGRES_PIPELINE_ABORTED;
+  if (state == nullptr && !skipped) broken_ = true;
   if (lost()) meaning = {"", ErrorCode::kUnavailable, Trouble::kLost};
   if (trouble_ == Trouble::kNone) trouble_ = meaning.trouble;
   std::string reason = FirstLine(text != nullptr ? text : PQerrorMessage(handle_.get()));
@@ -275,6 +278,18 @@ Result<void> Connection::Prepare(std::string_view name, const std::string& sql) 
   if (!Succeeded(answer.get())) return Failure(answer.get()).With(fmt::format("prepare {}", name));
   prepared_.insert(name);
   return Ok();
+}
+
+Result<std::string> Connection::Incarnation() {
+  if (!incarnation_.empty()) return incarnation_;
+  const auto read = [](sql::Row& row) { return row.Text(); };
+  SWAGE_ASSIGN_OR_RETURN(auto found, One("Incarnation", read));
+  if (!found.has_value()) {
+    SWAGE_RETURN_IF_ERROR(Run("BeginIncarnation"));  // leaves another session's alone
+    SWAGE_ASSIGN_OR_RETURN(found, One("Incarnation", read));
+  }
+  incarnation_ = found.value_or("");
+  return incarnation_;
 }
 
 Result<int> Connection::Execute(std::string_view query, std::span<const sql::Param> params,

@@ -53,9 +53,15 @@ class Connection final : public sql::Connection {
   /// Of the first failure since the last call of Forget.
   Trouble trouble() const { return trouble_; }
   void Forget() { trouble_ = Trouble::kNone; }
-  bool lost() const { return PQstatus(handle_.get()) != CONNECTION_OK; }
+  /// It broke, or did not answer as a server does.
+  bool lost() const { return broken_ || PQstatus(handle_.get()) != CONNECTION_OK; }
   bool pgbouncer() const { return pgbouncer_; }
   PGconn* handle() { return handle_.get(); }
+
+  /// Names what the server has been without a crash since before this call; kept for the session's
+  /// life. A transaction's number is only good for asking within one incarnation: after a crash
+  /// the server may give those again whose records it lost.
+  Result<std::string> Incarnation();
 
  private:
   friend class Transaction;
@@ -93,6 +99,8 @@ class Connection final : public sql::Connection {
   const Handle handle_;
   const bool pgbouncer_;
   Trouble trouble_ = Trouble::kNone;
+  bool broken_ = false;
+  std::string incarnation_;  // empty until asked for
   int posted_ = 0;
   int begun_ = -1;  // which of the posted tells the transaction's time and number
   WallTime now_{};

@@ -47,7 +47,7 @@ Result<void> Database::Write(const Work& work) {
     if (ended.end == Run::End::kDone) return std::move(ended.result);
     failure = std::move(ended.result);
     if (ended.end == Run::End::kAgain) continue;
-    const Outcome outcome = Resolve(ended.transaction);
+    const Outcome outcome = Resolve(ended.doubt);
     if (outcome == Outcome::kCommitted) return Ok();
     if (outcome == Outcome::kUnknown) {
       return MakeError(
@@ -61,12 +61,14 @@ Result<void> Database::Write(const Work& work) {
 
 Database::Run Database::RunOnce(const Work& work) {
   const auto session = pool_.Take();
-  if (!session.ok()) return {Run::End::kDone, session.error(), ""};  // it waited long enough
+  if (!session.ok()) return {Run::End::kDone, session.error(), {}};  // it waited long enough
   Connection& db = **session;
   const auto failed = [&](const Error& error) -> Run {
     const bool again = db.trouble() != Trouble::kNone;
-    return {again ? Run::End::kAgain : Run::End::kDone, error, ""};
+    return {again ? Run::End::kAgain : Run::End::kDone, error, {}};
   };
+  const auto incarnation = db.Incarnation();
+  if (!incarnation.ok()) return failed(incarnation.error());
   auto transaction = Transaction::Begin(db);
   if (!transaction.ok()) return failed(transaction.error());
   const Result<void> worked = work(db, [&] { return transaction->Now(); });
@@ -74,28 +76,39 @@ Database::Run Database::RunOnce(const Work& work) {
   const Result<void> committed = transaction->Commit();
   if (committed.ok()) return {};
   if (!db.lost() || transaction->id().empty()) return failed(committed.error());
-  return {Run::End::kUnknown, committed.error(), transaction->id()};
+  return {Run::End::kUnknown, committed.error(), {transaction->id(), *incarnation}};
 }
 
-Database::Outcome Database::Resolve(const std::string& transaction) {
+Database::Outcome Database::Resolve(const Doubt& doubt) {
   const SystemClock clock;
   const MonotonicTime deadline = clock.Monotonic() + kResolveLimit;
   do {
-    const auto outcome = AskOutcome(transaction);
-    if (outcome.ok() && *outcome != Outcome::kUnknown) return *outcome;
+    const auto outcome = AskOutcome(doubt);
+    if (outcome.ok() && *outcome != Outcome::kInProgress) return *outcome;
     std::this_thread::sleep_for(kResolvePause);
   } while (clock.Monotonic() < deadline);
   return Outcome::kUnknown;
 }
 
-// "in progress": the server has not noticed yet that we are gone.
-Result<Database::Outcome> Database::AskOutcome(const std::string& transaction) {
+// A crash loses the end of the log. Had it kept anything of ours, the number would not be given
+// again; so another's number is taken for ours only if it says "committed".
+Result<Database::Outcome> Database::AskOutcome(const Doubt& doubt) {
   SWAGE_ASSIGN_OR_RETURN(const Pool::Session session, pool_.Take());
-  const auto read = [](sql::Row& row) { return row.Text(); };
-  SWAGE_ASSIGN_OR_RETURN(const auto said, session->One("Outcome", read, transaction));
-  if (said == "committed") return Outcome::kCommitted;
-  if (said == "aborted") return Outcome::kAborted;
-  return Outcome::kUnknown;
+  std::string status;
+  const auto read = [&](sql::Row& row) {
+    status = row.Text();
+    return row.Text();
+  };
+  const auto incarnation = session->One("Outcome", read, doubt.transaction);
+  if (!incarnation.ok()) {
+    const bool never_given = incarnation.error().code == ErrorCode::kInvalid;
+    if (never_given) return Outcome::kAborted;
+    return incarnation.error();
+  }
+  const bool crashed = *incarnation != doubt.incarnation;
+  if (status == "committed") return crashed ? Outcome::kUnknown : Outcome::kCommitted;
+  if (status == "aborted" || (status == "in progress" && crashed)) return Outcome::kAborted;
+  return status == "in progress" ? Outcome::kInProgress : Outcome::kUnknown;
 }
 
 Result<void> Database::Read(const Work& work) {

@@ -4,7 +4,9 @@
 // COMMIT) runs again a few times. When the answer to the COMMIT itself is lost, the outcome is
 // asked for by the transaction's number, on another session (X5): committed is ok, aborted runs
 // again, and if the database cannot be asked the error is kTimeout, the one code that leaves the
-// outcome open. So ok is never said for something lost, and nothing is done twice by this class.
+// outcome open. That is also the end when the server crashed meanwhile and has committed a
+// transaction of that number: it need not be ours (see Connection::Incarnation). So ok is never
+// said for something lost, and nothing is done twice by this class.
 // Thread-safe.
 #pragma once
 
@@ -38,19 +40,25 @@ class Database {
 
  private:
   static constexpr std::chrono::seconds kClockAge{1};
-  enum class Outcome { kCommitted, kAborted, kUnknown };
+  /// kInProgress: the server has not noticed yet that we are gone.
+  enum class Outcome { kCommitted, kAborted, kInProgress, kUnknown };
+  /// A transaction whose COMMIT was not answered.
+  struct Doubt {
+    std::string transaction;
+    std::string incarnation;  ///< of the server that gave the number
+  };
 
   /// How one run ended.
   struct Run {
     enum class End { kDone, kAgain, kUnknown };
     End end = End::kDone;
-    Result<void> result;      ///< kAgain: what was in the way, and nothing was kept
-    std::string transaction;  ///< kUnknown: its number
+    Result<void> result;  ///< kAgain: what was in the way, and nothing was kept
+    Doubt doubt;          ///< kUnknown
   };
   Run RunOnce(const Work& work);
   Result<void> ReadOnce(Connection& db, const Work& work);
-  Outcome Resolve(const std::string& transaction);
-  Result<Outcome> AskOutcome(const std::string& transaction);
+  Outcome Resolve(const Doubt& doubt);
+  Result<Outcome> AskOutcome(const Doubt& doubt);
   Result<WallTime> ReadClock(Connection& db);
   void LearnClock(WallTime now);
 

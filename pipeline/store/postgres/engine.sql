@@ -99,7 +99,14 @@ SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
 SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, pg_current_xact_id()::text;
 
 -- name: Outcome
-SELECT coalesce(pg_xact_status($1::text::xid8), 'forgotten');
+-- Fails for a number that the server has not given yet.
+SELECT coalesce(pg_xact_status($1::text::xid8), 'forgotten'), coalesce((SELECT id FROM incarnation), '');
+
+-- name: Incarnation
+SELECT id FROM incarnation;
+
+-- name: BeginIncarnation
+INSERT INTO incarnation (id) VALUES (gen_random_uuid()::text) ON CONFLICT DO NOTHING;
 
 -- holds ---------------------------------------------------------------------------------------------------
 
