@@ -20,6 +20,9 @@ using test::TcpProxy;
 using test::WaitFor;
 using namespace std::chrono_literals;
 
+/// As a whole string of the protocol: "READ COMMITTED" is in every transaction's first message.
+const std::string kCommit("COMMIT", sizeof "COMMIT");
+
 IntakePlan PlanFor(std::int64_t issue) {
   IntakePlan plan;
   NewTask task;
@@ -121,7 +124,7 @@ TEST(Fault, X5_ACommitWhoseAnswerIsLostIsFoundToBeDone) {
   TcpProxy proxy(world.server().port());
   const auto store = world.Open(proxy.port());
   for (int issue = 1; issue <= 10; ++issue) {
-    proxy.LoseReplyTo("COMMIT");
+    proxy.LoseReplyTo(kCommit);
     const auto applied = store->ApplyIntake(PlanFor(issue));
     ASSERT_TRUE(applied.ok()) << applied.error().message;
     EXPECT_TRUE(applied->created) << "the answer is that of the run that counted";
@@ -137,7 +140,7 @@ TEST(Fault, X5_ACommitThatNeverArrivedIsDoneAnew) {
   TcpProxy proxy(world.server().port());
   const auto store = world.Open(proxy.port());
   for (int issue = 1; issue <= 10; ++issue) {
-    proxy.LoseRequest("COMMIT");
+    proxy.LoseRequest(kCommit);
     const auto applied = store->ApplyIntake(PlanFor(issue));
     ASSERT_TRUE(applied.ok()) << applied.error().message;
     EXPECT_TRUE(applied->created);
@@ -153,14 +156,14 @@ TEST(Fault, X5_NothingIsDoneTwiceWhenAnswersAreLost) {
   TcpProxy proxy(world.server().port());
   const auto store = world.Open(proxy.port());
   ASSERT_TRUE(store->ApplyIntake(PlanFor(1)).ok());
-  proxy.LoseReplyTo("COMMIT");
+  proxy.LoseReplyTo(kCommit);
   const auto claimed = store->ClaimTask("node", 60s, {4, 4, 3});
   ASSERT_TRUE(claimed.ok() && claimed->has_value());
   EXPECT_EQ((*claimed)->task.attempt, 1);
   EXPECT_EQ((*claimed)->lease.epoch.value, 1);
   Step step;
   step.name = "agent";
-  proxy.LoseReplyTo("COMMIT");
+  proxy.LoseReplyTo(kCommit);
   const auto id = store->StartStep((*claimed)->lease, step);
   ASSERT_TRUE(id.ok()) << id.error().message;
   EXPECT_EQ(store->ListSteps((*claimed)->task.id)->size(), 1u);
@@ -169,7 +172,7 @@ TEST(Fault, X5_NothingIsDoneTwiceWhenAnswersAreLost) {
   outcome.state = TaskState::kInReview;
   outcome.effects.push_back(
       {EffectKind::kPush, "push:1", (*claimed)->task.repo, (*claimed)->task.id, "{}"});
-  proxy.LoseReplyTo("COMMIT");
+  proxy.LoseReplyTo(kCommit);
   EXPECT_TRUE(store->FinishRun((*claimed)->lease, outcome).ok());
   EXPECT_EQ(proxy.broken(), 3);
   EXPECT_EQ(world.Sql("SELECT count(*) FROM effects"), "1");
@@ -201,10 +204,11 @@ TEST(Fault, X5_ANumberThatACrashGaveToOthersIsNotTakenForOurs) {
   TcpProxy proxy(world.server().port());
   const auto store = world.Open(proxy.port());
   for (const std::string key : {"1", "2", "3"}) {
-    proxy.LoseRequest("COMMIT", [&] {
+    proxy.LoseRequest(kCommit, [&] {
       world.server().Kill();
       EXPECT_TRUE(world.server().Start().ok());
-      for (int i = 0; i < 3; ++i) (void)world.Sql("SELECT pg_current_xact_id()");
+      (void)world.Sql(
+          "DO $$ BEGIN FOR i IN 1..50 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$");
     });
     const auto added = store->AddDelivery({"f", key, "e", "body"});
     const std::string count = "SELECT count(*) FROM deliveries WHERE key = '" + key + "'";

@@ -100,10 +100,10 @@ SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, pg_current_xac
 
 -- name: Outcome
 -- Fails for a number that the server has not given yet.
-SELECT coalesce(pg_xact_status($1::text::xid8), 'forgotten'), coalesce((SELECT id FROM incarnation), '');
+SELECT coalesce(pg_xact_status($1::text::xid8), 'forgotten'), coalesce((SELECT id FROM incarnation WHERE singleton), '');
 
 -- name: Incarnation
-SELECT id FROM incarnation;
+SELECT id FROM incarnation WHERE singleton;
 
 -- name: BeginIncarnation
 INSERT INTO incarnation (id) VALUES (gen_random_uuid()::text) ON CONFLICT DO NOTHING;
