@@ -7,6 +7,7 @@
 #include <array>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <random>
 
 #include "config/base/json.h"
 
@@ -55,6 +56,9 @@ Result<FaultRule> RuleOf(const nlohmann::json& value) {
   rule.status = static_cast<int>(JsonInt(value, "status", 500));
   rule.retry_after_s = static_cast<int>(JsonInt(value, "retry_after", 1));
   rule.copies = static_cast<int>(JsonInt(value, "copies", 1));
+  if (const auto chance = value.find("chance"); chance != value.end()) {
+    rule.chance = chance->is_number() ? chance->get<double>() : 0;
+  }
   return rule;
 }
 
@@ -67,13 +71,20 @@ struct Faults::State {
   };
   mutable std::mutex mutex;
   std::vector<Entry> entries;
+  std::mt19937_64 random;
+  std::map<FaultAction, std::int64_t> taken;
+
+  bool Strikes(double chance) {
+    return chance >= 1 || std::uniform_real_distribution<>(0, 1)(random) < chance;
+  }
 
   template <class Fits>
   std::optional<FaultRule> Take(const Fits& fits) {
     const std::lock_guard lock(mutex);
     for (Entry& entry : entries) {
-      if (entry.rule.times == 0 || !fits(entry)) continue;
+      if (entry.rule.times == 0 || !fits(entry) || !Strikes(entry.rule.chance)) continue;
       if (entry.rule.times > 0) --entry.rule.times;
+      ++taken[entry.rule.action];
       return entry.rule;
     }
     return std::nullopt;
@@ -83,11 +94,19 @@ struct Faults::State {
 Faults::Faults() : state_(std::make_unique<State>()) {}
 Faults::~Faults() = default;
 
+void Faults::Seed(std::uint64_t seed) {
+  const std::lock_guard lock(state_->mutex);
+  state_->random.seed(seed);
+}
+
 Result<void> Faults::Add(FaultRule rule) {
   State::Entry entry;
   rule.delay_ms = std::clamp(rule.delay_ms, 0, kMaxDelayMs);
   if (rule.status < 100 || rule.status > 599) {
     return MakeError(ErrorCode::kInvalid, "a fault's status must be 100 to 599");
+  }
+  if (!(rule.chance > 0 && rule.chance <= 1)) {
+    return MakeError(ErrorCode::kInvalid, "a fault's chance must be above 0 and at most 1");
   }
   if (!rule.path.empty()) {
     entry.path = std::make_unique<RE2>(rule.path, RE2::Quiet);
@@ -120,6 +139,13 @@ void Faults::Clear() {
   state_->entries.clear();
 }
 
+std::map<std::string, std::int64_t> Faults::Taken() const {
+  const std::lock_guard lock(state_->mutex);
+  std::map<std::string, std::int64_t> taken;
+  for (const auto& [action, times] : state_->taken) taken.emplace(NameOf(action), times);
+  return taken;
+}
+
 std::string Faults::ToJson() const {
   const std::lock_guard lock(state_->mutex);
   nlohmann::json list = nlohmann::json::array();
@@ -133,7 +159,8 @@ std::string Faults::ToJson() const {
                     {"ms", rule.delay_ms},
                     {"status", rule.status},
                     {"retry_after", rule.retry_after_s},
-                    {"copies", rule.copies}});
+                    {"copies", rule.copies},
+                    {"chance", rule.chance}});
   }
   return DumpJson(list);
 }

@@ -8,10 +8,14 @@
 //    {"action": "primary_limit", "retry_after": 1}, {"action": "rate_limit", "retry_after": 1},
 //    {"action": "secondary_limit", "retry_after": 1},
 //    {"action": "webhook_drop", "event": "issues"}, {"action": "webhook_duplicate", "copies": 3},
-//    {"action": "webhook_reorder"}]
-// `path` is an RE2 expression searched for in the request's path and query. Thread-safe.
+//    {"action": "webhook_reorder"},
+//    {"action": "status", "status": 502, "times": -1, "chance": 0.02}]
+// `path` is an RE2 expression searched for in the request's path and query. A rule with a chance
+// below 1 passes what it spares on to the rules after it. Thread-safe.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -45,6 +49,7 @@ struct FaultRule {
   int status = 500;
   int retry_after_s = 1;  ///< 0 = rate and secondary limits do not say
   int copies = 1;
+  double chance = 1;  ///< in (0, 1]: how likely it acts on what it matches
 };
 
 class Faults {
@@ -55,10 +60,15 @@ class Faults {
   Faults();
   ~Faults();
 
-  /// Errors: kInvalid (bad expression, unknown action, too many rules).
+  /// Where the dice of rules with a chance begin. Which request gets which throw is up to the order
+  /// in which requests come.
+  void Seed(std::uint64_t seed);
+  /// Errors: kInvalid (bad expression, unknown action, no such chance, too many rules).
   Result<void> Add(FaultRule rule);
   Result<void> AddJson(std::string_view json_text);
   void Clear();
+  /// How often each action was taken so far, by its name in JSON; Clear forgets none.
+  std::map<std::string, std::int64_t> Taken() const;
   /// The rules with uses left, as JSON text.
   std::string ToJson() const;
 

@@ -2,6 +2,7 @@
 
 #include <httplib.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -67,12 +68,11 @@ struct WebhookSender::State {
         std::function<void(const Delivery&)> done)
       : dialect(d), faults(f), clock(c), delay(wait), on_done(std::move(done)) {}
 
-  // With the lock held.
+  // With the lock held. Newest first: those are asked for.
   Delivery* Find(Id id) {
-    for (Delivery& delivery : deliveries) {
-      if (delivery.id == id) return &delivery;
-    }
-    return nullptr;
+    const auto found = std::find_if(deliveries.rbegin(), deliveries.rend(),
+                                    [id](const Delivery& delivery) { return delivery.id == id; });
+    return found == deliveries.rend() ? nullptr : &*found;
   }
 
   // With the lock held. The oldest delivery is forgotten first.

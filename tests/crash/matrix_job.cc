@@ -1,21 +1,20 @@
 #include "tests/crash/matrix_job.h"
 
 #include <fmt/format.h>
-#include <libpq-fe.h>
 #include <re2/re2.h>
 
 #include <algorithm>
 #include <csignal>
-#include <filesystem>
 #include <memory>
 
 #include "config/base/text.h"
 #include "tests/harness/box.h"
+#include "tests/harness/left_behind.h"
 #include "tests/harness/postgres_server.h"
+#include "tests/harness/postgres_session.h"
 #include "tests/harness/requests.h"
 
 namespace swage::test {
-namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view kForeignBranch = "swage/7-of-somebody-else";
@@ -73,13 +72,6 @@ class Job {
     Expect(code == 0, "the server's exit code");
   }
 
-  struct Finish {
-    void operator()(PGconn* session) const { PQfinish(session); }
-  };
-  struct Clear {
-    void operator()(PGresult* result) const { PQclear(result); }
-  };
-
   static BoxOptions Options(sandbox::Dialect dialect, const std::string& database) {
     BoxOptions options;
     if (!database.empty()) options.extra_config = "store: " + database + "\n";
@@ -98,20 +90,12 @@ class Job {
     return database_.empty() ? box_.Query(sql) : PostgresRows(sql);
   }
 
-  // In the form of Box::Query, over one session: psql would take longer than the job.
+  // In the form of Box::Query.
   std::string PostgresRows(const std::string& sql) {
-    if (session_ == nullptr) session_.reset(PQconnectdb(database_.c_str()));
-    const std::unique_ptr<PGresult, Clear> result(PQexec(session_.get(), sql.c_str()));
-    Expect(PQresultStatus(result.get()) == PGRES_TUPLES_OK, PQerrorMessage(session_.get()));
-    std::string rows;
-    for (int row = 0; row < PQntuples(result.get()); ++row) {
-      if (row > 0) rows += '\n';
-      for (int column = 0; column < PQnfields(result.get()); ++column) {
-        if (column > 0) rows += '|';
-        rows += PQgetvalue(result.get(), row, column);
-      }
-    }
-    return rows;
+    if (session_ == nullptr) session_ = std::make_unique<PostgresSession>(database_);
+    const auto rows = session_->Query(sql);
+    Expect(rows.ok(), rows.ok() ? "" : rows.error().message);
+    return rows.ok() ? *rows : "";
   }
 
   // I11: in the bot's own name space, and not its own.
@@ -245,30 +229,13 @@ class Job {
 
   // I8: after the end of everything.
   void CheckNothingLeft() {
-    // There is none before the first task.
-    const fs::path workspaces = box_.data_dir() / "workspaces";
-    Expect(!fs::exists(workspaces) || fs::is_empty(workspaces), "a workspace is left");
-    for (const auto& entry : fs::recursive_directory_iterator(box_.data_dir() / "mirrors")) {
-      const std::string name = entry.path().filename();
-      // The lock beside a mirror is a file that stays; nobody holds it.
-      const bool of_mirror = name.ends_with(".git.lock");
-      Expect(of_mirror || !name.ends_with(".lock"), "a lock is left: " + entry.path().string());
-      Expect(entry.path().parent_path().filename() != "worktrees",
-             "a worktree is registered: " + entry.path().string());
-    }
-    std::error_code gone;
-    for (const auto& process : fs::directory_iterator("/proc")) {
-      const std::string cwd = fs::read_symlink(process.path() / "cwd", gone);
-      const auto argv = ReadFile(process.path() / "cmdline");
-      const std::string home = box_.dir().string();
-      const bool ours = cwd.starts_with(home) || (argv.ok() && argv->find(home) != argv->npos);
-      Expect(!ours, "a process is left: " + process.path().string());
-    }
+    for (const std::string& left : LeftInDataDir(box_.data_dir())) Expect(false, left);
+    for (const std::string& left : ProcessesOf(box_.dir())) Expect(false, left);
   }
 
   JobResult result_;
   const std::string database_;  ///< empty: the embedded one
-  std::unique_ptr<PGconn, Finish> session_;
+  std::unique_ptr<PostgresSession> session_;
   Box box_;
   std::string foreign_;
 };

@@ -350,14 +350,14 @@ std::vector<std::string> Box::OpenLineComments(const sandbox::Pull& pull) {
   return bodies;
 }
 
-std::vector<std::string> Box::BotTexts() {
+std::vector<std::string> Box::BotTextsIn(std::string_view repo) {
   std::vector<std::string> texts;
   forge_->With([&](sandbox::World& world) {
     const sandbox::Id self = world.FindUser("swage-bot")->id;
     const auto add = [&](const sandbox::Note& note) {
       if (note.author == self && !note.system) texts.push_back(note.body);
     };
-    const sandbox::Repo& in = *world.FindRepo(repo());
+    const sandbox::Repo& in = *world.FindRepo(repo);
     for (const auto& [number, issue] : in.issues) {
       for (const sandbox::Note& note : issue.notes) add(note);
     }

@@ -133,7 +133,8 @@ class Box {
   /// The bot's line comments on a pull request that are not resolved.
   std::vector<std::string> OpenLineComments(const sandbox::Pull& pull);
   /// Everything that the bot has said at the forge: comments, pull requests, reviews, statuses.
-  std::vector<std::string> BotTexts();
+  std::vector<std::string> BotTexts() { return BotTextsIn(repo()); }
+  std::vector<std::string> BotTextsIn(std::string_view repo);
   /// Runs a read-only query on a copy of the server's database; rows joined by '\n', columns by
   /// '|'.
   std::string Query(const std::string& sql);

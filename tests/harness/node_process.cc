@@ -85,7 +85,8 @@ void NodeProcess::Kill() {
   int status = 0;
   waitpid(pid_, &status, 0);
   pid_ = -1;
-  EXPECT_TRUE(WIFSIGNALED(status)) << "the node had ended before it was killed";
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+      << "node " << name() << " had ended before it was killed, with status " << status;
 }
 
 int NodeProcess::Stop() {

@@ -245,9 +245,53 @@ TEST_F(SandboxFaults, OnlyTheMatchingRequestsSuffer) {
   EXPECT_EQ(Call("GET", "/_sandbox/faults", "").body.size(), 0U);
 }
 
+TEST(SandboxFaultRules, AChanceStrikesThatShareAndPassesTheRestOn) {
+  constexpr int kThrows = 4'000;
+  Faults faults;
+  faults.Seed(7);
+  ASSERT_TRUE(faults
+                  .AddJson(R"([{"action": "status", "times": -1, "chance": 0.1},
+                               {"action": "reset_after", "times": -1, "chance": 0.5}])")
+                  .ok());
+  std::map<FaultAction, int> seen;
+  int spared = 0;
+  for (int i = 0; i < kThrows; ++i) {
+    const auto fault = faults.TakeForRequest("GET", "/x");
+    if (fault) {
+      ++seen[fault->action];
+    } else {
+      ++spared;
+    }
+  }
+  EXPECT_NEAR(seen[FaultAction::kStatus], kThrows / 10, kThrows / 50);
+  EXPECT_NEAR(seen[FaultAction::kResetAfter], spared, kThrows / 20);
+  EXPECT_EQ(faults.Taken(),
+            (std::map<std::string, std::int64_t>{{"reset_after", seen[FaultAction::kResetAfter]},
+                                                 {"status", seen[FaultAction::kStatus]}}));
+}
+
+TEST(SandboxFaultRules, TheSameSeedThrowsTheSame) {
+  const auto throws = [](std::uint64_t seed) {
+    Faults faults;
+    faults.Seed(seed);
+    FaultRule rule;
+    rule.times = -1;
+    rule.chance = 0.5;
+    EXPECT_TRUE(faults.Add(rule).ok());
+    std::string seen;
+    for (int i = 0; i < 64; ++i) seen += faults.TakeForRequest("GET", "/x") ? 'x' : '.';
+    return seen;
+  };
+  EXPECT_EQ(throws(1), throws(1));
+  EXPECT_NE(throws(1), throws(2));
+}
+
 TEST_F(SandboxFaults, BadRulesAreRefused) {
-  for (const char* rules : {R"([{"action": "explode"}])", R"([{"action": "delay", "path": "("}])",
-                            R"({"action": "delay"})", R"([{"action": "status", "status": 9}])"}) {
+  for (const char* rules :
+       {R"([{"action": "explode"}])", R"([{"action": "delay", "path": "("}])",
+        R"({"action": "delay"})", R"([{"action": "status", "status": 9}])",
+        R"([{"action": "delay", "chance": 0}])", R"([{"action": "delay", "chance": 1.5}])",
+        R"([{"action": "delay", "chance": "often"}])"}) {
     EXPECT_EQ(Call("POST", "/_sandbox/faults", "", *ParseJson(rules)).status, 422) << rules;
   }
 }

@@ -1,0 +1,37 @@
+// What a soak went through, counted: that it held says little when nothing happened.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tests/soak/disturber.h"
+#include "tests/soak/field.h"
+
+namespace swage::soak {
+
+using Counters = std::map<std::string, std::int64_t>;
+
+/// From the disturber, the forge, the store and the nodes' logs.
+Counters Count(Field& field, const DisturbanceCounts& disturbances);
+/// The counters that must not be zero after any soak.
+std::vector<std::string> RarePaths();
+
+/// A line to stdout from time to time, for whoever waits for a long one.
+class Progress {
+ public:
+  explicit Progress(int tasks) : tasks_(tasks) {}
+  void Tell(std::int64_t done);
+  std::chrono::steady_clock::duration elapsed() const {
+    return std::chrono::steady_clock::now() - begun_;
+  }
+
+ private:
+  const int tasks_;
+  const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::duration told_{};
+};
+
+}  // namespace swage::soak
