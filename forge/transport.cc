@@ -38,7 +38,7 @@ struct Connection {
 struct Outcome {
   HttpResponse response;
   std::optional<Error> failure;
-  bool retryable = false;  // for a GET
+  bool retryable = false;  // for what only reads
 };
 
 bool IsHeaderSafe(std::string_view s) {
@@ -267,7 +267,7 @@ Result<HttpResponse> HttplibTransport::SendTo(const HttpRequest& request, std::s
       }
       return std::move(outcome.response);
     }
-    const bool again = outcome.retryable && request.method == "GET" && attempt + 1 < kMaxAttempts;
+    const bool again = outcome.retryable && !request.Writes() && attempt + 1 < kMaxAttempts;
     if (!again || !Backoff(attempt, deadline)) return *outcome.failure;
   }
 }

@@ -5,7 +5,7 @@
 // a redirect is followed by hand and only to the same scheme, host and port (T50); connect, read
 // and total deadlines; a response cap; TLS is verified (T52); header values are free of CR/LF;
 // errors carry no token. A write is checked (see WorkScope) once more when its connection stands:
-// its body is the last thing that leaves, and without it it is no request. Retries: only GET, at
+// its body is the last thing that leaves, and without it it is no request. Retries: only reads, at
 // most kMaxAttempts, on 5xx and connection failures; 429 and GitHub's 403 rate limits become
 // kRateLimited with retry_after. Blocks; safe from many threads.
 #pragma once

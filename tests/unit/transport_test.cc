@@ -283,6 +283,10 @@ TEST_F(TransportTest, RetriesReadsOfABrokenServerAndNeverWrites) {
   EXPECT_EQ(slept_.size(), static_cast<std::size_t>(HttpTransport::kMaxAttempts - 1));
   EXPECT_EQ(ErrorOf(transport->Send({"POST", "/x", "{}"})).code, ErrorCode::kUnavailable);
   EXPECT_EQ(server.connections(), HttpTransport::kMaxAttempts + 1);
+  HttpRequest query{"POST", "/x", "{}"};
+  query.only_reads = true;
+  EXPECT_EQ(ErrorOf(transport->Send(query)).code, ErrorCode::kUnavailable);
+  EXPECT_EQ(server.connections(), 2 * HttpTransport::kMaxAttempts + 1);
 }
 
 // The connection may have taken its time.
