@@ -51,7 +51,9 @@ class Checker {
           fmt::format("{}:{}: publish.signing_key", settings_.source.string(),
                       reading_.LineOf("publish.signing_key", 1));
     }
-    if (settings_.concurrent_tasks_per_repo > settings_.concurrent_tasks &&
+    // Several nodes may well run more of one repository than each of them runs at all.
+    if (settings_.store.value == "sqlite" &&
+        settings_.concurrent_tasks_per_repo > settings_.concurrent_tasks &&
         reading_.lines.contains("limits.tasks_per_repo")) {
       Warn("limits.tasks_per_repo", "is more than limits.tasks, which decides");
     }

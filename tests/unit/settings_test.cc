@@ -290,6 +290,17 @@ TEST_F(SettingsTest, RefusesOtherDatabasesWithoutRepeatingThem) {
   EXPECT_NE(useless->warnings[0].find("store_pgbouncer: has no effect"), std::string::npos);
 }
 
+TEST_F(SettingsTest, ANodeMayRunFewerTasksThanARepositoryMayHave) {
+  const std::string limits = "limits: {tasks: 2, tasks_per_repo: 8}\n";
+  const auto alone = Load(Minimal(limits));
+  ASSERT_TRUE(alone.ok());
+  ASSERT_EQ(alone->warnings.size(), 1U);
+  EXPECT_NE(alone->warnings[0].find("limits.tasks_per_repo: is more"), std::string::npos);
+  const auto shared = Load(Minimal(limits + "store: postgres://bot@db/swage\n"));
+  ASSERT_TRUE(shared.ok());
+  EXPECT_TRUE(shared->warnings.empty());
+}
+
 TEST_F(SettingsTest, RefusesUnusableSecrets) {
   Write("short", "abc\n");
   Write("lines", "abcdefgh\nijklmnop");
@@ -482,8 +493,7 @@ TEST_F(SettingsTest, LoadsTheExample) {
   setenv("SWAGE_FORGE_TOKEN", "token-0123456789", 1);
   setenv("SWAGE_WEBHOOK_SECRET", "hook-0123456789", 1);
   setenv("OPENAI_API_KEY", "model-0123456789", 1);
-  const auto s =
-      LoadSettings(test::SourcePath("config/swage.example.yml"), redactor_);
+  const auto s = LoadSettings(test::SourcePath("config/swage.example.yml"), redactor_);
   for (const char* name : {"SWAGE_FORGE_TOKEN", "SWAGE_WEBHOOK_SECRET", "OPENAI_API_KEY"}) {
     unsetenv(name);
   }
