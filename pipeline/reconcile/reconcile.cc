@@ -8,6 +8,7 @@ namespace swage {
 namespace {
 
 constexpr int kMaxChecked = 100;
+constexpr int kMaxDoublings = 10;
 // Patience of the alarm, in rounds: five minutes with the usual interval.
 constexpr int kSilentRounds = 10;
 
@@ -91,7 +92,9 @@ Result<int> Reconcile::Poll(Forge& forge, const ForgeSettings& settings, ForgeSt
                 {{"forge", forge.Name()}, {"repo", repo.path}, {"error", some.error().message}});
     }
     refused = some.ok() ? "" : some.error().message;
-    if (some.ok()) found += *some;
+    if (!some.ok()) continue;
+    found += *some;
+    state.failures = 0;
   }
   SWAGE_ASSIGN_OR_RETURN(const int missing, CheckRunning(forge, state));
   found += missing;
@@ -136,14 +139,16 @@ Result<int> Reconcile::CheckRunning(Forge& forge, ForgeState& state) {
 }
 
 void Reconcile::BackOff(Forge& forge, ForgeState& state, const Error& error) {
-  const int doublings = std::min(state.failures++, 10);
-  const std::chrono::milliseconds pause = std::max<std::chrono::milliseconds>(
-      std::min<std::chrono::milliseconds>(kLongestPause, kFirstPause * (1 << doublings)),
-      error.retry_after);
+  // Whoever says how long is taken at their word, and doubles it themselves if need be (pace.h).
+  std::chrono::milliseconds pause = error.retry_after;
+  if (pause.count() == 0) {
+    const int doublings = std::min(state.failures++, kMaxDoublings);
+    pause = std::min<std::chrono::milliseconds>(kLongestPause,
+                                                settings_.poll_interval * (1 << doublings));
+  }
   state.paused_until = clock_.Monotonic() + pause;
-  log_.Warn(
-      "polling pauses",
-      {{"forge", forge.Name()}, {"seconds", pause.count() / 1'000}, {"error", error.message}});
+  log_.Warn("polling pauses",
+            {{"forge", forge.Name()}, {"for", FormatDuration(pause)}, {"error", error.message}});
 }
 
 }  // namespace swage

@@ -32,7 +32,8 @@ class Reconcile final : public Duty {
   static constexpr int kQuestions = 300;  ///< to one forge in one round
   static constexpr std::chrono::minutes kScanEvery{5};
   static constexpr std::chrono::minutes kCheckEvery{2};
-  static constexpr std::chrono::seconds kFirstPause{30};
+  /// Of a forge that fails and does not say for how long. The first pause is a round's length, and
+  /// each further one twice as long, until a repository can be read again.
   static constexpr std::chrono::minutes kLongestPause{15};
 
   Reconcile(Store& store, ForgeLookup forges, const Settings& settings, const Clock& clock,

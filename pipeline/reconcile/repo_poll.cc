@@ -83,15 +83,18 @@ Result<int> RepoPoll::Round(Forge& forge, const RepoRef& repo, Budget& budget) {
   }
   WallTime reached = std::max(known, page.up_to.value_or(known));
   bool all = true;
+  std::optional<Error> failed;
   for (const ThreadChange& change : page.changes) {
-    if (budget.IsSpent()) {
+    const bool spent = budget.IsSpent();
+    const Result<int> some = spent ? 0 : TakeThread(forge, repo, change, budget);
+    if (!some.ok()) failed = some.error();
+    if (spent || failed) {
       // The next round goes on from here.
       reached = std::max(known, change.updated);
       all = false;
       break;
     }
-    SWAGE_ASSIGN_OR_RETURN(const int some, TakeThread(forge, repo, change, budget));
-    found += some;
+    found += *some;
   }
   PollMark next = marks->changes;
   if (!more_comments) next.cursor = Stamp(reached);
@@ -101,6 +104,7 @@ Result<int> RepoPoll::Round(Forge& forge, const RepoRef& repo, Budget& budget) {
   if (next.cursor != marks->changes.cursor || next.etag != marks->changes.etag) {
     SWAGE_RETURN_IF_ERROR(store_.SetPoll(next));
   }
+  if (failed) return *failed;
   return found;
 }
 

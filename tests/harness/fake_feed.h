@@ -27,7 +27,8 @@ class FakeFeed final : public ForgeFeed {
   std::string etag;                            ///< of the next ListChanges
   // --- what happened
   std::vector<std::string> calls;
-  std::map<std::string, Error> failures;  ///< by name of the call, until it is taken away
+  /// By name of the call, until it is taken away; "ListChanges PATH" for one repository.
+  std::map<std::string, Error> failures;
 
   int Calls(std::string_view name) const {
     return static_cast<int>(std::count(calls.begin(), calls.end(), name));
@@ -44,7 +45,8 @@ class FakeFeed final : public ForgeFeed {
     });
     return Tell("ListLabelled", std::move(some));
   }
-  Result<ChangePage> ListChanges(const RepoRef&, WallTime since, std::string_view known) override {
+  Result<ChangePage> ListChanges(const RepoRef& repo, WallTime since,
+                                 std::string_view known) override {
     ChangePage page;
     page.etag = etag;
     page.unchanged = !known.empty() && known == etag;
@@ -53,7 +55,9 @@ class FakeFeed final : public ForgeFeed {
       page.changes.push_back(change);
       page.up_to = change.updated;
     }
-    return Tell("ListChanges", std::move(page));
+    Result<ChangePage> told = Tell("ListChanges", std::move(page));
+    const auto failure = failures.find("ListChanges " + repo.path);
+    return failure == failures.end() ? std::move(told) : failure->second;
   }
   Result<CommentPage> ListComments(const RepoRef&, WallTime since,
                                    const std::vector<ThreadChange>&) override {

@@ -22,6 +22,7 @@ class FakeForge : public Forge {
   struct Failure {
     Error error;
     bool after = false;
+    int passes = 0;  ///< calls that succeed before it
   };
 
   // --- what it holds
@@ -45,6 +46,10 @@ class FakeForge : public Forge {
   }
   void Fail(const std::string& call, Error error, int times = 1, bool after = false) {
     for (int i = 0; i < times; ++i) failures[call].push_back({error, after});
+  }
+  /// The call after so many that succeed.
+  void FailAfter(const std::string& call, int passes, Error error) {
+    failures[call].push_back({std::move(error), false, passes});
   }
 
   const std::string& Name() const override { return repo.ref.forge; }
@@ -160,7 +165,7 @@ class FakeForge : public Forge {
   auto Act(const std::string& name, F&& act) -> Result<decltype(act())> {
     calls.push_back(name);
     auto& planned = failures[name];
-    if (planned.empty()) return act();
+    if (planned.empty() || planned.front().passes-- > 0) return act();
     const Failure failure = planned.front();
     planned.pop_front();
     if (failure.after) (void)act();

@@ -285,6 +285,65 @@ TEST_F(ReconcileTest, WhatFailedInTheMiddleIsFoundInTheNextRound) {
   EXPECT_THAT(Tasks(), SizeIs(2));
 }
 
+TEST_F(ReconcileTest, AFailureKeepsWhatCameBeforeIt) {
+  Reconcile reconcile = Make();
+  Begin(reconcile);
+  const auto cursor = [&] { return store_->GetPoll("changes:forge:77")->value().cursor; };
+  for (std::int64_t number = 1; number <= 3; ++number) {
+    clock_.Advance(200s);
+    Open(number);
+    Changed(number);
+  }
+  forge_.FailAfter("GetRole", 2, MakeError(ErrorCode::kTimeout, "no answer"));
+  reconcile.PollAll({});
+  EXPECT_THAT(Tasks(), SizeIs(2));
+  EXPECT_EQ(cursor(), std::to_string(ToMicros(clock_.Now())));
+  clock_.Advance(31s);
+  reconcile.PollAll({});
+  EXPECT_THAT(Tasks(), SizeIs(3));
+}
+
+TEST_F(ReconcileTest, AForgeThatSaysHowLongIsAskedAgainRightAfterwards) {
+  Reconcile reconcile = Make();
+  Begin(reconcile);
+  feed_.failures["ListChanges"] = Error{ErrorCode::kRateLimited, "enough", 1s};
+  constexpr int kRounds = 6;
+  for (int i = 0; i < kRounds; ++i) {
+    reconcile.PollAll({});
+    clock_.Advance(30s);
+  }
+  EXPECT_EQ(feed_.Calls("ListChanges"), kRounds);
+}
+
+TEST_F(ReconcileTest, AForgeThatNeverAnswersIsAskedLessAndLess) {
+  Reconcile reconcile = Make();
+  Begin(reconcile);
+  feed_.failures["ListChanges"] = MakeError(ErrorCode::kUnavailable, "502");
+  for (int i = 0; i < 15; ++i) {
+    reconcile.PollAll({});
+    clock_.Advance(30s);
+  }
+  // After 30 s, 60 s, 120 s and 240 s.
+  EXPECT_EQ(feed_.Calls("ListChanges"), 4);
+}
+
+TEST_F(ReconcileTest, AForgeOfWhichSomethingCanBeReadIsAskedEveryTime) {
+  settings_.forges[0].repos = {"acme/*"};
+  Repo other = forge_.repo;
+  other.ref = {"forge", "78", "acme/other"};
+  feed_.repos = {forge_.repo, other};
+  Reconcile reconcile = Make();
+  Begin(reconcile);
+  feed_.failures["ListChanges acme/other"] = MakeError(ErrorCode::kUnavailable, "502");
+  constexpr int kRounds = 10;
+  for (int i = 0; i < kRounds; ++i) {
+    reconcile.PollAll({});
+    clock_.Advance(30s);
+  }
+  // Every other round begins with the one that fails.
+  EXPECT_GE(feed_.Calls("ListChanges"), kRounds);
+}
+
 TEST_F(ReconcileTest, AFloodIsTakenInPortions) {
   Reconcile reconcile = Make();
   Begin(reconcile);
