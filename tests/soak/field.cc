@@ -147,7 +147,8 @@ void Field::MakeRepos() {
     if (path != box_->repo()) {
       SWAGE_CHECK(forge.CreateRepoFromFiles(path, Files()).ok());
       forge.SetMember(path, "ada", Role::kMaintain);
-      forge.SetMember(path, "swage-bot", Role::kWrite);
+      // One that may read the webhooks' deliveries, too.
+      forge.SetMember(path, "swage-bot", Role::kAdmin);
     }
     SWAGE_CHECK(
         forge.CommitToBranch(path, "ada", kForeignBranch, {{"foreign.txt", "mine\n"}}, "Mine")
