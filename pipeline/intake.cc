@@ -19,7 +19,6 @@ namespace {
 
 using intake::Deny;
 using intake::Ignore;
-using intake::IsActive;
 using intake::PlanStart;
 using intake::ReactionTo;
 using intake::StartOutcome;

@@ -42,10 +42,6 @@ bool IsForeignBot(const Actor& actor, const IntakeRules& rules) {
   return actor.is_bot && std::find(bots.begin(), bots.end(), actor.id) == bots.end();
 }
 
-bool IsActive(TaskState s) {
-  return s == TaskState::kQueued || s == TaskState::kRunning || s == TaskState::kWaiting;
-}
-
 bool IsOver(TaskState s) {
   return s == TaskState::kMerged || s == TaskState::kClosed;
 }

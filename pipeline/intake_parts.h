@@ -20,7 +20,6 @@ NewEffect StickyFor(const RepoRef& repo, TaskId task);
 
 /// A bot that the settings do not list.
 bool IsForeignBot(const Actor& actor, const IntakeRules& rules);
-bool IsActive(TaskState state);
 /// Merged or closed: another pull request is another task.
 bool IsOver(TaskState state);
 bool HasPullRequest(const Task& task);

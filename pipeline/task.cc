@@ -162,6 +162,10 @@ bool IsTerminal(TaskState s) {
   SWAGE_CHECK(false && "a value outside its enum");
 }
 
+bool IsActive(TaskState s) {
+  return s == TaskState::kQueued || s == TaskState::kRunning || s == TaskState::kWaiting;
+}
+
 std::string TaskKey(const Task& task) {
   std::string key = fmt::format("{}/{}#{}", task.repo.forge, task.repo.path, task.issue_number);
   if (task.generation > 1) key += fmt::format("/g{}", task.generation);

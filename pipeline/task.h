@@ -43,6 +43,7 @@ std::optional<RunKind> ParseRunKind(std::string_view s);
 bool CanMove(TaskState from, TaskState to);
 /// No work is left to do unless a human asks.
 bool IsTerminal(TaskState s);  ///< merged, closed, failed, cancelled
+bool IsActive(TaskState s);    ///< queued, running, waiting: there is work to stop
 
 /// The issue as it was when somebody with the right to do so asked for the work (A7, T18).
 struct FrozenText {

@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <ostream>
-#include <tuple>
 
 #include "bot/cli.h"
 #include "config/base/json.h"
@@ -106,36 +105,11 @@ std::string Line(const AuditRecord& record) {
   return line;
 }
 
-// Digits where the pattern has 0, the pattern's character elsewhere.
-bool Looks(std::string_view text, std::string_view pattern) {
-  if (text.size() != pattern.size()) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool digit = text[i] >= '0' && text[i] <= '9';
-    if (pattern[i] == '0' ? !digit : text[i] != pattern[i]) return false;
-  }
-  return true;
-}
-
-std::optional<WallTime> ParseUtc(std::string_view text) {
-  const bool day_only = Looks(text, "0000-00-00");
-  if (!day_only && !Looks(text, "0000-00-00T00:00:00Z")) return std::nullopt;
-  const auto number = [&](std::size_t at, std::size_t size) {
-    return static_cast<int>(ParseInt(text.substr(at, size)).value_or(0));
-  };
-  const std::chrono::year_month_day date{std::chrono::year(number(0, 4)),
-                                         std::chrono::month(static_cast<unsigned>(number(5, 2))),
-                                         std::chrono::day(static_cast<unsigned>(number(8, 2)))};
-  if (!date.ok()) return std::nullopt;
-  WallTime at = std::chrono::sys_days(date);
-  if (day_only) return at;
-  at += std::chrono::hours(number(11, 2)) + std::chrono::minutes(number(14, 2)) +
-        std::chrono::seconds(number(17, 2));
-  return at;
-}
-
+// A day is its first moment.
 std::optional<WallTime> ParseWhen(std::string_view text, const Clock& clock) {
   if (const auto ago = ParseDuration(text); ago.ok()) return clock.Now() - *ago;
-  return ParseUtc(text);
+  if (const auto at = ParseUtc(text)) return at;
+  return ParseUtc(std::string(text) + "T00:00:00Z");
 }
 
 }  // namespace

@@ -173,11 +173,6 @@ std::string OperatorName() {
                      user == nullptr ? std::to_string(geteuid()) : user->pw_name);
 }
 
-bool IsActive(TaskState state) {
-  return state == TaskState::kQueued || state == TaskState::kRunning ||
-         state == TaskState::kWaiting;
-}
-
 bool CanRetry(TaskState state) {
   return state == TaskState::kFailed || state == TaskState::kCancelled ||
          state == TaskState::kWaiting;

@@ -68,6 +68,10 @@ bool JsonBool(const json& value, std::string_view path, bool fallback) {
   return at.is_boolean() ? at.get<bool>() : fallback;
 }
 
+WallTime JsonTime(const json& value, std::string_view path) {
+  return ParseUtc(JsonString(value, path)).value_or(WallTime{});
+}
+
 std::string JsonId(const json& value, std::string_view path) {
   const json& at = JsonAt(value, path);
   if (at.is_string()) return at.get<std::string>();

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "config/base/clock.h"
 #include "config/base/result.h"
 
 namespace swage {
@@ -28,6 +29,8 @@ std::string JsonString(const nlohmann::json& value, std::string_view path,
                        std::string_view fallback = "");
 std::int64_t JsonInt(const nlohmann::json& value, std::string_view path, std::int64_t fallback = 0);
 bool JsonBool(const nlohmann::json& value, std::string_view path, bool fallback = false);
+/// As ParseUtc reads it; the epoch when it is no time.
+WallTime JsonTime(const nlohmann::json& value, std::string_view path);
 /// Numbers and strings alike, as text: forges differ in how they write ids.
 std::string JsonId(const nlohmann::json& value, std::string_view path);
 

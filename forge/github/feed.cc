@@ -19,10 +19,6 @@ using nlohmann::json;
 constexpr int kMaxRepoPages = 30;  // of a hundred
 constexpr int kMaxReviewReads = 20;
 
-WallTime TimeAt(const json& j, std::string_view name) {
-  return ParseUtc(JsonString(j, name)).value_or(WallTime{});
-}
-
 // The number at the end of "https://api.github.com/repos/o/r/issues/12".
 std::int64_t NumberOfUrl(std::string_view url) {
   return ParseInt(url.substr(url.rfind('/') + 1)).value_or(0);
@@ -32,8 +28,8 @@ FoundComment ReadFound(const json& j, ThreadKind kind, std::int64_t number, std:
   FoundComment found;
   found.thread = {kind, number};
   found.comment = ReadComment(j, std::move(id));
-  found.created = TimeAt(j, "created_at");
-  found.edited = TimeAt(j, "updated_at") != found.created;
+  found.created = JsonTime(j, "created_at");
+  found.edited = JsonTime(j, "updated_at") != found.created;
   return found;
 }
 
@@ -52,7 +48,7 @@ FoundComment ReadReviewComment(const json& j) {
 FoundComment ReadReview(const json& j, std::int64_t number) {
   FoundComment found = ReadFound(j, ThreadKind::kPullRequest, number,
                                  std::string(kReviewPrefix) + JsonString(j, "node_id"));
-  found.created = TimeAt(j, "submitted_at");
+  found.created = JsonTime(j, "submitted_at");
   found.edited = false;
   return found;
 }
@@ -123,7 +119,7 @@ Result<ChangePage> Feed::ListChanges(const RepoRef& repo, WallTime since, std::s
                            const bool is_pull = JsonAt(j, "pull_request").is_object();
                            change.thread = {is_pull ? ThreadKind::kPullRequest : ThreadKind::kIssue,
                                             JsonInt(j, "number")};
-                           change.updated = TimeAt(j, "updated_at");
+                           change.updated = JsonTime(j, "updated_at");
                            if (!is_pull) change.issue = ReadIssue(j);
                            page.up_to = std::max(page.up_to.value_or(WallTime{}), change.updated);
                            page.changes.push_back(std::move(change));
@@ -145,7 +141,7 @@ Result<CommentPage> Feed::ListComments(const RepoRef& repo, WallTime since,
     SWAGE_ASSIGN_OR_RETURN(const PagedRead done,
                            ReadPages(api_.rest(), RepoPath(repo, std::string(list) + query), "",
                                      kMaxPages, [&](const json& j) {
-                                       last = std::max(last, TimeAt(j, "updated_at"));
+                                       last = std::max(last, JsonTime(j, "updated_at"));
                                        page.comments.push_back(parse(j));
                                        return true;
                                      }));
@@ -185,7 +181,7 @@ Result<std::vector<ThreadAct>> Feed::ListActs(const RepoRef& repo, const Thread&
         const auto kind = KindOf(JsonString(j, "event"));
         if (!kind) return true;
         acts.push_back({JsonId(j, "id"), *kind, ReadActor(JsonAt(j, "actor")),
-                        JsonString(j, "label/name"), TimeAt(j, "created_at")});
+                        JsonString(j, "label/name"), JsonTime(j, "created_at")});
         return true;
       }));
   if (thread.kind != ThreadKind::kIssue) return acts;

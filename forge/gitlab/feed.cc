@@ -17,10 +17,6 @@ using nlohmann::json;
 constexpr int kMaxProjectPages = 30;  // of a hundred
 constexpr char kEtagJoint = ' ';      // an ETag holds no blank (RFC 9110)
 
-WallTime TimeAt(const json& j, std::string_view name) {
-  return ParseUtc(JsonString(j, name)).value_or(WallTime{});
-}
-
 // Two lists, one answer: complete until where the shorter of those that did not fit ends.
 struct Merged {
   ChangePage page;
@@ -45,7 +41,7 @@ Result<PagedRead> ReadChanges(Api& api, const RepoRef& repo, ThreadKind kind, Wa
       ReadPages(api.rest(), path, etag, ForgeFeed::kMaxPages, [&](const json& j) {
         ThreadChange change;
         change.thread = {kind, JsonInt(j, "iid")};
-        change.updated = last = TimeAt(j, "updated_at");
+        change.updated = last = JsonTime(j, "updated_at");
         if (kind == ThreadKind::kIssue) change.issue = ReadIssue(j);
         merged.page.changes.push_back(std::move(change));
         return true;
@@ -58,8 +54,8 @@ FoundComment ReadFound(const json& note, const Thread& thread) {
   FoundComment found;
   found.thread = thread;
   found.comment = ReadNote(note, "");
-  found.created = TimeAt(note, "created_at");
-  found.edited = TimeAt(note, "updated_at") != found.created;
+  found.created = JsonTime(note, "created_at");
+  found.edited = JsonTime(note, "updated_at") != found.created;
   return found;
 }
 
@@ -76,7 +72,7 @@ ThreadAct ReadAct(const json& j, ThreadAct::Kind kind) {
   act.kind = kind;
   act.actor = ReadUser(JsonAt(j, "user"));
   act.label = JsonString(j, "label/name");
-  act.at = TimeAt(j, "created_at");
+  act.at = JsonTime(j, "created_at");
   return act;
 }
 

@@ -5,11 +5,6 @@
 namespace swage {
 namespace {
 
-bool IsActive(TaskState state) {
-  return state == TaskState::kQueued || state == TaskState::kRunning ||
-         state == TaskState::kWaiting;
-}
-
 // No account has this id; what it did counts for stopping work, never for starting any.
 Actor Somebody() {
   return {"0", "somebody", false};
