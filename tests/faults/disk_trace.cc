@@ -30,7 +30,7 @@ class Disk {
   void Apply(const DiskEvent& event, std::size_t bytes_kept) {
     switch (event.act) {
       case DiskAct::kCreate:
-        there_.insert(event.path);
+        (event.number == 1 ? folders_ : there_).insert(event.path);
         break;
       case DiskAct::kRemove:
         there_.erase(event.path);
@@ -54,12 +54,11 @@ class Disk {
   }
 
   void WriteTo(const fs::path& folder) const {
+    for (const std::string& path : folders_) fs::create_directories(folder / path);
     for (const std::string& path : there_) {
+      // Its name was safe, that of its folder was not.
+      if (!fs::exists((folder / path).parent_path())) continue;
       const auto file = files_.find(path);
-      const bool is_folder = std::ranges::any_of(
-          there_, [&](const std::string& other) { return FolderOf(other) == path; });
-      if (is_folder) continue;
-      fs::create_directories((folder / path).parent_path());
       std::ofstream out(folder / path, std::ios::binary);
       if (file == files_.end()) continue;
       // What was only set aside takes no room here either.
@@ -71,6 +70,7 @@ class Disk {
   }
 
  private:
+  std::set<std::string> folders_;
   std::set<std::string> there_;
   std::map<std::string, std::string> files_;
 };

@@ -17,7 +17,7 @@
 namespace swage::test {
 
 enum class DiskAct : std::int32_t {
-  kCreate,  ///< a file or a folder
+  kCreate,  ///< number = 1: a folder
   kRemove,
   kWrite,      ///< number = position
   kSetSize,    ///< number = the new size; bytes that come to be are zero

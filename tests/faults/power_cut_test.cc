@@ -190,12 +190,15 @@ TEST_F(PowerCut, Fault_X2_WhateverATornDiskHoldsTheStoreOpensAndHasWhatWasAcknow
   std::printf("seed %u\n", seed);
   std::minstd_rand random(seed);
   std::uniform_int_distribution<std::size_t> anywhere(0, events_.size());
+  std::uniform_int_distribution<std::size_t> while_new(0, answers_.front().at);
   std::uniform_int_distribution<std::size_t> any_answer(0, answers_.size() - 1);
   // Tomorrow, when nothing is held, paused or put off any more.
   ManualClock tomorrow(SystemClock().Now() + std::chrono::hours(24));
   for (int i = 0; i < kCuts && !HasFailure(); ++i) {
-    // Right after an answer is where it matters most.
-    const std::size_t cut = i % 3 == 0 ? anywhere(random) : answers_[any_answer(random)].at + 1;
+    // Right after an answer is where it matters most; a new store is the least sure of its files.
+    const std::size_t cut = i % 6 == 0   ? while_new(random)
+                            : i % 6 == 3 ? anywhere(random)
+                                         : answers_[any_answer(random)].at + 1;
     const double lost = i % 4 == 0 ? 1.0 : i % 4 == 1 ? 0.0 : 0.5;
     const TempDir disk("swage-cut-");
     LeaveAfterPowerCut(events_, syncs_, cut, lost, random, disk.path());

@@ -156,8 +156,8 @@ int Opened(int fd, int flags) {
   return fd;
 }
 
-int Named(DiskAct act, const char* path, int failed) {
-  if (failed == 0 && Trace::Get().Wants(path)) Trace::Get().Add(act, path, 0);
+int Named(DiskAct act, const char* path, std::int64_t number, int failed) {
+  if (failed == 0 && Trace::Get().Wants(path)) Trace::Get().Add(act, path, number);
   return failed;
 }
 
@@ -202,11 +202,11 @@ int open64(const char* path, int flags, ...) {
 }
 
 int mkdir(const char* path, mode_t mode) {
-  return Named(DiskAct::kCreate, path, REAL(mkdir)(path, mode));
+  return Named(DiskAct::kCreate, path, 1, REAL(mkdir)(path, mode));
 }
 
 int unlink(const char* path) {
-  return Named(DiskAct::kRemove, path, REAL(unlink)(path));
+  return Named(DiskAct::kRemove, path, 0, REAL(unlink)(path));
 }
 
 ssize_t pwrite(int fd, const void* bytes, size_t size, off_t position) {
