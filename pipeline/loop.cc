@@ -43,6 +43,12 @@ int Loop::FirstCycle() const {
   return std::max(task().cycle, task().run_first_cycle + 1);
 }
 
+// One at least: a run that started again on another base, and was then interrupted, may have used
+// up its own.
+int Loop::LastCycle() const {
+  return std::max(task().run_first_cycle + plan_.max_cycles, FirstCycle());
+}
+
 Result<LoopResult> Loop::Run(std::stop_token stop) {
   const bool gates_only = task().run_kind == RunKind::kGates;
   for (int cycle = FirstCycle(); cycle <= LastCycle(); ++cycle) {

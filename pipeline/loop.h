@@ -70,7 +70,7 @@ class Loop {
   const Task& task() const { return plan_.claimed.task; }
   const Lease& lease() const { return plan_.claimed.lease; }
   int FirstCycle() const;
-  int LastCycle() const { return task().run_first_cycle + plan_.max_cycles; }
+  int LastCycle() const;
   /// The step of an agent run of `cycle` whose result is the checkpoint, if a crash left one.
   Result<bool> AgentDoneBefore(int cycle);
   Result<void> WriteHandOff(int cycle);

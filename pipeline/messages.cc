@@ -470,6 +470,14 @@ std::string TookOver(std::string_view marker, std::string_view prefix) {
       marker, prefix);
 }
 
+std::string BaseRewritten(std::string_view marker, const Task& task, std::string_view prefix) {
+  return fmt::format(
+      "{0}\n**Swage** · do not merge this as it is: {1} was rewritten, and this branch still holds "
+      "what {1} had at {2}. The gates above ran on top of that.\n\n`{3} fix <text>` here starts "
+      "again on the new {1}.\n",
+      marker, CodeSpan(task.base_branch, kTitleBytes), Short(task.base_sha), prefix);
+}
+
 std::string UnknownProfile(std::string_view marker, std::string_view label,
                            const std::vector<std::string>& known) {
   std::vector<std::string> names;
@@ -600,6 +608,30 @@ std::string UnlabelledBeforePullRequest() {
 
 std::string HumanTookOver() {
   return "a human took over the branch";
+}
+
+std::string BaseMovedOn(const Task& task, const CommitSha& tip) {
+  return fmt::format(
+      "The gates ran on top of {0} at {1}; {0} has moved on to {2} since, and nothing here was "
+      "tested with that.",
+      task.base_branch, Short(task.base_sha), Short(tip));
+}
+
+std::string BaseWasRewritten(const Task& task) {
+  return fmt::format("{} was rewritten, and does not hold {} any more", task.base_branch,
+                     Short(task.base_sha));
+}
+
+std::string BaseRewrittenAgain(const Task& task) {
+  return fmt::format("{} was rewritten while the work was under way; retry when it stands still",
+                     task.base_branch);
+}
+
+std::string BaseRewrittenUnderOthersWork(const Task& task) {
+  return fmt::format(
+      "{0} was rewritten, and {1} holds commits that are not the bot's; nothing was overwritten; "
+      "rebase {1} onto the new {0}, then retry",
+      task.base_branch, task.branch);
 }
 
 std::string RepoOutOfSight(std::string_view path) {

@@ -99,6 +99,9 @@ std::string RunFailed(std::string_view marker, std::string_view reason, std::str
 /// Somebody pushed to the bot's branch (F8).
 std::string TookOver(std::string_view marker, std::string_view prefix);
 
+/// The base was rewritten while the pull request is in review (X22).
+std::string BaseRewritten(std::string_view marker, const Task& task, std::string_view prefix);
+
 /// A label that picks a profile which the repository's policy does not have.
 std::string UnknownProfile(std::string_view marker, std::string_view label,
                            const std::vector<std::string>& known);
@@ -138,6 +141,11 @@ std::string PolicyChanged();
 std::string ClosedBeforePullRequest();
 std::string UnlabelledBeforePullRequest();
 std::string HumanTookOver();
+/// X22. The first is a thing to notice, the second a note, the others end a run.
+std::string BaseMovedOn(const Task& task, const CommitSha& tip);
+std::string BaseWasRewritten(const Task& task);
+std::string BaseRewrittenAgain(const Task& task);
+std::string BaseRewrittenUnderOthersWork(const Task& task);
 std::string RepoOutOfSight(std::string_view path);
 std::string RepoArchived(std::string_view path);
 /// The task's branch holds what the bot did not make (X26).

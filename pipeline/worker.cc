@@ -9,6 +9,7 @@
 
 #include "config/base/contain.h"
 #include "config/base/text.h"
+#include "pipeline/base_drift.h"
 #include "pipeline/checkpoint.h"
 #include "pipeline/effects.h"
 #include "pipeline/messages.h"
@@ -189,6 +190,10 @@ Result<RunOutcome> Worker::Attempt(const Claimed& claimed, std::stop_token stop)
   SWAGE_ASSIGN_OR_RETURN(const Ground ground, Prepare(grounded, *forge, stop));
   if (ground.taken_over) return TakenOverOutcome(grounded.task);
   grounded.task.base_branch = ground.base_branch;
+  if (ground.rewritten) {
+    SWAGE_ASSIGN_OR_RETURN(auto parked, LeaveOldBase(grounded, ground, *forge, stop));
+    if (parked) return *std::move(parked);
+  }
   // The base stands still under work that was begun; without any, the newest is the best.
   if (grounded.task.checkpoint.value.empty()) grounded.task.base_sha = ground.base;
   // What is asked about is the head that people see, not work that was stopped half-way.
@@ -216,6 +221,11 @@ Result<RunOutcome> Worker::Attempt(const Claimed& claimed, std::stop_token stop)
     }
   }
   if (!looped.ok()) return looped.error();
+  if (looped->failed_because.empty()) {
+    SWAGE_ASSIGN_OR_RETURN(auto again,
+                           LookAtBaseAgain(grounded.task, *forge, looped->warnings, stop));
+    if (again) return *std::move(again);
+  }
   return Conclude(grounded, ground, std::move(looped).value());
 }
 
@@ -262,6 +272,100 @@ Result<bool> Worker::IsTakenOver(const Task& task, Forge& forge, std::stop_token
   return *head != task.pushed && *head != task.checkpoint;
 }
 
+Result<bool> Worker::IsRewritten(const Task& task, const CommitSha& tip) {
+  if (task.checkpoint.value.empty() || task.base_sha.value.empty()) return false;
+  const auto drift = FindDrift(context_.workspaces, task.repo, task.base_sha, tip);
+  // Made on another node, and taken back before this one fetched it.
+  if (!drift.ok() && drift.error().code == ErrorCode::kNotFound) return true;
+  if (!drift.ok()) return drift.error();
+  return *drift == BaseDrift::kRewritten;
+}
+
+// Somebody has put the branch onto the new base already.
+Result<bool> Worker::FollowByHand(Task& task, const CommitSha& tip) {
+  Workspaces& workspaces = context_.workspaces;
+  SWAGE_ASSIGN_OR_RETURN(const auto old_base,
+                         workspaces.FindMergeBase(task.repo, task.base_sha, task.pushed));
+  if (old_base == task.base_sha) return false;
+  SWAGE_ASSIGN_OR_RETURN(const auto new_base,
+                         workspaces.FindMergeBase(task.repo, tip, task.pushed));
+  if (!new_base) return false;
+  task.base_sha = *new_base;
+  return true;
+}
+
+// What was begun holds commits that people took back: it starts again on the new base, unless that
+// would throw away somebody's own work (X22, I11). What is published is tested as it is: that is
+// what was asked.
+Result<std::optional<RunOutcome>> Worker::LeaveOldBase(Claimed& claimed, const Ground& ground,
+                                                       Forge& forge, std::stop_token stop) {
+  Task& task = claimed.task;
+  if (task.run_kind == RunKind::kGates) return std::optional<RunOutcome>();
+  if (!task.pushed.value.empty()) {
+    SWAGE_ASSIGN_OR_RETURN(const bool rebased, FollowByHand(task, ground.base));
+    if (rebased) return std::optional<RunOutcome>();
+    const OwnMark mark{context_.settings.commit_email, messages::TaskTrailer(task)};
+    SWAGE_ASSIGN_OR_RETURN(const auto own, WithPatience(task.id, stop, [&] {
+                             return context_.workspaces.FindOwnBranch(
+                                 task.repo, forge.Remote(task.repo), task.branch,
+                                 ground.base_branch, task.base_sha, mark, stop);
+                           }));
+    if (!own) {
+      RunOutcome parked;
+      parked.state = TaskState::kWaiting;
+      parked.reason = messages::BaseRewrittenUnderOthersWork(task);
+      parked.effects.push_back(Sticky(task));
+      return std::optional(std::move(parked));
+    }
+  }
+  const std::string why = messages::BaseWasRewritten(task);
+  context_.log.Warn("starting again from the base", {{"task_id", task.id}, {"why", why}});
+  // Before the new base is noted: the old work must never be taken for work on that.
+  SWAGE_RETURN_IF_ERROR(context_.store.SaveCheckpoint(claimed.lease, {}));
+  SWAGE_RETURN_IF_ERROR(context_.store.AddNote(claimed.lease, messages::StartsAgain(why)));
+  task.checkpoint = {};
+  task.run_kind = RunKind::kImplement;
+  task.run_first_cycle = task.cycle;  // with all its cycles
+  return std::optional<RunOutcome>();
+}
+
+// A run takes its time. Whoever reads its results must know what they do not speak of.
+Result<std::optional<RunOutcome>> Worker::LookAtBaseAgain(const Task& task, Forge& forge,
+                                                          std::vector<std::string>& warnings,
+                                                          std::stop_token stop) {
+  const auto tip =
+      context_.workspaces.Fetch(task.repo, forge.Remote(task.repo), task.base_branch, stop);
+  // What could not be asked is not held against the work.
+  if (!tip.ok()) return std::optional<RunOutcome>();
+  SWAGE_ASSIGN_OR_RETURN(const BaseDrift drift,
+                         FindDrift(context_.workspaces, task.repo, task.base_sha, *tip));
+  switch (drift) {
+    case BaseDrift::kNone:
+      return std::optional<RunOutcome>();
+    case BaseDrift::kMoved:
+      warnings.push_back(messages::BaseMovedOn(task, *tip));
+      return std::optional<RunOutcome>();
+    case BaseDrift::kRewritten:
+      break;
+  }
+  if (task.run_kind == RunKind::kGates) {
+    warnings.push_back(messages::BaseWasRewritten(task) + ".");
+    return std::optional<RunOutcome>();
+  }
+  RunOutcome outcome;
+  outcome.effects.push_back(Sticky(task));
+  if (task.attempt > 1) {
+    outcome.state = TaskState::kWaiting;
+    outcome.reason = messages::BaseRewrittenAgain(task);
+    return std::optional(std::move(outcome));
+  }
+  // The next attempt finds it so, and starts again.
+  outcome.state = TaskState::kQueued;
+  outcome.reason = messages::BaseWasRewritten(task);
+  outcome.retry_in = AttemptDelay(0, {}, {});
+  return std::optional(std::move(outcome));
+}
+
 RunOutcome Worker::TakenOverOutcome(const Task& task) const {
   RunOutcome outcome;
   outcome.state = TaskState::kWaiting;
@@ -306,6 +410,7 @@ Result<Worker::Ground> Worker::Prepare(const Claimed& claimed, Forge& forge, std
                                                             ground.base_branch, stop);
                          }));
   SWAGE_ASSIGN_OR_RETURN(ground.taken_over, IsTakenOver(task, forge, stop));
+  SWAGE_ASSIGN_OR_RETURN(ground.rewritten, IsRewritten(task, ground.base));
   const auto policy = context_.workspaces.ReadCommitted(task.repo, ground.base, kPolicyFile);
   if (policy.ok()) {
     const std::string name =

@@ -58,6 +58,7 @@ class Worker {
     std::string base_branch;
     CommitSha base;
     RepoPolicy policy;
+    bool rewritten = false;   ///< the base holds no more what the work was begun on
     bool taken_over = false;  ///< the task's branch holds what somebody else pushed
   };
 
@@ -67,6 +68,13 @@ class Worker {
   Result<std::optional<RunOutcome>> CheckFooting(Task& task, Forge& forge, std::stop_token stop);
   Result<Ground> Prepare(const Claimed& claimed, Forge& forge, std::stop_token stop);
   Result<bool> IsTakenOver(const Task& task, Forge& forge, std::stop_token stop);
+  Result<bool> IsRewritten(const Task& task, const CommitSha& tip);
+  Result<bool> FollowByHand(Task& task, const CommitSha& tip);
+  Result<std::optional<RunOutcome>> LeaveOldBase(Claimed& claimed, const Ground& ground,
+                                                 Forge& forge, std::stop_token stop);
+  Result<std::optional<RunOutcome>> LookAtBaseAgain(const Task& task, Forge& forge,
+                                                    std::vector<std::string>& warnings,
+                                                    std::stop_token stop);
   RunOutcome TakenOverOutcome(const Task& task) const;
   Result<void> BringCheckpoint(Claimed& claimed, const Ground& ground, std::stop_token stop);
   Result<void> TellOfUnknownProfile(const Task& task, const RepoPolicy& policy);

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "pipeline/maintenance/base_watch.h"
 #include "pipeline/maintenance/presence.h"
 #include "pipeline/maintenance/seal_audit.h"
 #include "pipeline/reconcile/reconcile.h"
@@ -20,6 +21,10 @@ HousekeepingRole::HousekeepingRole(NodeParts parts)
                     .every = SealAudit::kEvery,
                     .single = true,
                     .last_round = true});
+  housekeeper_.Add(
+      {.duty = std::make_unique<BaseWatch>(parts_.store, parts_.workspaces, parts_.forges,
+                                           parts_.settings.command_prefix, parts_.log),
+       .every = parts_.settings.poll_interval * BaseWatch::kPolls});
   if (parts_.settings.intake != "webhook") AddReconcile();
 }
 

@@ -60,6 +60,10 @@ class CrashWorkspaces final : public Workspaces {
   bool HasCommit(const RepoRef& repo, const CommitSha& commit) override {
     return inner_->HasCommit(repo, commit);
   }
+  Result<std::optional<CommitSha>> FindMergeBase(const RepoRef& repo, const CommitSha& one,
+                                                 const CommitSha& other) override {
+    return inner_->FindMergeBase(repo, one, other);
+  }
   Result<void> Unpack(const RepoRef& repo, const CommitSha& base, const CommitSha& commit,
                       std::string_view pack) override {
     auto unpacked = inner_->Unpack(repo, base, commit, pack);

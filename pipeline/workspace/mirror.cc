@@ -201,6 +201,19 @@ Result<void> Mirror::Push(const PushRequest& request, std::stop_token stop) {
   return pushed.error();
 }
 
+Result<std::optional<CommitSha>> Mirror::FindMergeBase(const CommitSha& one,
+                                                       const CommitSha& other) const {
+  SWAGE_ASSIGN_OR_RETURN(const auto repository, git2::OpenBare(git_dir_));
+  SWAGE_ASSIGN_OR_RETURN(const auto first, git2::FindCommit(repository.get(), one));
+  SWAGE_ASSIGN_OR_RETURN(const auto second, git2::FindCommit(repository.get(), other));
+  git_oid oid;
+  const int code = git_merge_base(&oid, repository.get(), git_commit_id(first.get()),
+                                  git_commit_id(second.get()));
+  if (code == GIT_ENOTFOUND) return std::optional<CommitSha>();
+  if (code != 0) return git2::FailureOf(code, "compare two commits");
+  return std::optional(CommitSha{git2::Hex(oid)});
+}
+
 Result<std::string> Mirror::ReadCommitted(const CommitSha& sha, std::string_view path) {
   SWAGE_ASSIGN_OR_RETURN(const auto repository, git2::OpenBare(git_dir_));
   SWAGE_ASSIGN_OR_RETURN(const auto commit, git2::FindCommit(repository.get(), sha));

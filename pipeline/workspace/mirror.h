@@ -28,11 +28,13 @@ class Mirror {
     return git_dir_ / "worktrees" / workspace;
   }
 
-  /// See Workspaces::Fetch, Push and ReadCommitted.
+  /// See Workspaces::Fetch, Push, FindMergeBase and ReadCommitted.
   Result<CommitSha> Fetch(const GitRemote& remote, const std::string& branch, std::stop_token stop);
   /// What the last fetch found as `branch`. Errors: kNotFound.
   Result<CommitSha> ReadFetched(const std::string& branch) const;
   Result<void> Push(const PushRequest& request, std::stop_token stop);
+  Result<std::optional<CommitSha>> FindMergeBase(const CommitSha& one,
+                                                 const CommitSha& other) const;
   Result<std::string> ReadCommitted(const CommitSha& commit, std::string_view path);
 
   /// Whether there was a fetch; Provision and reads need one.

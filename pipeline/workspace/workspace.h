@@ -134,6 +134,10 @@ class Workspaces {
       const RepoRef& repo, const CommitSha& base, const CommitSha& head,
       const std::function<bool(std::string_view)>& holds) = 0;
   virtual bool HasCommit(const RepoRef& repo, const CommitSha& commit) = 0;
+  /// The newest commit that both hold; nothing when they have no history in common. Errors:
+  /// kNotFound (the mirror lacks one of them).
+  virtual Result<std::optional<CommitSha>> FindMergeBase(const RepoRef& repo, const CommitSha& one,
+                                                         const CommitSha& other) = 0;
   /// Brings what PackFromBase made elsewhere into the mirror, so that `commit` can be worked on and
   /// pushed. Errors: kNotFound (the mirror lacks `base`: fetch first), kInvalid (broken),
   /// kTooLarge.

@@ -81,6 +81,13 @@ class WorktreeWorkspaces final : public Workspaces {
     return mirror.ok() && mirror->Exists() && swage::HasCommit(mirror->GitDir(), commit);
   }
 
+  Result<std::optional<CommitSha>> FindMergeBase(const RepoRef& repo, const CommitSha& one,
+                                                 const CommitSha& other) override {
+    SWAGE_ASSIGN_OR_RETURN(const Mirror mirror, MirrorOf(repo));
+    SWAGE_RETURN_IF_ERROR(MustExist(mirror, repo));
+    return mirror.FindMergeBase(one, other);
+  }
+
   Result<void> Unpack(const RepoRef& repo, const CommitSha& base, const CommitSha& commit,
                       std::string_view pack) override {
     SWAGE_ASSIGN_OR_RETURN(Mirror mirror, MirrorOf(repo));

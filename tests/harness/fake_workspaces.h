@@ -94,6 +94,10 @@ class FakeWorkspaces : public Workspaces {
       const std::function<bool(std::string_view)>&) override {
     return std::optional<std::string>();
   }
+  Result<std::optional<CommitSha>> FindMergeBase(const RepoRef&, const CommitSha& one,
+                                                 const CommitSha&) override {
+    return std::optional(one);
+  }
   bool HasCommit(const RepoRef&, const CommitSha& commit) override {
     return !absent.contains(commit);
   }

@@ -420,6 +420,11 @@ class GitPort final : public Workspaces {
   bool HasCommit(const RepoRef&, const CommitSha& commit) override {
     return node_.mirror.contains(commit.value);
   }
+  // Nobody rewrites a branch here.
+  Result<std::optional<CommitSha>> FindMergeBase(const RepoRef&, const CommitSha& one,
+                                                 const CommitSha&) override {
+    return std::optional(one);
+  }
   Result<void> Unpack(const RepoRef&, const CommitSha& base, const CommitSha& commit,
                       std::string_view pack) override {
     if (!node_.mirror.contains(base.value)) return MakeError(ErrorCode::kNotFound, "no base");

@@ -227,6 +227,14 @@ TEST(Messages, TookOver) {
                "took_over.md");
 }
 
+TEST(Messages, BaseRewritten) {
+  Task task = SampleTask();
+  task.base_branch = "main";
+  task.base_sha = {std::string(40, 'b')};
+  ExpectGolden(messages::BaseRewritten(messages::ReplyMarker("rewritten-3-bbbb"), task, "/swage"),
+               "base_rewritten.md");
+}
+
 TEST(Messages, CommitMessage) {
   ExpectGolden(messages::CommitMessage(SampleTask(), 2, "5+ada@users.noreply.forge.example", kBot),
                "commit_message.txt");
