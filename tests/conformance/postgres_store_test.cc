@@ -277,6 +277,20 @@ TEST_F(PostgresDatabase, ABatchIsOneStatementAndSaysWhichAreNew) {
   EXPECT_EQ(store->Counts()->pending_deliveries, 400);
 }
 
+TEST_F(PostgresDatabase, StatesThatCannotBeAreRefused) {
+  const auto store = Open();
+  Create(*store, 1);
+  for (const char* change :
+       {"state = 'asleep'", "state = 'running'", "stage = 'agent'", "stage = 'lunch'",
+        "lease_node = 'node'", "run_kind = 'none'", "attempt = -1", "epoch = -1", "run = 0",
+        "generation = 0", "cycle = -1", "run_first_cycle = -1", "branch = ''", "state = NULL"}) {
+    const auto refused = PostgresServer::Shared().Query(
+        url_, "UPDATE tasks SET " + std::string(change) + " WHERE issue_number = 1");
+    EXPECT_FALSE(refused.ok()) << change;
+  }
+  EXPECT_EQ(Sql("UPDATE tasks SET state = 'running', lease_node = 'node' RETURNING 1"), "1");
+}
+
 // --- many nodes
 
 TEST_F(PostgresDatabase, NodesNeverClaimTheSameTaskAndNeverPassACap) {
@@ -439,6 +453,40 @@ TEST_F(PostgresDatabase, ACancelAndTheEndOfARunDoNotOverwriteEachOther) {
     EXPECT_TRUE(finished.ok() || finished.error().code == ErrorCode::kLeaseLost);
   }
   EXPECT_TRUE(DueOf(*a, 100)->empty()) << "no effect outlives its task's cancel";
+}
+
+// Whoever comes second sees what the first did: a remark gets a run of its own, or is refused.
+TEST_F(PostgresDatabase, ARemarkAndTheEndOfARunDoNotMissEachOther) {
+  const auto a = Open();
+  const auto b = Open();
+  int taken = 0;
+  for (int i = 1; i <= 60; ++i) {
+    const TaskId id = Create(*a, i);
+    const auto claimed = a->ClaimTask("node", 60s, {1000, 1000, 3});
+    ASSERT_TRUE(claimed.ok() && claimed->has_value());
+    ASSERT_EQ((*claimed)->task.id, id);
+    Result<void> finished = Ok();
+    std::thread worker([&] {
+      RunOutcome outcome;
+      outcome.state = TaskState::kFailed;
+      finished = a->FinishRun((*claimed)->lease, outcome);
+    });
+    IntakePlan plan;
+    plan.changes.push_back({id, TaskChangeKind::kRemark, RunKind::kFix, "mind the gap", "bob", ""});
+    const auto remarked = b->ApplyIntake(plan);
+    worker.join();
+    ASSERT_TRUE(finished.ok()) << finished.error().message;
+    if (remarked.ok()) ++taken;
+    EXPECT_EQ(a->GetTask(id)->state, remarked.ok() ? TaskState::kQueued : TaskState::kFailed);
+    if (!remarked.ok()) continue;
+    const auto again = a->ClaimTask("node", 60s, {1000, 1000, 3});
+    ASSERT_TRUE(again.ok() && again->has_value());
+    EXPECT_EQ((*again)->remarks.size(), 1u);
+    RunOutcome outcome;
+    outcome.state = TaskState::kFailed;
+    ASSERT_TRUE(a->FinishRun((*again)->lease, outcome).ok());
+  }
+  EXPECT_GT(taken, 0);
 }
 
 // --- hints

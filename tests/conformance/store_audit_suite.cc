@@ -63,6 +63,38 @@ void Append(Store& store, int n) {
   }
 }
 
+TEST_P(StoreSuite, AuditSaysWhichTaskWhichRunAndWhy) {
+  const TaskId id = Create(7);
+  RunOutcome outcome;
+  outcome.state = TaskState::kFailed;
+  outcome.reason = "two gates\nfailed";
+  auto claimed = Claim();
+  ASSERT_TRUE(claimed.has_value());
+  ASSERT_TRUE(store_->FinishRun(claimed->lease, outcome).ok());
+  ASSERT_TRUE(Change(id, TaskChangeKind::kRequeue).ok());
+  claimed = Claim();
+  ASSERT_TRUE(claimed.has_value());
+  ASSERT_TRUE(store_->FinishRun(claimed->lease, outcome).ok());
+  ASSERT_TRUE(Change(id, TaskChangeKind::kMerge).ok());
+  IntakePlan plan;
+  plan.task = Issue(7);
+  plan.task->new_generation = true;
+  ASSERT_TRUE(Apply(plan).created);
+  claimed = Claim();
+  ASSERT_TRUE(claimed.has_value());
+  ASSERT_TRUE(store_->FinishRun(claimed->lease, outcome).ok());
+  SealAll(*store_);
+  std::vector<std::string> story;
+  for (const AuditRecord& record : Records(*store_)) {
+    if (!record.what.actor.starts_with("node/")) continue;
+    story.push_back(record.what.task + " " + record.what.detail);
+  }
+  const std::string first = "forge/acme/lib1#7 ", second = "forge/acme/lib1#7/g2 ";
+  EXPECT_THAT(story, ElementsAre(first + "attempt 1 of run 1", first + "two gates failed",
+                                 first + "attempt 1 of run 2", first + "two gates failed",
+                                 second + "attempt 1 of run 1", second + "two gates failed"));
+}
+
 TEST_P(StoreSuite, AuditTellsTheWholeLifeOfATask) {
   const TaskId id = Create(7);
   auto claimed = Claim();

@@ -23,6 +23,12 @@ using namespace std::chrono_literals;
 /// As a whole string of the protocol: "READ COMMITTED" is in every transaction's first message.
 const std::string kCommit("COMMIT", sizeof "COMMIT");
 
+/// How a session asks for a query that it has prepared.
+std::string Call(std::string_view query) {
+  constexpr char kEnd = '\0';
+  return kEnd + std::string(query) + kEnd;
+}
+
 IntakePlan PlanFor(std::int64_t issue) {
   IntakePlan plan;
   NewTask task;
@@ -156,7 +162,7 @@ TEST(Fault, X5_NothingIsDoneTwiceWhenAnswersAreLost) {
   TcpProxy proxy(world.server().port());
   const auto store = world.Open(proxy.port());
   ASSERT_TRUE(store->ApplyIntake(PlanFor(1)).ok());
-  proxy.LoseReplyTo(kCommit);
+  proxy.LoseReplyTo(Call("ClaimNext"));
   const auto claimed = store->ClaimTask("node", 60s, {4, 4, 3});
   ASSERT_TRUE(claimed.ok() && claimed->has_value());
   EXPECT_EQ((*claimed)->task.attempt, 1);
@@ -176,6 +182,44 @@ TEST(Fault, X5_NothingIsDoneTwiceWhenAnswersAreLost) {
   EXPECT_TRUE(store->FinishRun((*claimed)->lease, outcome).ok());
   EXPECT_EQ(proxy.broken(), 3);
   EXPECT_EQ(world.Sql("SELECT count(*) FROM effects"), "1");
+}
+
+// A claim and the end of a run are one message each, without a COMMIT of their own.
+TEST(Fault, X5_AClaimAndTheEndOfARunAreDoneOnceWhateverIsLost) {
+  SWAGE_NEEDS_POSTGRES();
+  World world;
+  TcpProxy proxy(world.server().port());
+  const auto store = world.Open(proxy.port());
+  const auto lose = [&](bool reply, const char* query) {
+    reply ? proxy.LoseReplyTo(Call(query)) : proxy.LoseRequest(Call(query));
+  };
+  int tasks = 0;
+  for (const int cap : {4, 1000}) {
+    for (const bool reply : {true, false, true, false}) {
+      ASSERT_TRUE(store->ApplyIntake(PlanFor(++tasks)).ok());
+      lose(reply, "ClaimNext");
+      const auto claimed = store->ClaimTask("node", 60s, {cap, cap, 3});
+      ASSERT_TRUE(claimed.ok()) << claimed.error().message;
+      ASSERT_TRUE(claimed->has_value());
+      const Claimed& got = **claimed;
+      EXPECT_EQ(got.task.issue_number, tasks);
+      EXPECT_EQ(got.task.attempt, 1);
+      EXPECT_EQ(got.lease.epoch.value, 1);
+      RunOutcome outcome;
+      outcome.reason = "no luck";
+      outcome.effects.push_back({EffectKind::kSticky, "", got.task.repo, got.task.id, "{}"});
+      lose(reply, "EndRun");
+      const auto ended = store->FinishRun(got.lease, outcome);
+      ASSERT_TRUE(ended.ok()) << ended.error().message;
+      EXPECT_EQ(store->GetTask(got.task.id)->state, TaskState::kFailed);
+    }
+  }
+  const std::string count = std::to_string(tasks);
+  EXPECT_EQ(proxy.broken(), 2 * tasks);
+  EXPECT_EQ(world.Sql("SELECT count(*) FROM audit WHERE action = 'task.claimed'"), count);
+  EXPECT_EQ(world.Sql("SELECT count(*) FROM audit WHERE action = 'task.moved'"), count);
+  EXPECT_EQ(world.Sql("SELECT count(*) FROM timeline WHERE kind = 'failed'"), count);
+  EXPECT_EQ(world.Sql("SELECT count(*) FROM effects WHERE version = 1"), count);
 }
 
 TEST(Fault, X5_SessionsThatAreEndedCostNothing) {

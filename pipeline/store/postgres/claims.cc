@@ -7,27 +7,41 @@
 namespace swage::postgres {
 namespace {
 
+// In ClaimNext, whose claims are all first attempts.
+constexpr int kAttempt = 1;
+constexpr std::string_view kRunPlace = "{run}";
+
 struct Picked {
-  bool full = false;  // no room in all
-  bool far = false;   // from every cap
+  bool no_room = false;
+  bool far = false;  // from every cap, and nothing goes before what is queued
   bool found = false;
-  bool orphan = false;
-  bool has_cycles = false;
-  bool has_remarks = false;
   std::optional<Task> task;
 };
 
 Picked ReadPicked(sql::Row& row) {
   Picked picked;
-  picked.full = row.Bool();
+  picked.no_room = row.Bool();
   picked.far = row.Bool();
   picked.found = row.Bool();
-  const bool claimed = row.Bool();
-  picked.orphan = row.Bool();
-  picked.has_cycles = row.Bool();
-  picked.has_remarks = row.Bool();
-  if (claimed) picked.task = sql::ReadTask(row);
+  if (row.Bool()) picked.task = sql::ReadTask(row);
   return picked;
+}
+
+Claimed ClaimOf(Task task, std::string_view node) {
+  Claimed claimed;
+  claimed.lease = {task.id, task.epoch, std::string(node)};
+  claimed.task = std::move(task);
+  return claimed;
+}
+
+Result<std::optional<Picked>> PickNext(sql::Connection& db, ClaimLock lock, const ClaimOrder& o) {
+  const AuditEntry audit = sql::ClaimEntry(o.node, kAttempt, kRunPlace, /*orphan=*/false);
+  return db.One(
+      "ClaimNext", ReadPicked, o.engine_now, o.node, std::chrono::microseconds(o.lease).count(),
+      o.limits.concurrent, o.limits.concurrent_per_repo, o.limits.max_attempts, o.now,
+      lock == ClaimLock::kShared ? kSlots : 1,
+      std::chrono::microseconds(o.limits.attempt_delay).count(), o.number, timeline::kClaimed,
+      timeline::Claimed(o.node, kAttempt), audit.actor, audit.action, audit.subject, audit.detail);
 }
 
 }  // namespace
@@ -36,33 +50,26 @@ bool CanShare(const ClaimLimits& limits) {
   return std::min(limits.concurrent, limits.concurrent_per_repo) > kSlots;
 }
 
-Result<QuickClaim> ClaimQuickly(sql::Tx& tx, ClaimLock lock, std::optional<WallTime> engine_now,
-                                std::string_view node, std::chrono::milliseconds lease,
-                                const ClaimLimits& limits) {
+std::array<std::string_view, 2> ClaimQueries(ClaimLock lock) {
+  return {lock == ClaimLock::kShared ? "ShareClaims" : "LockClaims", "ClaimNext"};
+}
+
+Result<QuickClaim> ClaimQuickly(sql::Connection& db, ClaimLock lock, const ClaimOrder& order) {
   const bool shared = lock == ClaimLock::kShared;
-  SWAGE_RETURN_IF_ERROR(shared ? tx.db.Post("ShareClaims", kSlots) : tx.db.Post("LockClaims"));
-  SWAGE_ASSIGN_OR_RETURN(
-      auto picked,
-      tx.db.One("ClaimNext", ReadPicked, engine_now, node, std::chrono::microseconds(lease).count(),
-                limits.concurrent, limits.concurrent_per_repo, limits.max_attempts, tx.now,
-                shared ? kSlots : 1, std::chrono::microseconds(limits.attempt_delay).count()));
-  if (picked.has_value() && picked->full) return QuickClaim{true, std::nullopt};
-  if (!picked.has_value() || !picked->far) return QuickClaim{};
-  if (!picked->task.has_value()) return QuickClaim{!picked->found, std::nullopt};
-  Claimed claimed;
-  claimed.task = *std::move(picked->task);
-  const TaskId id = claimed.task.id;
-  claimed.lease = {id, claimed.task.epoch, std::string(node)};
-  SWAGE_RETURN_IF_ERROR(
-      sql::AddTimeline(tx, id, timeline::kClaimed, timeline::Claimed(node, claimed.task.attempt)));
-  SWAGE_RETURN_IF_ERROR(sql::AuditClaim(tx, claimed.task, picked->orphan));
-  if (picked->has_cycles) {
-    SWAGE_ASSIGN_OR_RETURN(claimed.history, sql::ListHistory(tx.db, id, claimed.task.run));
-  }
-  if (picked->has_remarks) {
-    SWAGE_ASSIGN_OR_RETURN(claimed.remarks, sql::ListRemarks(tx.db, id));
-  }
-  return QuickClaim{true, std::move(claimed)};
+  SWAGE_RETURN_IF_ERROR(shared ? db.Post("ShareClaims", kSlots) : db.Post("LockClaims"));
+  SWAGE_ASSIGN_OR_RETURN(auto picked, PickNext(db, lock, order));
+  if (!picked.has_value()) return MakeError(ErrorCode::kInternal, "ClaimNext has no row");
+  QuickClaim quick;
+  quick.crowded = !picked->far && !picked->no_room;
+  quick.decided = picked->no_room || (picked->far && !picked->found) || picked->task.has_value();
+  if (picked->task.has_value()) quick.claimed = ClaimOf(*std::move(picked->task), order.node);
+  return quick;
+}
+
+Result<std::optional<Claimed>> FindClaim(sql::Connection& db, const ClaimOrder& order) {
+  SWAGE_ASSIGN_OR_RETURN(auto task, db.One("FindClaim", sql::ReadTask, order.node, order.number));
+  if (!task.has_value()) return std::optional<Claimed>();
+  return std::optional(ClaimOf(*std::move(task), order.node));
 }
 
 }  // namespace swage::postgres

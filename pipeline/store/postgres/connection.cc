@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "config/base/text.h"
+#include "pipeline/store/postgres/arrays.h"
 #include "pipeline/store/postgres/queries.h"
 
 namespace swage::postgres {
@@ -74,10 +75,8 @@ class Arguments {
       case sql::Param::Kind::kInt:
         return AddText(std::to_string(param.number));
       case sql::Param::Kind::kText:
-        return AddText(
-            IsPlainAscii(param.bytes)
-                ? std::string(param.bytes)
-                : ReplaceAll(ToValidUtf8(param.bytes), std::string_view("\0", 1), "\xEF\xBF\xBD"));
+        return AddText(IsPlainAscii(param.bytes) ? std::string(param.bytes)
+                                                 : CleanText(param.bytes));
       case sql::Param::Kind::kBlob:
         return Push(param.bytes.data() == nullptr ? "" : param.bytes.data(), param.bytes.size(),
                     kBinary);
@@ -174,8 +173,10 @@ std::vector<std::pair<std::string_view, std::string>> SessionSettings() {
   return {{"statement_timeout", std::to_string(Millis(kStatementLimit))},
           {"lock_timeout", std::to_string(Millis(kLockLimit))},
           {"idle_in_transaction_session_timeout", std::to_string(Millis(kSilenceLimit))},
-          // Plans are made once, often while a table is empty: they must not be made for that.
+          // Plans are made once, often while a table is empty: they must not be made for that. Nor
+          // are they made anew for the first few calls.
           {"enable_seqscan", "off"},
+          {"plan_cache_mode", "force_generic_plan"},
           {"jit", "off"}};
 }
 
@@ -185,7 +186,8 @@ std::string SessionOptions() {
   for (const auto& [name, value] : SessionSettings()) {
     options += fmt::format("-c {}={} ", name, value);
   }
-  return options;
+  // Of what is sent without a BEGIN.
+  return options + "-c default_transaction_isolation=read\\ committed ";
 }
 
 std::string LocalSettings() {
@@ -292,6 +294,14 @@ Result<std::string> Connection::Incarnation() {
   return incarnation_;
 }
 
+Result<void> Connection::Ready(std::span<const std::string_view> queries) {
+  for (const std::string_view query : queries) {
+    const sql::NamedQuery& known = Queries().Get(query);
+    SWAGE_RETURN_IF_ERROR(Prepare(known.name, known.sql));
+  }
+  return Ok();
+}
+
 Result<int> Connection::Execute(std::string_view query, std::span<const sql::Param> params,
                                 sql::RowSink sink) {
   const sql::NamedQuery& known = Queries().Get(query);
@@ -390,7 +400,9 @@ Result<Connection::Answer> Connection::Flush() {
     now_ = row.Time();
     transaction_ = row.Text();
   }
+  // Without a BEGIN this is where all of it is committed.
   const Answer sync(PQgetResult(handle_.get()));
+  if (PQresultStatus(sync.get()) != PGRES_PIPELINE_SYNC && last.ok()) last = Failure(sync.get());
   if (PQexitPipelineMode(handle_.get()) == 0 && last.ok()) return Failure(nullptr);
   return last;
 }

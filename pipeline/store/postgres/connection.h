@@ -11,6 +11,7 @@
 
 #include <chrono>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -49,6 +50,10 @@ class Connection final : public sql::Connection {
 
   /// Runs a script without parameters, which may hold several statements.
   Result<void> Script(const std::string& sql);
+
+  /// Makes the queries known to the session, so that posting them costs no round trip. Not for
+  /// poolers.
+  Result<void> Ready(std::span<const std::string_view> queries);
 
   /// Of the first failure since the last call of Forget.
   Trouble trouble() const { return trouble_; }

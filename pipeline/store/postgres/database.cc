@@ -79,6 +79,27 @@ Database::Run Database::RunOnce(const Work& work) {
   return {Run::End::kUnknown, committed.error(), {transaction->id(), *incarnation}};
 }
 
+Result<Database::Trip> Database::WriteInOneTrip(std::span<const std::string_view> queries,
+                                                const OneTrip& work) {
+  if (address().pgbouncer) {
+    SWAGE_RETURN_IF_ERROR(Write([&](Connection& db, const Now&) { return work(db); }));
+    return Trip::kDone;
+  }
+  Result<void> failure;
+  for (int run = 1; run <= kMaxRuns; ++run) {
+    if (run > 1) PauseBefore(run);
+    SWAGE_ASSIGN_OR_RETURN(const Pool::Session session, pool_.Take());
+    failure = session->Ready(queries);
+    if (failure.ok()) {
+      failure = work(*session);
+      if (failure.ok()) return Trip::kDone;
+      if (session->trouble() == Trouble::kLost) return Trip::kLost;
+    }
+    if (session->trouble() == Trouble::kNone) return failure.error();
+  }
+  return failure.error();
+}
+
 Database::Outcome Database::Resolve(const Doubt& doubt) {
   const SystemClock clock;
   const MonotonicTime deadline = clock.Monotonic() + kResolveLimit;

@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <functional>
+#include <span>
 #include <string>
 
 #include "config/base/clock.h"
@@ -32,6 +33,18 @@ class Database {
   using Now = std::function<WallTime()>;
   using Work = std::function<Result<void>(Connection&, const Now& now)>;
   Result<void> Write(const Work& work);
+
+  enum class Trip {
+    kDone,
+    kLost,  ///< the session broke with all under way: done, not done, or about to be
+  };
+  /// Writes in one round trip: `work` posts the first of `queries` and runs the last, which commits
+  /// them. It may run several times, as in Write. After kLost go on by Write, and look there for
+  /// what may have been done. Never kLost behind a pooler: there it is a transaction of the long
+  /// kind.
+  using OneTrip = std::function<Result<void>(Connection&)>;
+  Result<Trip> WriteInOneTrip(std::span<const std::string_view> queries, const OneTrip& work);
+
   /// As Write, for reads: without a transaction. The clock was seen at most kClockAge ago.
   Result<void> Read(const Work& work);
 

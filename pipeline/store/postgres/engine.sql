@@ -29,10 +29,12 @@ SELECT pg_advisory_xact_lock_shared(hashtext('swage claims'), hashtext(current_s
        pg_advisory_xact_lock(hashtext('swage claim slots ' || current_schema()), pg_backend_pid() % $1::int);
 
 -- name: ClaimNext
--- As FindOrphan, FindQueued, InterruptSteps, ClaimTask and MarkRemarksSeen together. $1 now (NULL: the clock's), $2 node,
--- $3 lease, $4 cap of the node, $5 cap per repository, $6 attempts, $7 now for people, $8 room to leave, $9 rest between
--- attempts. One row: has the node no room, is every cap far, is there a task, was it claimed, was it an orphan, has it
--- cycles and remarks, and the task as LockTask gives it.
+-- As FindOrphan, FindQueued and ClaimTask together with what the timeline and the audit log say of it, for a task that
+-- nobody has worked on in this run and that has no remarks. $1 now (NULL: the clock's), $2 node, $3 lease, $4 cap of the
+-- node, $5 cap per repository, $6 attempts, $7 now for people, $8 room to leave, $9 rest between attempts, $10 the claim's
+-- own number, $11 and $12 the timeline's kind and words, $13 to $16 the audit log's actor, action, subject and detail, in
+-- which {run} stands for the run. One row: has the node no room, does this way serve, is there a task, was it claimed, and
+-- the task as LockTask gives it.
 WITH
   clock AS MATERIALIZED (
     SELECT coalesce($1::bigint, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) AS now),
@@ -45,40 +47,35 @@ WITH
     SELECT coalesce(sum(own), 0) >= $4::bigint AS no_room,
            coalesce(sum(own), 0) + $8::bigint <= $4::bigint
            AND coalesce(max(tasks), 0) + $8::bigint <= $5::bigint
-           -- What is left alone is as a full repository: not a case for the quick way.
+           -- What is left alone is as a full repository, and an orphan goes first: no cases for the quick way.
            AND NOT EXISTS (SELECT FROM paces p
                            WHERE p.breaker = 'open' AND p.paused_until_at_us > (SELECT now FROM clock))
+           AND NOT EXISTS (SELECT FROM tasks t
+                           WHERE t.lease_node <> '' AND t.lease_expires_at_us <= (SELECT now FROM clock)
+                             AND (t.attempt >= $6::bigint
+                                  OR t.lease_expires_at_us <= (SELECT now FROM clock) - (t.attempt - 1) * $9::bigint))
              AS far
     FROM live),
-  orphan AS MATERIALIZED (
+  picked AS MATERIALIZED (
     SELECT t.id FROM tasks t
-    WHERE (SELECT far FROM room)
-      AND t.lease_node <> '' AND t.lease_expires_at_us <= (SELECT now FROM clock)
-      AND (t.attempt >= $6::bigint
-           OR t.lease_expires_at_us <= (SELECT now FROM clock) - (t.attempt - 1) * $9::bigint)
-    ORDER BY t.lease_expires_at_us, t.id LIMIT 1
-    FOR NO KEY UPDATE OF t SKIP LOCKED),
-  queued AS MATERIALIZED (
-    SELECT t.id FROM tasks t
-    WHERE (SELECT far FROM room) AND NOT EXISTS (SELECT FROM orphan) AND t.state = 'queued'
-      AND t.queued_at_us <= (SELECT now FROM clock)
+    WHERE (SELECT far FROM room) AND t.state = 'queued' AND t.queued_at_us <= (SELECT now FROM clock)
     ORDER BY t.queued_at_us, t.id LIMIT 1
     FOR NO KEY UPDATE OF t SKIP LOCKED),
-  picked AS MATERIALIZED (SELECT id FROM orphan UNION ALL SELECT id FROM queued),
   c AS (
     UPDATE tasks t SET
-      state = 'running', stage = 'provision', reason = '', epoch = t.epoch + 1,
-      attempt = t.attempt + 1, lease_node = $2,
-      lease_expires_at_us = (SELECT now FROM clock) + $3::bigint, updated_at_us = $7::bigint
-    WHERE t.id = (SELECT id FROM picked LIMIT 1) AND t.attempt < $6::bigint
+      state = 'running', stage = 'provision', reason = '', epoch = t.epoch + 1, attempt = 1, lease_node = $2,
+      lease_expires_at_us = (SELECT now FROM clock) + $3::bigint, claim = $10::bigint, updated_at_us = $7::bigint
+    WHERE t.id = (SELECT id FROM picked) AND t.attempt = 0 AND $6::bigint > 0
+      AND NOT EXISTS (SELECT FROM remarks m WHERE m.task_id = t.id)
     RETURNING t.*),
-  interrupted AS (
-    UPDATE steps s SET outcome = 'interrupted', finished_at_us = $7::bigint
-    FROM c WHERE s.task_id = c.id AND s.outcome = 'running'),
-  seen AS (UPDATE remarks m SET seen = true FROM c WHERE m.task_id = c.id AND NOT m.seen)
-SELECT room.no_room, room.far, EXISTS (SELECT FROM picked), c.id IS NOT NULL, EXISTS (SELECT FROM orphan),
-       EXISTS (SELECT FROM cycles y WHERE y.task_id = c.id AND y.run = c.run),
-       EXISTS (SELECT FROM remarks m WHERE m.task_id = c.id),
+  told AS (
+    INSERT INTO timeline (task_id, at_us, kind, detail) SELECT c.id, $7::bigint, $11, $12 FROM c),
+  noted AS (
+    INSERT INTO audit (at_us, actor, action, task, subject, detail)
+    SELECT $7::bigint, $13, $14, audit_key(r.forge, r.path, c.issue_number, c.generation), $15,
+           replace($16, '{run}', c.run::text)
+    FROM c JOIN repos r ON r.id = c.repo)
+SELECT room.no_room, room.far, EXISTS (SELECT FROM picked), c.id IS NOT NULL,
        c.id, r.forge, r.forge_repo_id, r.path, c.issue_number, c.generation, c.issue_url, c.title,
        x.body, x.hash, c.requester_id, c.requester_login, c.requester_is_bot, c.profile, c.state,
        c.reason, c.stage, c.run_kind, c.run, c.attempt, c.cycle, c.run_first_cycle, c.base_branch,
@@ -88,6 +85,60 @@ FROM room
 LEFT JOIN c ON true
 LEFT JOIN repos r ON r.id = c.repo
 LEFT JOIN task_texts x ON x.task_id = c.id;
+
+-- name: FindClaim
+-- Whose answer was lost: $1 its node, $2 its number. As LockTask.
+SELECT t.id, r.forge, r.forge_repo_id, r.path, t.issue_number, t.generation, t.issue_url, t.title,
+       x.body, x.hash, t.requester_id, t.requester_login, t.requester_is_bot, t.profile, t.state,
+       t.reason, t.stage, t.run_kind, t.run, t.attempt, t.cycle, t.run_first_cycle, t.base_branch,
+       t.base_sha, t.branch, t.checkpoint, t.pushed, t.pr_number, t.pr_url, t.sticky_comment_id,
+       t.epoch, t.lease_node, t.lease_expires_at_us, t.created_at_us, t.updated_at_us
+FROM tasks t
+JOIN repos r ON r.id = t.repo
+JOIN task_texts x ON x.task_id = t.id
+WHERE t.lease_node <> '' AND t.lease_node = $1 AND t.claim = $2
+FOR NO KEY UPDATE OF t;
+
+-- name: EndRun
+-- As GetLeased, MoveTask, InterruptSteps, AddEffect, AddTimeline and AddAudit together, for a run that leaves nothing to
+-- publish and a task that no remark waits for. Runs behind HoldsLease, so that it sees every remark there is. $1 task,
+-- $2 epoch, $3 node, $4 state, $5 reason, $6 now for people, $7 and $8 the timeline's kind and words, $9 to $12 the audit
+-- log's actor, action, subject and detail. The effects, all of the task and its repository ($13 forge, $14 its number there,
+-- $15 path; NULL without effects): $16 kinds, $17 ordinals, $18 keys, $19 payloads, $20 now (NULL: the clock's). One row:
+-- whether the run was ended.
+WITH
+  c AS (
+    UPDATE tasks t SET state = $4, reason = $5, stage = 'none', lease_node = '', lease_expires_at_us = 0,
+                       updated_at_us = $6::bigint
+    WHERE t.id = $1 AND t.epoch = $2 AND t.lease_node = $3 AND t.state = 'running'
+      AND NOT EXISTS (SELECT FROM remarks m WHERE m.task_id = $1 AND NOT m.seen)
+      AND ($13::text IS NULL OR EXISTS (SELECT FROM repos r WHERE r.id = t.repo AND r.forge = $13::text
+                                        AND r.forge_repo_id = $14 AND r.path = $15))
+    RETURNING t.id, t.repo, t.issue_number, t.generation, t.epoch),
+  interrupted AS (
+    UPDATE steps s SET outcome = 'interrupted', finished_at_us = $6::bigint
+    FROM c WHERE s.task_id = c.id AND s.outcome = 'running'),
+  told AS (
+    INSERT INTO timeline (task_id, at_us, kind, detail) SELECT c.id, $6::bigint, $7, $8 FROM c),
+  noted AS (
+    INSERT INTO audit (at_us, actor, action, task, subject, detail)
+    SELECT $6::bigint, $9, $10, audit_key(r.forge, r.path, c.issue_number, c.generation), $11, $12
+    FROM c JOIN repos r ON r.id = c.repo),
+  added AS (
+    INSERT INTO effects (task_id, repo, kind, ordinal, key, payload, epoch, not_before_at_us, created_at_us,
+                         updated_at_us)
+    SELECT c.id, c.repo, e.kind, e.ordinal, e.key, e.payload, c.epoch,
+           coalesce($20::bigint, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint), $6::bigint, $6::bigint
+    FROM c CROSS JOIN unnest($16::text[], $17::bigint[], $18::text[], $19::text[]) AS e (kind, ordinal, key, payload)
+    ON CONFLICT (key) DO UPDATE SET
+      payload = excluded.payload, epoch = excluded.epoch, version = effects.version + 1, error = '',
+      not_before_at_us = CASE WHEN effects.state = 'pending' THEN effects.not_before_at_us
+                              ELSE excluded.not_before_at_us END,
+      attempts = CASE WHEN effects.state = 'pending' THEN effects.attempts ELSE 0 END,
+      hold = CASE WHEN effects.state = 'pending' THEN effects.hold ELSE effects.hold + 1 END,
+      state = 'pending', updated_at_us = excluded.updated_at_us
+    WHERE effects.kind = 'sticky' OR effects.state IN ('failed', 'superseded'))
+SELECT EXISTS (SELECT FROM c);
 
 -- transactions --------------------------------------------------------------------------------------------
 

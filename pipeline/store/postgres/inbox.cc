@@ -1,51 +1,12 @@
 #include "pipeline/store/postgres/inbox.h"
 
-#include <arpa/inet.h>
-
 #include <set>
 #include <string>
 #include <utility>
 
-#include "config/base/text.h"
+#include "pipeline/store/postgres/arrays.h"
 
 namespace swage::postgres {
-namespace {
-
-// Of PostgreSQL's catalog, the same in every server.
-constexpr std::uint32_t kByteaOid = 17;
-constexpr std::uint32_t kTextOid = 25;
-
-/// A one-dimensional array in the protocol's binary form.
-class BinaryArray {
- public:
-  BinaryArray(std::uint32_t element_type, std::size_t count) {
-    constexpr std::uint32_t kDimensions = 1, kHasNulls = 0, kLowerBound = 1;
-    for (const std::uint32_t word :
-         {kDimensions, kHasNulls, element_type, static_cast<std::uint32_t>(count), kLowerBound}) {
-      AddWord(word);
-    }
-  }
-  void Add(std::string_view element) {
-    AddWord(static_cast<std::uint32_t>(element.size()));
-    bytes_.append(element);
-  }
-  sql::Blob blob() const { return {bytes_}; }
-
- private:
-  void AddWord(std::uint32_t word) {
-    const std::uint32_t big = htonl(word);
-    bytes_.append(reinterpret_cast<const char*>(&big), sizeof big);
-  }
-  std::string bytes_;
-};
-
-// What the server takes as text.
-std::string Clean(std::string_view text) {
-  return ReplaceAll(ToValidUtf8(text), std::string_view("\0", 1), "\xEF\xBF\xBD");
-}
-
-}  // namespace
-
 Result<std::vector<bool>> AddDeliveries(sql::Tx& tx, std::optional<WallTime> engine_now,
                                         const std::vector<NewDelivery>& deliveries) {
   using Key = std::pair<std::string, std::string>;
@@ -55,10 +16,10 @@ Result<std::vector<bool>> AddDeliveries(sql::Tx& tx, std::optional<WallTime> eng
   BinaryArray bodies(kByteaOid, deliveries.size());
   std::vector<Key> wanted;
   for (const NewDelivery& delivery : deliveries) {
-    const Key& key = wanted.emplace_back(Clean(delivery.forge), Clean(delivery.key));
+    const Key& key = wanted.emplace_back(CleanText(delivery.forge), CleanText(delivery.key));
     forges.Add(key.first);
     keys.Add(key.second);
-    events.Add(Clean(delivery.event));
+    events.Add(CleanText(delivery.event));
     bodies.Add(delivery.body);
   }
   const auto read = [](sql::Row& row) { return Key{row.Text(), row.Text()}; };

@@ -5,11 +5,15 @@
 // as kTimeout, and asking again is right for all of them: deliveries, commands, effects and tasks
 // have keys that are there once; a worker's write that was done after all meets its own result or a
 // raised epoch (kLeaseLost, as if somebody had taken the task); a claim whose answer was lost is an
-// orphan when its lease ends, and is claimed again then.
+// orphan when its lease ends, and is claimed again then. The claim and the end of a run, which each
+// task needs, are one round trip where they can be, without a transaction's number: when their
+// answer is lost the task's row tells what became of them.
 #include <fmt/format.h>
 
+#include <atomic>
 #include <mutex>
 #include <optional>
+#include <random>
 #include <utility>
 
 #include "pipeline/store/postgres/claims.h"
@@ -18,12 +22,19 @@
 #include "pipeline/store/postgres/inbox.h"
 #include "pipeline/store/postgres/listener.h"
 #include "pipeline/store/postgres/migrations.h"
+#include "pipeline/store/postgres/run_ends.h"
 #include "pipeline/store/sql/engine_clock.h"
 #include "pipeline/store/sql/sql_store.h"
 
 namespace swage {
 namespace postgres {
 namespace {
+
+/// Far from the end of its type.
+std::int64_t RandomNumber() {
+  std::random_device random;
+  return (static_cast<std::int64_t>(random()) << 30) + 1;
+}
 
 class PostgresStore final : public sql::SqlStore {
  public:
@@ -58,19 +69,42 @@ class PostgresStore final : public sql::SqlStore {
   Result<std::optional<Claimed>> ClaimTask(std::string_view node, std::chrono::milliseconds lease,
                                            const ClaimLimits& limits) override {
     if (node.empty()) return SqlStore::ClaimTask(node, lease, limits);
-    if (CanShare(limits)) {
-      SWAGE_ASSIGN_OR_RETURN(QuickClaim quick, Write("claim task", [&](sql::Tx& tx) {
-                               return ClaimQuickly(tx, ClaimLock::kShared, TestTime(), node, lease,
-                                                   limits);
-                             }));
-      if (quick.decided) return std::move(quick.claimed);
+    const ClaimOrder order{node, lease, limits, clock_.Now(), TestTime(), ++last_claim_};
+    ClaimLock lock = CanShare(limits) ? ClaimLock::kShared : ClaimLock::kExclusive;
+    SWAGE_ASSIGN_OR_RETURN(QuickTry tried, TryToClaim(lock, order));
+    if (lock == ClaimLock::kShared && tried.claim.crowded) {
+      lock = ClaimLock::kExclusive;
+      SWAGE_ASSIGN_OR_RETURN(tried, TryToClaim(lock, order));
     }
+    if (tried.claim.decided) return std::move(tried.claim.claimed);
     return Write("claim task", [&](sql::Tx& tx) -> Result<std::optional<Claimed>> {
-      SWAGE_ASSIGN_OR_RETURN(QuickClaim quick, ClaimQuickly(tx, ClaimLock::kExclusive, TestTime(),
-                                                            node, lease, limits));
-      if (quick.decided) return std::move(quick.claimed);
+      if (tried.trip == Database::Trip::kLost) {
+        SWAGE_RETURN_IF_ERROR(tx.db.Post("LockClaims"));
+        SWAGE_ASSIGN_OR_RETURN(auto done, FindClaim(tx.db, order));
+        if (done.has_value()) return done;
+      }
       return sql::ClaimTask(tx, node, lease, limits);
     });
+  }
+  Result<void> FinishRun(const Lease& lease, const RunOutcome& outcome) override {
+    bool lost = false;
+    if (CanEndQuickly(lease, outcome)) {
+      bool ended = false;
+      const auto trip = database_.WriteInOneTrip(kEndRunQueries, [&](Connection& db) {
+        return Keep(EndRunQuickly(db, TestTime(), clock_.Now(), lease, outcome), ended);
+      });
+      if (!trip.ok()) return trip.error().With("finish run");
+      if (ended) return AnnounceEnd();
+      lost = *trip == Database::Trip::kLost;
+    }
+    SWAGE_RETURN_IF_ERROR(Write("finish run", [&](sql::Tx& tx) -> Result<void> {
+      if (lost) {
+        SWAGE_ASSIGN_OR_RETURN(const bool ended, IsEnded(tx, lease));
+        if (ended) return Ok();
+      }
+      return sql::FinishRun(tx, lease, outcome);
+    }));
+    return AnnounceEnd();
   }
 
   // Counting takes as long as there are rows. A count that was slow serves for a while, so that
@@ -101,6 +135,26 @@ class PostgresStore final : public sql::SqlStore {
   }
 
  private:
+  struct QuickTry {
+    QuickClaim claim;
+    Database::Trip trip = Database::Trip::kDone;
+  };
+  Result<QuickTry> TryToClaim(ClaimLock lock, const ClaimOrder& order) {
+    QuickTry tried;
+    const auto trip = database_.WriteInOneTrip(ClaimQueries(lock), [&](Connection& db) {
+      return Keep(ClaimQuickly(db, lock, order), tried.claim);
+    });
+    if (!trip.ok()) return trip.error().With("claim task");
+    tried.trip = *trip;
+    return tried;
+  }
+  template <class T>
+  static Result<void> Keep(Result<T>&& result, T& kept) {
+    if (!result.ok()) return result.error();
+    kept = std::move(result).value();
+    return Ok();
+  }
+
   Result<void> RunWrite(const Writes& work) override {
     return database_.Write([&](Connection& db, const Database::Now& now) {
       sql::Tx tx{db, clock_.Now(), EngineTime(now)};
@@ -134,6 +188,8 @@ class PostgresStore final : public sql::SqlStore {
   std::optional<sql::EngineClock> engine_clock_;
   Database database_;
   std::optional<Listener> listener_;
+  // Begins anywhere, for a node that starts again must not know its old claims by new numbers.
+  std::atomic<std::int64_t> last_claim_{RandomNumber()};
 };
 
 Result<Address> AddressOf(const PostgresOptions& options) {

@@ -73,7 +73,7 @@ LIMIT 1;
 -- name: FindTaskByPullRequest
 SELECT * FROM task_rows
 WHERE repo = (SELECT id FROM repos WHERE forge = $1 AND forge_repo_id = $2)
-  AND pr_number = $3 AND $3 > 0
+  AND pr_number = $3 AND pr_number > 0
 ORDER BY id DESC
 LIMIT 1;
 

@@ -72,7 +72,10 @@ Result<Claimed> Take(Tx& tx, const Candidate& candidate, std::string_view node,
   SWAGE_ASSIGN_OR_RETURN(claimed.remarks, ListRemarks(tx.db, id));
   SWAGE_RETURN_IF_ERROR(
       AddTimeline(tx, id, timeline::kClaimed, timeline::Claimed(node, claimed.task.attempt)));
-  SWAGE_RETURN_IF_ERROR(AuditClaim(tx, claimed.task, candidate.orphan));
+  const AuditEntry audit =
+      ClaimEntry(node, claimed.task.attempt, std::to_string(claimed.task.run), candidate.orphan);
+  SWAGE_RETURN_IF_ERROR(
+      AddAudit(tx, audit.actor, audit.action, TaskKey(claimed.task), audit.subject, audit.detail));
   return claimed;
 }
 
@@ -87,12 +90,12 @@ Result<void> TellOrphaned(Tx& tx, TaskId id, std::string_view node) {
 
 }  // namespace
 
-Result<void> AuditClaim(Tx& tx, const Task& task, bool orphan) {
+AuditEntry ClaimEntry(std::string_view node, int attempt, std::string_view run, bool orphan) {
   const TaskState from = orphan ? TaskState::kRunning : TaskState::kQueued;
-  return AddAudit(tx, audit::Node(task.lease_node), audit::kTaskClaimed, TaskKey(task),
-                  audit::Move(Name(from), Name(TaskState::kRunning)),
-                  fmt::format("attempt {} of run {}{}", task.attempt, task.run,
-                              orphan ? ": the lease before it was over" : ""));
+  return audit::Bounded(audit::Node(node), audit::kTaskClaimed, "",
+                        audit::Move(Name(from), Name(TaskState::kRunning)),
+                        fmt::format("attempt {} of run {}{}", attempt, run,
+                                    orphan ? ": the lease before it was over" : ""));
 }
 
 Result<std::optional<Claimed>> ClaimTask(Tx& tx, std::string_view node,

@@ -69,8 +69,8 @@ Result<bool> IsByLabel(Connection& db, TaskId task);
 Result<std::optional<Claimed>> ClaimTask(Tx& tx, std::string_view node,
                                          std::chrono::milliseconds lease,
                                          const ClaimLimits& limits);
-/// Into the audit log. `orphan`: it was taken over from a lease that had run out.
-Result<void> AuditClaim(Tx& tx, const Task& task, bool orphan);
+/// For the audit log, but for the task. `orphan`: it was taken over from a lease that had run out.
+AuditEntry ClaimEntry(std::string_view node, int attempt, std::string_view run, bool orphan);
 /// The cycles of a run, for whoever goes on with it.
 Result<std::vector<CycleHistory>> ListHistory(Connection& db, TaskId task, int run);
 /// All so far, oldest first.
@@ -99,6 +99,8 @@ Result<std::vector<std::string>> ListRemarks(Tx& tx, const Lease& lease);
 Result<void> FinishRun(Tx& tx, const Lease& lease, const RunOutcome& outcome);
 
 // outbox.cc
+/// The place among the effects of a task that wait for one another; 0 waits for nothing.
+int Ordinal(EffectKind kind);
 /// Spares a transaction while there is nothing to do.
 Result<bool> AnyEffectToTake(Connection& db, WallTime engine_now, const TakeRequest& request);
 Result<std::vector<Effect>> TakeEffects(Tx& tx, const TakeRequest& request);

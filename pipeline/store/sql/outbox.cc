@@ -8,27 +8,6 @@
 namespace swage::sql {
 namespace {
 
-/// The place among the effects of a task that wait for one another; 0 waits for nothing.
-int Ordinal(EffectKind kind) {
-  switch (kind) {
-    case EffectKind::kReaction:
-    case EffectKind::kComment:
-    case EffectKind::kSticky:
-      return 0;
-    case EffectKind::kPush:
-      return 1;
-    case EffectKind::kPullRequest:
-      return 2;
-    case EffectKind::kStatus:
-      return 3;
-    case EffectKind::kReview:
-      return 4;
-    case EffectKind::kResolve:
-      return 5;
-  }
-  SWAGE_CHECK(false && "a value outside its enum");
-}
-
 EffectState ParseState(std::string_view s) {
   for (const EffectState state : {EffectState::kPending, EffectState::kDone, EffectState::kFailed,
                                   EffectState::kSuperseded}) {
@@ -144,6 +123,26 @@ Result<void> FailPublishing(Tx& tx, const Effect& effect, TaskId id, std::string
 }
 
 }  // namespace
+
+int Ordinal(EffectKind kind) {
+  switch (kind) {
+    case EffectKind::kReaction:
+    case EffectKind::kComment:
+    case EffectKind::kSticky:
+      return 0;
+    case EffectKind::kPush:
+      return 1;
+    case EffectKind::kPullRequest:
+      return 2;
+    case EffectKind::kStatus:
+      return 3;
+    case EffectKind::kReview:
+      return 4;
+    case EffectKind::kResolve:
+      return 5;
+  }
+  SWAGE_CHECK(false && "a value outside its enum");
+}
 
 Result<bool> AnyEffectToTake(Connection& db, WallTime engine_now, const TakeRequest& request) {
   return db.Any("TakeableEffects", engine_now, 1, request.pushes);

@@ -218,6 +218,10 @@ Result<std::vector<std::string>> SqlStore::ListRemarks(const Lease& lease) {
 Result<void> SqlStore::FinishRun(const Lease& lease, const RunOutcome& outcome) {
   SWAGE_RETURN_IF_ERROR(
       Write("finish run", [&](Tx& tx) { return sql::FinishRun(tx, lease, outcome); }));
+  return AnnounceEnd();
+}
+
+Result<void> SqlStore::AnnounceEnd() {
   Announce(Topic::kTasks);  // there is room for another one
   Announce(Topic::kEffects);
   return Ok();

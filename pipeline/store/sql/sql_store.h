@@ -64,7 +64,7 @@ class SqlStore : public Store {
                           std::string_view summary, const CommitSha& commit) final;
   Result<void> FinishCycle(const Lease& lease, const CycleRecord& cycle) final;
   Result<std::vector<std::string>> ListRemarks(const Lease& lease) final;
-  Result<void> FinishRun(const Lease& lease, const RunOutcome& outcome) final;
+  Result<void> FinishRun(const Lease& lease, const RunOutcome& outcome) override;
   Result<std::vector<Effect>> TakeEffects(const TakeRequest& request) override;
   Result<std::vector<EffectId>> RenewHolds(const std::vector<Effect>& effects,
                                            std::chrono::milliseconds hold) final;
@@ -95,6 +95,9 @@ class SqlStore : public Store {
   virtual Result<void> RunFleeting(const Writes& work) { return RunWrite(work); }
   /// After a transaction that may have given work to others.
   virtual void Announce(Topic topic) { (void)topic; }
+
+  /// What others may do once a run has ended.
+  Result<void> AnnounceEnd();
 
   /// `what` stands before the message of an error.
   template <class Work>
