@@ -95,6 +95,19 @@ TEST_P(StoreSuite, AuditSaysWhichTaskWhichRunAndWhy) {
                                  second + "attempt 1 of run 1", second + "two gates failed"));
 }
 
+TEST_P(StoreSuite, AuditTellsWhenAForgeWasLeftAlone) {
+  const ForgeFailure order{PauseCause::kLimit, std::chrono::seconds(5), "429", true};
+  ASSERT_TRUE(store_->NoteForgeFailure("north", order, {}, 0).ok());
+  ASSERT_TRUE(store_->NoteForgeFailure("north", order, {}, 0).ok());
+  ASSERT_TRUE(store_->NoteForgeSuccess("north", true).ok());  // was on its way before
+  clock_.Advance(std::chrono::seconds(5));
+  ASSERT_TRUE(store_->NoteForgeSuccess("north", true).ok());
+  ASSERT_TRUE(store_->NoteForgeSuccess("north", true).ok());
+  EXPECT_THAT(AuditStory(*store_),
+              ElementsAre("swage forge.paused north", "swage forge.resumed north"));
+  EXPECT_EQ(Records(*store_)[0].what.detail, "limit: 429");
+}
+
 TEST_P(StoreSuite, AuditTellsTheWholeLifeOfATask) {
   const TaskId id = Create(7);
   auto claimed = Claim();

@@ -1,5 +1,9 @@
 #include "pipeline/store/sql/paces.h"
 
+#include <fmt/format.h>
+
+#include "pipeline/audit.h"
+
 namespace swage::sql {
 namespace {
 
@@ -35,6 +39,15 @@ Result<void> SavePace(Tx& tx, const Pace& pace) {
   return Ok();
 }
 
+Result<void> AuditPace(Tx& tx, const PaceChange& change) {
+  const bool was = change.before.breaker != Breaker::kClosed;
+  const bool is = change.after.breaker != Breaker::kClosed;
+  if (was == is) return Ok();
+  return AddAudit(
+      tx, audit::kSwage, is ? audit::kForgePaused : audit::kForgeResumed, "", change.after.scope,
+      is ? fmt::format("{}: {}", Name(change.after.cause), change.after.reason) : "it works again");
+}
+
 template <class Decide>
 Result<PaceChange> Change(Tx& tx, std::string_view scope, Decide&& decide) {
   PaceChange change;
@@ -42,6 +55,7 @@ Result<PaceChange> Change(Tx& tx, std::string_view scope, Decide&& decide) {
   change.after = decide(change.before);
   change.left = PauseLeft(change.after, tx.engine_now);
   SWAGE_RETURN_IF_ERROR(SavePace(tx, change.after));
+  SWAGE_RETURN_IF_ERROR(AuditPace(tx, change));
   return change;
 }
 
