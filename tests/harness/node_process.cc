@@ -75,8 +75,15 @@ void NodeProcess::Spawn() {
 
 void NodeProcess::Start() {
   Spawn();
-  const bool well = box_.WaitFor([&] { return !Get(hooks_port(), "/healthz").empty(); });
-  ASSERT_TRUE(well) << Log();
+  ASSERT_TRUE(WaitUntilWell()) << Log();
+}
+
+void NodeProcess::Launch() {
+  Spawn();
+}
+
+bool NodeProcess::WaitUntilWell() {
+  return box_.WaitFor([&] { return !Get(hooks_port(), "/healthz").empty(); });
 }
 
 void NodeProcess::Kill() {

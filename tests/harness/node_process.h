@@ -29,9 +29,11 @@ class NodeProcess {
   /// Stops it politely, if it runs.
   ~NodeProcess();
 
-  void Start();  ///< returns once it answers
-  void Kill();   ///< SIGKILL, reaped
-  int Stop();    ///< SIGTERM; the exit code
+  void Start();   ///< returns once it answers
+  void Launch();  ///< as Start, without waiting for it
+  bool WaitUntilWell();
+  void Kill();  ///< SIGKILL, reaped
+  int Stop();   ///< SIGTERM; the exit code
   /// The process stands still; the agents that it runs go on.
   void Freeze() const;
   void Thaw() const;

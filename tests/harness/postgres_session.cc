@@ -14,6 +14,11 @@ struct Clear {
   void operator()(PGresult* result) const { PQclear(result); }
 };
 
+bool Succeeded(const PGresult* result) {
+  const ExecStatusType status = PQresultStatus(result);
+  return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
+}
+
 }  // namespace
 
 struct PostgresSession::State {
@@ -31,7 +36,7 @@ Result<std::string> PostgresSession::Query(const std::string& sql) {
     return state_->session.get();
   }();
   const std::unique_ptr<PGresult, Clear> result(PQexec(session, sql.c_str()));
-  if (PQresultStatus(result.get()) != PGRES_TUPLES_OK) {
+  if (!Succeeded(result.get())) {
     return MakeError(ErrorCode::kUnavailable, PQerrorMessage(session));
   }
   std::string rows;
