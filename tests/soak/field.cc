@@ -188,7 +188,8 @@ void Field::OpenIssue() {
   ++opened_;
 }
 
-void Field::TurnHooksOn() {
+void Field::Tend() {
+  box_->forge().ClearRequests();
   box_->forge().With([](sandbox::World& world) {
     for (const auto& repo : world.repos()) {
       for (sandbox::Hook& hook : repo->hooks) {

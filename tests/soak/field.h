@@ -36,8 +36,9 @@ class Field {
   void EndFaults();
   /// Opens an issue in the next repository and labels it.
   void OpenIssue();
-  /// GitLab turns hooks off whose receiver fails; the operator turns them on again.
-  void TurnHooksOn();
+  /// What somebody has to do now and then: GitLab turns hooks off whose receiver fails, and its
+  /// operator turns them on again; the forge's log of requests, which nobody reads, grows.
+  void Tend();
 
   test::Box& box() { return *box_; }
   std::vector<std::unique_ptr<test::NodeProcess>>& nodes() { return nodes_; }

@@ -78,7 +78,7 @@ bool Feed(Field& field, const Plan& plan, Progress& progress) {
         const auto done = field.Count("count(*) FROM tasks WHERE state = 'in_review'");
         progress.Tell(done);
         while (field.opened() < plan.tasks && field.opened() - done < kAhead) field.OpenIssue();
-        field.TurnHooksOn();
+        field.Tend();
         return field.opened() == plan.tasks;
       },
       kLimit + plan.tasks * kLimitPerTask, kProbe);
