@@ -2,6 +2,7 @@
 // database, and a database that goes away.
 #include <atomic>
 #include <condition_variable>
+#include <latch>
 #include <map>
 #include <mutex>
 #include <set>
@@ -428,6 +429,21 @@ TEST_F(PostgresDatabase, OneIssueGetsOneTaskFromManyDeliveriesAtOnce) {
   }
 }
 
+// A node that stands still in the middle of a transaction must not cost the others their leases.
+TEST_F(PostgresDatabase, Fault_X15_ASilentTransactionKeepsNobodyOut) {
+  const auto store = Open();
+  Create(*store, 1);
+  const auto claimed = store->ClaimTask("node", 60s, {1000, 1000, 3});
+  ASSERT_TRUE(claimed.ok() && claimed->has_value());
+  const auto address = postgres::ParseAddress(url_, "");
+  const auto silent = postgres::Connection::Open(*address).value();
+  ASSERT_TRUE(silent->Script("BEGIN; UPDATE tasks SET title = 'half done'").ok());
+  const auto lost = store->RenewLeases({(*claimed)->lease}, 60s);
+  ASSERT_TRUE(lost.ok()) << lost.error().message;
+  EXPECT_TRUE(lost->empty());
+  EXPECT_EQ(store->GetTask((*claimed)->task.id)->text.title, "Fix it");
+}
+
 // A cancel and the worker's end of the run meet: whoever comes second sees what the first did.
 TEST_F(PostgresDatabase, ACancelAndTheEndOfARunDoNotOverwriteEachOther) {
   const auto a = Open();
@@ -466,7 +482,9 @@ TEST_F(PostgresDatabase, ARemarkAndTheEndOfARunDoNotMissEachOther) {
     ASSERT_TRUE(claimed.ok() && claimed->has_value());
     ASSERT_EQ((*claimed)->task.id, id);
     Result<void> finished = Ok();
+    std::latch said(1);
     std::thread worker([&] {
+      if (i % 3 == 0) said.wait();  // a race may go the same way every time
       RunOutcome outcome;
       outcome.state = TaskState::kFailed;
       finished = a->FinishRun((*claimed)->lease, outcome);
@@ -474,6 +492,7 @@ TEST_F(PostgresDatabase, ARemarkAndTheEndOfARunDoNotMissEachOther) {
     IntakePlan plan;
     plan.changes.push_back({id, TaskChangeKind::kRemark, RunKind::kFix, "mind the gap", "bob", ""});
     const auto remarked = b->ApplyIntake(plan);
+    said.count_down();
     worker.join();
     ASSERT_TRUE(finished.ok()) << finished.error().message;
     if (remarked.ok()) ++taken;

@@ -27,8 +27,10 @@ namespace swage::postgres {
 /// A statement takes at most this long: a webhook's sender waits 10 s for its answer.
 inline constexpr std::chrono::seconds kStatementLimit{8};
 inline constexpr std::chrono::seconds kLockLimit{5};
-/// An open transaction whose client is silent is ended by the server, so that it keeps nobody out.
-inline constexpr std::chrono::seconds kSilenceLimit{30};
+/// An open transaction whose client is silent is ended by the server: a process that stands still
+/// in the middle of one keeps its locks for less time than anybody waits for them.
+inline constexpr std::chrono::seconds kSilenceLimit{4};
+static_assert(kSilenceLimit < kLockLimit);
 inline constexpr std::chrono::seconds kConnectLimit{4};
 
 /// What the last failure means for the transaction that it happened in.

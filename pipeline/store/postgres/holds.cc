@@ -12,13 +12,14 @@
 namespace swage::postgres {
 namespace {
 
-constexpr std::chrono::milliseconds kPingEvery =
-    std::chrono::duration_cast<std::chrono::milliseconds>(kSilenceLimit) / 4;
+// Holds are silent by nature, and nobody waits for their locks.
+constexpr std::chrono::milliseconds kHoldSilence{30'000};
+constexpr std::chrono::milliseconds kPingEvery = kHoldSilence / 4;
 
 std::string Begin() {
   return fmt::format(
       "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = {}",
-      std::chrono::milliseconds(kSilenceLimit).count());
+      kHoldSilence.count());
 }
 
 class SessionHold final : public Hold {
