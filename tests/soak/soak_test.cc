@@ -111,6 +111,7 @@ TEST_P(Soak, OnePullRequestEachAndNothingLeft) {
   for (const auto& [what, times] : counters) {
     std::printf("  %8ld  %s\n", static_cast<long>(times), what.c_str());
   }
+  std::fflush(stdout);
   for (const std::string& path : RarePaths()) {
     EXPECT_GT(counters.at(path), 0) << "it never came to: " << path;
   }
