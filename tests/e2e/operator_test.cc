@@ -103,6 +103,8 @@ TEST(Audit, IsWholeAndTellsEveryMoveBesideTheServer) {
   EXPECT_EQ(states[key], "in_review");
   EXPECT_THAT(Export(box, {"--task", key}), Not(IsEmpty()));
   EXPECT_THAT(Export(box, {"--since", "2h"}), SizeIs(Export(box).size()));
+  EXPECT_THAT(Export(box, {"--since", "2026-03-01"}), SizeIs(Export(box).size()));
+  EXPECT_THAT(Export(box, {"--since", "2999-03-01"}), IsEmpty());
   EXPECT_THAT(Export(box, {"--until", "2h"}), IsEmpty());
   const std::string lines = box.Run({"audit", "export"}).out;
   EXPECT_THAT(lines, AllOf(HasSubstr("person/ada"), HasSubstr("task.created"),
