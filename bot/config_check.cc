@@ -71,9 +71,14 @@ std::string DescribeForge(const Settings& settings, const ForgeSettings& forge) 
   std::string out =
       Row("forge", fmt::format("{} ({}) at {}", forge.name, forge.kind, forge.api_url));
   out += Row("", fmt::format("git         {}", forge.git_url));
-  out += Row("", fmt::format("webhook     http://{}/hooks/{}", settings.listen, forge.name));
-  out += Row("", fmt::format("secrets     token {}, webhook {}", forge.token.reference,
-                             forge.webhook_secret.reference));
+  std::string secrets = fmt::format("secrets     token {}", forge.token.reference);
+  if (settings.intake == "poll") {
+    out += Row("", "webhook     none is needed: the forge is asked");
+  } else {
+    out += Row("", fmt::format("webhook     http://{}/hooks/{}", settings.listen, forge.name));
+    secrets += fmt::format(", webhook {}", forge.webhook_secret.reference);
+  }
+  out += Row("", secrets);
   out += Row("", fmt::format("repos       {}", OrNone(forge.repos)));
   return out;
 }

@@ -138,6 +138,12 @@ agent: )" + std::string(agent) + "\n"));
   std::string file_ = (dir_.path() / "swage.yml").string();
 };
 
+TEST_F(ConfigCheckTest, SaysThatPollingNeedsNoWebhook) {
+  EXPECT_EQ(Check("{command: [sh, x]}\nintake: poll"), kExitOk) << err_.str();
+  EXPECT_NE(out_.str().find("the forge is asked"), std::string::npos) << out_.str();
+  EXPECT_EQ(out_.str().find("/hooks/"), std::string::npos);
+}
+
 TEST_F(ConfigCheckTest, SaysWhatWouldBeUsedWithoutSecrets) {
   EXPECT_EQ(Check("{command: [sh, x]}"), kExitOk) << err_.str();
   EXPECT_NE(out_.str().find("data       /var/lib/x"), std::string::npos) << out_.str();
