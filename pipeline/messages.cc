@@ -660,12 +660,12 @@ std::string BranchIsForeign(std::string_view branch) {
 std::string PaceFix(PauseCause cause) {
   switch (cause) {
     case PauseCause::kNone:
-      return "nothing to do";
+      return "Nothing to do";
     case PauseCause::kLimit:
     case PauseCause::kDown:
-      return "nothing to do unless it lasts: the work is kept and goes on by itself";
+      return "Nothing to do unless it lasts: the work is kept and goes on by itself";
     case PauseCause::kRefused:
-      return "check the bot's token: is it still valid, and may it write to the repository? Put a "
+      return "Check the bot's token: is it still valid, and may it write to the repository? Put a "
              "good one where the setting `token` points and restart; the work is kept and goes on";
   }
   return "";

@@ -31,6 +31,8 @@ class Scene {
     Hostile();
     Queued();
     Running();
+    Troubles();
+    Nodes();
   }
 
  private:
@@ -174,6 +176,39 @@ class Scene {
       if (issue == 91) task.reason = "stopped by mira";
       store_.AddTask(task);
     }
+  }
+
+  void Troubles() {
+    store_.alarms = {{"alarm:silence:github", "",
+                      "No webhook of github has arrived for 42 min although there is news."}};
+    Pace limited;
+    limited.scope = "github";
+    limited.breaker = Breaker::kOpen;
+    limited.cause = PauseCause::kLimit;
+    limited.since = now_ - minutes(6);
+    limited.reason = "POST /repos/acme/textkit/pulls: refused for its rate limit";
+    store_.AddPace({limited, seconds(95)});
+    Pace refused = limited;
+    refused.scope = "gitlab";
+    refused.cause = PauseCause::kRefused;
+    refused.reason = "GET /user: the forge answered 401";
+    store_.AddPace({refused, seconds(3'000)});
+    store_.parked = {{DeliveryId{812}, "github", "delivery-812", "issue_comment",
+                      now_ - minutes(75), 5,
+                      "GET /repos/acme/textkit/issues/9: <b>no such issue</b>"}};
+    store_.failed_effects = {{EffectId{31}, EffectKind::kReview, "acme/textkit", TaskId{3}, 12,
+                              "POST /repos/acme/textkit/pulls/117/reviews: 403 locked",
+                              now_ - minutes(190)}};
+  }
+
+  void Nodes() {
+    const auto node = [&](const std::string& name, const std::string& roles, seconds silent) {
+      store_.nodes.push_back({name, "i", "build-7.example.com", roles, "0.1.0", "",
+                              now_ - minutes(700), silent, roles == "worker" ? 2 : 0});
+    };
+    node("front-1", "web, publisher, housekeeping", seconds(3));
+    node("worker-1", "worker", seconds(8));
+    node("worker-2", "worker", seconds(190));
   }
 
   CannedStore& store_;

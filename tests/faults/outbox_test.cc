@@ -250,7 +250,7 @@ TEST_P(OutboxFault, X27_ARefusedTokenKeepsTheTasksAndIsOneAlarm) {
   const std::string page = Exchange(
       box.dashboard_port(), "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
   EXPECT_THAT(page, HasSubstr("box is left alone"));
-  EXPECT_THAT(page, HasSubstr("check the bot"));
+  EXPECT_THAT(page, HasSubstr("Check the bot"));
   EXPECT_EQ(box.Query("SELECT state FROM tasks"), "running");
   EXPECT_EQ(box.Query("SELECT count(*) FROM effects WHERE state = 'failed'"), "0");
   box.forge().faults().Clear();
