@@ -13,36 +13,14 @@ graphile_version=0.17.3
 
 need swage_store_bench
 bench=$build/bin/swage_store_bench
-programs=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
-[ -n "$programs" ] || { note "claims skipped: PostgreSQL's server is not installed (Debian's package postgresql)"; exit 0; }
-data=$(mktemp -d "${BENCH_DATA:-$build}/bench-claims.XXXXXX")  # the build is on a disk, /tmp may not be
-
-# PostgreSQL does not run as root.
-as_server() {
-  if [ "$(id -u)" -ne 0 ]; then "$@"; else setpriv --reuid=postgres --regid=postgres --init-groups "$@"; fi
-}
-stop_server() { as_server "$programs/pg_ctl" -D "$data/db" -m immediate stop >/dev/null 2>&1; }
-socket=$(mktemp -d /tmp/swage-bench.XXXXXX)
-trap 'stop_server; cleanup; rm -rf "$data" "$socket"' EXIT
-[ "$(id -u)" -ne 0 ] || chown postgres "$data" "$socket"
-cd / || exit 1  # which the server's user can enter
-as_server "$programs/initdb" -D "$data/db" -U bench --auth=trust >"$scratch/initdb.log" 2>&1 &&
-  as_server "$programs/pg_ctl" -D "$data/db" -w -o "-k $socket -c listen_addresses=''" -l "$data/server.log" start \
-    >"$scratch/start.log" 2>&1 || { note "PostgreSQL did not start: $(tail -n 1 "$scratch/start.log" "$scratch/initdb.log")"; exit 1; }
-
-databases=0
-new_database() {
-  databases=$((databases + 1))
-  as_server "$programs/createdb" -h "$socket" -U bench "bench$databases"
-  url="postgres://bench@/bench$databases?host=$socket"
-}
+start_postgres || exit 0
 
 # ours NAME WORKERS
 ours() {
   new_database
   SWAGE_BENCH_POSTGRES=$url "$bench" runs "$jobs" "$2" "$jobs" >"$scratch/ours.out" 2>"$scratch/ours.err" ||
     { note "our run failed: $(tail -n 1 "$scratch/ours.err")"; exit 1; }
-  awk -v jobs="$jobs" '$1 == "figure" && $2 == "store_runs_" jobs { print $3 }' "$scratch/ours.out" >>"$scratch/$1.runs"
+  awk '$1 == "figure" && $2 == "store_runs" { print $3 }' "$scratch/ours.out" >>"$scratch/$1.runs"
 }
 # graphile NAME [WORKERS]
 graphile() {

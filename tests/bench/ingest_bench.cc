@@ -1,7 +1,7 @@
 // Both ends of the ingest benchmark.
 //
-// swage_ingest_bench serve store DIR
-//     the webhook server over a new SQLite store in DIR
+// swage_ingest_bench serve store DIR | URL
+//     the webhook server over a new SQLite store in DIR, or over an empty PostgreSQL database
 // swage_ingest_bench serve verify
 //     the same server, which checks the signature and keeps nothing
 // swage_ingest_bench load PORT PATH CONNECTIONS
@@ -99,9 +99,18 @@ int Serve(Store& store, const Clock& clock) {
   return 0;
 }
 
-int ServeStore(const std::filesystem::path& dir) {
+Result<std::unique_ptr<Store>> OpenStore(const std::string& where, const Clock& clock) {
+  if (!where.starts_with("postgres:")) {
+    return OpenSqliteStore(std::filesystem::path(where) / "swage.db", clock);
+  }
+  PostgresOptions options;
+  options.url = where;
+  return OpenPostgresStore(options, clock);
+}
+
+int ServeStore(const std::string& where) {
   const SystemClock clock;
-  const Result<std::unique_ptr<Store>> store = OpenSqliteStore(dir / "swage.db", clock);
+  const Result<std::unique_ptr<Store>> store = OpenStore(where, clock);
   if (!store.ok()) {
     std::fprintf(stderr, "%s\n", store.error().message.c_str());
     return 1;
@@ -140,8 +149,8 @@ int main(int argc, char** argv) {
   if (arg(1) == "serve" && arg(2) == "store" && argc == 4) return swage::ServeStore(arg(3));
   if (arg(1) == "serve" && arg(2) == "verify") return swage::ServeVerify();
   if (arg(1) == "load" && argc == 5) return swage::Load(arg(2), arg(3), arg(4));
-  std::fprintf(
-      stderr,
-      "usage: swage_ingest_bench serve store DIR | serve verify | load PORT PATH CONNECTIONS\n");
+  std::fprintf(stderr,
+               "usage: swage_ingest_bench serve store DIR|URL | serve verify | load PORT PATH "
+               "CONNECTIONS\n");
   return 2;
 }

@@ -3,13 +3,16 @@
 build=${SWAGE_BUILD:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/build}
 scratch=$(mktemp -d)
 pids=()
+bench_data=
+postgres_data=
 
 # Servers end when their input does; whoever does not is told to.
 cleanup() {
   local pid
   for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null; done
+  [ -z "$postgres_data" ] || as_postgres "$postgres_programs/pg_ctl" -D "$postgres_data/db" -m immediate stop >/dev/null 2>&1
   wait 2>/dev/null
-  rm -rf "$scratch"
+  rm -rf "$scratch" ${postgres_data:+"$postgres_data" "$postgres_socket"} ${bench_data:+"$bench_data"}
 }
 trap cleanup EXIT
 
@@ -52,4 +55,33 @@ npm_packages() {
     mv -T "$fresh" "$cache" 2>/dev/null || rm -rf "$fresh"
   fi
   echo "$cache"
+}
+
+# make_data: bench_data, a folder on a disk: the build is on one, /tmp may not be. BENCH_DATA=DIR says another place.
+make_data() { bench_data=$(mktemp -d "${BENCH_DATA:-$build}/bench.XXXXXX"); }
+
+# PostgreSQL does not run as root.
+as_postgres() {
+  if [ "$(id -u)" -ne 0 ]; then "$@"; else setpriv --reuid=postgres --regid=postgres --init-groups "$@"; fi
+}
+# start_postgres: a server of Debian's package with its own settings, which commits durably, its data in a place as that
+# of make_data. False, with a note, when there is none.
+start_postgres() {
+  postgres_programs=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
+  [ -n "$postgres_programs" ] || { note "PostgreSQL skipped: its server is not installed (Debian's package postgresql)"; return 1; }
+  postgres_data=$(mktemp -d "${BENCH_DATA:-$build}/bench-postgres.XXXXXX")
+  postgres_socket=$(mktemp -d /tmp/swage-bench.XXXXXX)
+  [ "$(id -u)" -ne 0 ] || chown postgres "$postgres_data" "$postgres_socket"
+  cd / || return 1  # which the server's user can enter
+  as_postgres "$postgres_programs/initdb" -D "$postgres_data/db" -U bench --auth=trust >"$scratch/initdb.log" 2>&1 &&
+    as_postgres "$postgres_programs/pg_ctl" -D "$postgres_data/db" -w -o "-k $postgres_socket -c listen_addresses=''" \
+      -l "$postgres_data/server.log" start >"$scratch/start.log" 2>&1 ||
+    { note "PostgreSQL did not start: $(tail -n 1 "$scratch/start.log" "$scratch/initdb.log")"; return 1; }
+}
+# new_database: url, of an empty one.
+databases=0
+new_database() {
+  databases=$((databases + 1))
+  as_postgres "$postgres_programs/createdb" -h "$postgres_socket" -U bench "bench$databases"
+  url="postgres://bench@/bench$databases?host=$postgres_socket"
 }

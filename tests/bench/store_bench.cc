@@ -2,13 +2,14 @@
 //
 // usage: swage_store_bench deliveries [SECONDS [THREADS [BODY_BYTES]]]
 //            durable deliveries a second; each thread adds batches of kBatch, as the server does
-//        swage_store_bench claims [ROWS]
-//            claims a second over 1,000 rows and over ROWS (1M), while one repository is full
 //        swage_store_bench runs [ROWS [THREADS [RUNS]]]
-//            claims with their completions a second over 1,000 rows and over ROWS (1M)
+//            claims with their completions a second, of a queue of ROWS
+//        swage_store_bench flat [ROWS]
+//            the same, claims beside a full repository, and deliveries, with 1,000 rows in the
+//            table and with ROWS (1M), in turns
 //
-// In SQLite files of their own, or, with SWAGE_BENCH_POSTGRES=URL, in that database, which must be
-// empty and is emptied again.
+// In SQLite files of their own, below TMPDIR, or, with SWAGE_BENCH_POSTGRES=URL, in schemas of that
+// database that are made and dropped.
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -17,6 +18,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -72,65 +75,97 @@ void OrExit(const Result<void>& result) {
 /// One database for one measurement.
 class Bench {
  public:
-  Bench() {
+  explicit Bench(std::string name) : name_(std::move(name)), dir_("swage-bench-") {
     const char* url = std::getenv("SWAGE_BENCH_POSTGRES");
-    options_.url = url == nullptr ? "" : url;
+    if (url == nullptr) return;
+    database_ = url;
+    options_.url = database_ + (database_.find('?') == std::string::npos ? "?" : "&") +
+                   "options=-csearch_path%3D" + name_;
     Clear();
+    Run(database_, "CREATE SCHEMA " + name_);
   }
-  ~Bench() { Clear(); }
+  ~Bench() {
+    if (IsPostgres()) Clear();
+  }
   Bench(const Bench&) = delete;
   Bench& operator=(const Bench&) = delete;
 
+  bool IsPostgres() const { return !database_.empty(); }
   std::unique_ptr<Store> Open() const {
-    if (options_.url.empty()) return OrExit(OpenSqliteStore(dir_.path() / "bench.db", clock_));
+    if (!IsPostgres()) return OrExit(OpenSqliteStore(dir_.path() / "bench.db", clock_));
     return OrExit(OpenPostgresStore(options_, clock_));
   }
 
-  /// `rows` tasks, queued over 100 repositories, put in by one statement because intake is not
-  /// measured.
+  /// `rows` tasks, queued: every other one in one repository, the rest over 99 others. Put in by
+  /// one statement because intake is not measured.
   void FillQueue(long rows) const {
     Open().reset();
-    const std::string n = std::to_string(rows);
     Script(
         "BEGIN;"
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) "
         "INSERT INTO repos (id, forge, forge_repo_id, path) "
         "SELECT i, 'forge', i, 'acme/lib' || i FROM n;"
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < " +
-        n +
+        std::to_string(rows) +
         ") "
         "INSERT INTO tasks (id, repo, issue_number, generation, issue_url, title, requester_id,"
         " requester_login, requester_is_bot, profile, branch, queued_at_us, created_at_us, "
         "updated_at_us) "
-        "SELECT i, 1 + i % 100, i, 1, '', 'title', '1', 'alice', 1 = 0, '', 'swage/' || i, i, i, i "
-        "FROM n;"
+        "SELECT i, CASE WHEN i % 2 = 0 THEN 1 ELSE 2 + (i / 2) % 99 END, i, 1, '', 'title', '1', "
+        "'alice', 1 = 0, '', 'swage/' || i, i, i, i FROM n;"
         "INSERT INTO task_texts (task_id, body, hash) SELECT id, 'body', 'hash' FROM tasks;"
         "COMMIT;");
-    Script(options_.url.empty() ? "PRAGMA wal_checkpoint(TRUNCATE);" : "ANALYZE;");
+    Settle("tasks");
+  }
+  /// `rows` deliveries that were decided long ago.
+  void FillInbox(long rows) const {
+    Open().reset();
+    const std::string key = IsPostgres() ? "md5(i::text)" : "lower(hex(randomblob(16)))";
+    const std::string body = IsPostgres() ? "body" : "body_segment, body_position, body_size";
+    Script("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < " +
+           std::to_string(rows) +
+           ") "
+           "INSERT INTO deliveries (forge, key, event, state, received_at_us, not_before_at_us,"
+           " decided_at_us, " +
+           body + ") SELECT 'forge', " + key + ", 'issues', 'done', i, i, i, " +
+           (IsPostgres() ? "''" : "0, 0, 0") + " FROM n;");
+    Settle("deliveries");
+  }
+  /// All tasks are as FillQueue left them.
+  void Requeue() const {
+    Script(
+        "UPDATE tasks SET state = 'queued', stage = 'none', lease_node = '', lease_expires_at_us "
+        "= 0, attempt = 0 WHERE state IN ('running', 'failed');");
+    Settle("tasks");
   }
 
  private:
+  // What a server does by itself sooner or later.
+  void Settle(const char* table) const {
+    Script(IsPostgres() ? std::string("VACUUM ANALYZE ") + table
+                        : "PRAGMA wal_checkpoint(TRUNCATE);");
+  }
   void Script(const std::string& sql) const {
-    if (!options_.url.empty()) {
-      const auto db =
-          OrExit(postgres::Connection::Open(OrExit(postgres::ParseAddress(options_.url, ""))));
-      OrExit(db->Script("SET statement_timeout = 0"));
-      return OrExit(db->Script(sql));
-    }
+    if (IsPostgres()) return Run(options_.url, sql);
     const auto file = dir_.path() / "bench.db";
     OrExit(OrExit(sqlite::Connection::Open(file, sqlite::Connection::Mode::kWriter))->Script(sql));
   }
-  void Clear() const {
-    if (!options_.url.empty()) Script("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+  static void Run(const std::string& url, const std::string& sql) {
+    const auto db = OrExit(postgres::Connection::Open(OrExit(postgres::ParseAddress(url, ""))));
+    OrExit(db->Script("SET statement_timeout = 0"));
+    OrExit(db->Script(sql));
   }
+  void Clear() const { Run(database_, "DROP SCHEMA IF EXISTS " + name_ + " CASCADE"); }
 
+  const std::string name_;
   const TempDir dir_;
   const SystemClock clock_;
+  std::string database_;
   PostgresOptions options_;
 };
 
 int MeasureDeliveries(std::chrono::seconds seconds, std::size_t threads, std::size_t body_bytes) {
-  const Bench bench;
+  const Bench bench("bench");
   const auto store = bench.Open();
   const std::string body = MakeBody(body_bytes);
   std::atomic<bool> stop{false};
@@ -167,66 +202,113 @@ int MeasureDeliveries(std::chrono::seconds seconds, std::size_t threads, std::si
   return failed == 0 ? 0 : 1;
 }
 
-double ClaimsPerSecond(long rows) {
-  constexpr int kThreads = 8;
-  constexpr int kClaims = 100;  // by each thread
-  const Bench bench;
-  bench.FillQueue(rows);
-  const auto store = bench.Open();
-  const auto begin = SteadyClock::now();
-  std::vector<std::thread> pool;
-  for (int t = 0; t < kThreads; ++t) {
-    pool.emplace_back([&] {
-      for (int i = 0; i < kClaims; ++i) {
-        // One repository is always full, so that the search has to look past its queue.
-        const auto claimed = store->ClaimTask("bench", std::chrono::hours(1), {100'000, 8, 3});
-        if (!claimed.ok() || !claimed->has_value()) std::exit(1);
-      }
-    });
-  }
-  for (std::thread& thread : pool) thread.join();
-  return kThreads * kClaims / std::chrono::duration<double>(SteadyClock::now() - begin).count();
-}
-
-int MeasureClaims(long rows) {
-  const double small = ClaimsPerSecond(1'000);
-  const double large = ClaimsPerSecond(rows);
-  std::printf("figure store_claims_1k %.0f 1/s\n", small);
-  std::printf("figure store_claims_%ld %.0f 1/s\n", rows, large);
-  std::printf("ratio claims_1m_vs_1k %.2f\n", large / small);
-  return 0;
-}
-
-/// Claims each task and ends its run at once.
-double RunsPerSecond(long rows, int threads, int runs) {
-  const Bench bench;
-  bench.FillQueue(rows);
-  const auto store = bench.Open();
-  RunOutcome outcome;
-  outcome.state = TaskState::kFailed;
-  outcome.reason = "measured";
+/// `work(thread)`, so many times on each of so many threads: how often a second.
+double PerSecond(int threads, int times, const std::function<void()>& work) {
   const auto begin = SteadyClock::now();
   std::vector<std::thread> pool;
   for (int t = 0; t < threads; ++t) {
     pool.emplace_back([&] {
-      for (int i = 0; i < runs / threads; ++i) {
-        const auto claimed =
-            OrExit(store->ClaimTask("bench", std::chrono::hours(1), {100'000, 100'000, 3}));
-        if (!claimed.has_value()) std::exit(1);
-        OrExit(store->FinishRun(claimed->lease, outcome));
-      }
+      for (int i = 0; i < times; ++i) work();
     });
   }
   for (std::thread& thread : pool) thread.join();
-  return runs / std::chrono::duration<double>(SteadyClock::now() - begin).count();
+  return threads * times / std::chrono::duration<double>(SteadyClock::now() - begin).count();
+}
+
+Claimed Claim(Store& store, const ClaimLimits& limits) {
+  auto claimed = OrExit(store.ClaimTask("bench", std::chrono::hours(1), limits));
+  if (claimed.has_value()) return *std::move(claimed);
+  std::fprintf(stderr, "there is nothing to claim\n");
+  std::exit(1);
+}
+
+/// Claims a task and ends its run at once.
+void RunOne(Store& store) {
+  RunOutcome outcome;
+  outcome.state = TaskState::kFailed;
+  outcome.reason = "measured";
+  OrExit(store.FinishRun(Claim(store, {100'000, 100'000, 3}).lease, outcome));
 }
 
 int MeasureRuns(long rows, int threads, int runs) {
-  const double small = RunsPerSecond(1'000, threads, std::min(runs, 1'000));
-  const double large = RunsPerSecond(rows, threads, runs);
-  std::printf("figure store_runs_1k %.0f 1/s\n", small);
-  std::printf("figure store_runs_%ld %.0f 1/s\n", rows, large);
-  std::printf("ratio runs_1m_vs_1k %.2f\n", large / small);
+  const Bench bench("bench");
+  bench.FillQueue(rows);
+  const auto store = bench.Open();
+  const double rate = PerSecond(threads, runs / threads, [&] { RunOne(*store); });
+  std::printf("figure store_runs %.0f 1/s\n", rate);
+  return 0;
+}
+
+// --- flat
+
+constexpr int kRounds = 5;
+constexpr int kThreads = 4;
+
+struct Side {
+  Side(const std::string& name, long row_count) : bench(name), rows(row_count) {}
+  const Bench bench;
+  const long rows;
+  std::unique_ptr<Store> store;
+  std::vector<double> rates;
+  double Median() {
+    std::sort(rates.begin(), rates.end());
+    return rates[rates.size() / 2];
+  }
+};
+
+void Compare(const std::string& what, long rows, const std::function<void(Side&)>& prepare,
+             const std::function<double(Store&)>& measure,
+             const std::function<void(const Bench&)>& tidy) {
+  Side small("small_" + what, 1'000), large("large_" + what, rows);
+  for (Side* side : {&small, &large}) {
+    prepare(*side);
+    side->store = side->bench.Open();
+  }
+  for (int round = 0; round < kRounds; ++round) {
+    for (Side* side : {&small, &large}) {
+      side->rates.push_back(measure(*side->store));
+      // SQLite lets one process have the file, and this one has it.
+      side->store.reset();
+      tidy(side->bench);
+      side->store = side->bench.Open();
+    }
+  }
+  const char* engine = small.bench.IsPostgres() ? "postgres" : "sqlite";
+  std::printf("figure %s_%s_1k %.0f 1/s\n", engine, what.c_str(), small.Median());
+  std::printf("figure %s_%s_%ldk %.0f 1/s\n", engine, what.c_str(), rows / 1'000, large.Median());
+  std::printf("ratio %s_%s_%ldk_vs_1k %.2f\n", engine, what.c_str(), rows / 1'000,
+              large.Median() / small.Median());
+  std::fflush(stdout);
+}
+
+int MeasureFlat(long rows) {
+  const auto fill_queue = [](Side& side) { side.bench.FillQueue(side.rows); };
+  const auto requeue = [](const Bench& bench) { bench.Requeue(); };
+  Compare(
+      "runs", rows, fill_queue,
+      [](Store& store) { return PerSecond(kThreads, 200, [&] { RunOne(store); }); }, requeue);
+  // The first claims fill the repository that has half of the queue; all others look past it.
+  Compare(
+      "claims", rows, fill_queue,
+      [](Store& store) { return PerSecond(kThreads, 75, [&] {
+                           Claim(store, {100'000, 4, 3});
+                         }); },
+      requeue);
+  const std::string body = MakeBody(12'288);
+  Compare(
+      "deliveries", rows, [](Side& side) { side.bench.FillInbox(side.rows); },
+      [&](Store& store) {
+        return kBatch * PerSecond(kThreads, 25, [&] {
+                 std::vector<NewDelivery> batch;
+                 for (std::size_t i = 0; i < kBatch; ++i) {
+                   batch.push_back({"forge", RandomHex(16), "issues", body});
+                 }
+                 for (const bool fresh : OrExit(store.AddDeliveries(batch))) {
+                   if (!fresh) std::exit(1);
+                 }
+               });
+      },
+      [](const Bench&) {});
   return 0;
 }
 
@@ -245,12 +327,12 @@ int main(int argc, char** argv) {
         static_cast<std::size_t>(swage::Argument(argc, argv, 3, 4)),
         static_cast<std::size_t>(swage::Argument(argc, argv, 4, 12'288)));
   }
-  if (what == "claims") return swage::MeasureClaims(swage::Argument(argc, argv, 2, 1'000'000));
   if (what == "runs") {
-    return swage::MeasureRuns(swage::Argument(argc, argv, 2, 1'000'000),
-                              static_cast<int>(swage::Argument(argc, argv, 3, 8)),
+    return swage::MeasureRuns(swage::Argument(argc, argv, 2, 4'000),
+                              static_cast<int>(swage::Argument(argc, argv, 3, 4)),
                               static_cast<int>(swage::Argument(argc, argv, 4, 4'000)));
   }
-  std::fprintf(stderr, "usage: swage_store_bench deliveries|claims|runs [...]\n");
+  if (what == "flat") return swage::MeasureFlat(swage::Argument(argc, argv, 2, 1'000'000));
+  std::fprintf(stderr, "usage: swage_store_bench deliveries|runs|flat [...]\n");
   return 2;
 }
