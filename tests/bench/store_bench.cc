@@ -267,10 +267,7 @@ void Compare(const std::string& what, long rows, const std::function<void(Side&)
   for (int round = 0; round < kRounds; ++round) {
     for (Side* side : {&small, &large}) {
       side->rates.push_back(measure(*side->store));
-      // SQLite lets one process have the file, and this one has it.
-      side->store.reset();
       tidy(side->bench);
-      side->store = side->bench.Open();
     }
   }
   const char* engine = small.bench.IsPostgres() ? "postgres" : "sqlite";
