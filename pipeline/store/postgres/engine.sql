@@ -38,24 +38,25 @@ SELECT pg_advisory_xact_lock_shared(hashtext('swage claims'), hashtext(current_s
 WITH
   clock AS MATERIALIZED (
     SELECT coalesce($1::bigint, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) AS now),
-  live AS MATERIALIZED (
-    SELECT count(*) AS tasks, count(*) FILTER (WHERE held.lease_node = $2) AS own
-    FROM (SELECT t.repo, t.lease_node FROM tasks t
-          WHERE t.lease_node <> '' AND t.lease_expires_at_us > (SELECT now FROM clock) OFFSET 0) held
-    GROUP BY held.repo),
+  held AS MATERIALIZED (
+    SELECT count(*) FILTER (WHERE NOT t.over) AS tasks,
+           count(*) FILTER (WHERE NOT t.over AND t.lease_node = $2) AS own,
+           bool_or(t.over AND (t.attempt >= $6::bigint
+                               OR t.lease_expires_at_us <= t.now - (t.attempt - 1) * $9::bigint)) AS orphaned
+    FROM (SELECT l.repo, l.lease_node, l.attempt, l.lease_expires_at_us, clock.now,
+                 l.lease_expires_at_us <= clock.now AS over
+          FROM clock CROSS JOIN tasks l WHERE l.lease_node <> '' OFFSET 0) t
+    GROUP BY t.repo),
   room AS MATERIALIZED (
     SELECT coalesce(sum(own), 0) >= $4::bigint AS no_room,
            coalesce(sum(own), 0) + $8::bigint <= $4::bigint
            AND coalesce(max(tasks), 0) + $8::bigint <= $5::bigint
            -- What is left alone is as a full repository, and an orphan goes first: no cases for the quick way.
+           AND NOT coalesce(bool_or(orphaned), false)
            AND NOT EXISTS (SELECT FROM paces p
                            WHERE p.breaker = 'open' AND p.paused_until_at_us > (SELECT now FROM clock))
-           AND NOT EXISTS (SELECT FROM tasks t
-                           WHERE t.lease_node <> '' AND t.lease_expires_at_us <= (SELECT now FROM clock)
-                             AND (t.attempt >= $6::bigint
-                                  OR t.lease_expires_at_us <= (SELECT now FROM clock) - (t.attempt - 1) * $9::bigint))
              AS far
-    FROM live),
+    FROM held),
   picked AS MATERIALIZED (
     SELECT t.id FROM tasks t
     WHERE (SELECT far FROM room) AND t.state = 'queued' AND t.queued_at_us <= (SELECT now FROM clock)
@@ -101,8 +102,7 @@ FOR NO KEY UPDATE OF t;
 
 -- name: EndRun
 -- As GetLeased, MoveTask, InterruptSteps, AddEffect, AddTimeline and AddAudit together, for a run that leaves nothing to
--- publish and a task that no remark waits for. Runs behind HoldsLease, so that it sees every remark there is. $1 task,
--- $2 epoch, $3 node, $4 state, $5 reason, $6 now for people, $7 and $8 the timeline's kind and words, $9 to $12 the audit
+-- publish and a task that no remark waits for. $1 task, $2 epoch, $3 node, $4 state, $5 reason, $6 now for people, $7 and $8 the timeline's kind and words, $9 to $12 the audit
 -- log's actor, action, subject and detail. The effects, all of the task and its repository ($13 forge, $14 its number there,
 -- $15 path; NULL without effects): $16 kinds, $17 ordinals, $18 keys, $19 payloads, $20 now (NULL: the clock's). One row:
 -- whether the run was ended.
@@ -111,7 +111,7 @@ WITH
     UPDATE tasks t SET state = $4, reason = $5, stage = 'none', lease_node = '', lease_expires_at_us = 0,
                        updated_at_us = $6::bigint
     WHERE t.id = $1 AND t.epoch = $2 AND t.lease_node = $3 AND t.state = 'running'
-      AND NOT EXISTS (SELECT FROM remarks m WHERE m.task_id = $1 AND NOT m.seen)
+      AND NOT t.remarked
       AND ($13::text IS NULL OR EXISTS (SELECT FROM repos r WHERE r.id = t.repo AND r.forge = $13::text
                                         AND r.forge_repo_id = $14 AND r.path = $15))
     RETURNING t.id, t.repo, t.issue_number, t.generation, t.epoch),

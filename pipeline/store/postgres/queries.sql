@@ -117,6 +117,7 @@ UPDATE tasks SET run = run + 1, attempt = 0, run_first_cycle = cycle, run_kind =
 WHERE id = $1;
 
 -- name: AddRemark
+WITH task AS (UPDATE tasks SET remarked = true WHERE id = $1 AND NOT remarked)
 INSERT INTO remarks (task_id, text, actor, created_at_us) VALUES ($1, $2, $3, $4);
 
 -- name: AddDelegate
@@ -133,7 +134,8 @@ SELECT account, login, let_by FROM delegates WHERE task_id = $1 ORDER BY created
 SELECT text FROM remarks WHERE task_id = $1 ORDER BY id;
 
 -- name: MarkRemarksSeen
-UPDATE remarks SET seen = true WHERE task_id = $1 AND NOT seen;
+WITH remark AS (UPDATE remarks SET seen = true WHERE task_id = $1 AND NOT seen)
+UPDATE tasks SET remarked = false WHERE id = $1 AND remarked;
 
 -- name: HasUnseenRemark
 SELECT 1 FROM remarks WHERE task_id = $1 AND NOT seen LIMIT 1;

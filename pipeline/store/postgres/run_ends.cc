@@ -52,7 +52,6 @@ Result<bool> EndRunQuickly(sql::Connection& db, std::optional<WallTime> engine_n
   const AuditEntry audit =
       audit::Bounded(audit::Node(lease.node), audit::kTaskMoved, "",
                      audit::Move(Name(TaskState::kRunning), Name(outcome.state)), outcome.reason);
-  SWAGE_RETURN_IF_ERROR(db.Post("HoldsLease", lease.task, lease.epoch, lease.node));
   SWAGE_ASSIGN_OR_RETURN(
       const std::int64_t ended,
       db.Number("EndRun", lease.task, lease.epoch, lease.node, Name(outcome.state), outcome.reason,

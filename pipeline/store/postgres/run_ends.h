@@ -12,7 +12,7 @@ namespace swage::postgres {
 bool CanEndQuickly(const Lease& lease, const RunOutcome& outcome);
 
 /// What EndRunQuickly runs, in one trip.
-inline constexpr std::array<std::string_view, 2> kEndRunQueries = {"HoldsLease", "EndRun"};
+inline constexpr std::array<std::string_view, 1> kEndRunQueries = {"EndRun"};
 /// False: this way does not serve here, and nothing was done. `engine_now`: for tests; without one
 /// the database's clock decides.
 Result<bool> EndRunQuickly(sql::Connection& db, std::optional<WallTime> engine_now, WallTime now,
