@@ -295,7 +295,7 @@ int MeasureFlat(long rows) {
   Compare(
       "deliveries", rows, [](Side& side) { side.bench.FillInbox(side.rows); },
       [&](Store& store) {
-        return kBatch * PerSecond(kThreads, 25, [&] {
+        return kBatch * PerSecond(kThreads, 60, [&] {
                  std::vector<NewDelivery> batch;
                  for (std::size_t i = 0; i < kBatch; ++i) {
                    batch.push_back({"forge", RandomHex(16), "issues", body});

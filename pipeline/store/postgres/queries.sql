@@ -185,7 +185,8 @@ WHERE state = 'queued' AND queued_at_us <= $1 ORDER BY queued_at_us, id LIMIT 1
 FOR NO KEY UPDATE SKIP LOCKED;
 
 -- name: FindQueuedWithRoom
--- Hops from repository to repository, so that a full one costs one step however long its queue is.
+-- Hops from the head of one repository's queue to the next one's, so that a full one costs one step however long its
+-- queue is.
 WITH RECURSIVE
   full_repos AS MATERIALIZED (
     SELECT live.repo
@@ -197,22 +198,21 @@ WITH RECURSIVE
     UNION
     SELECT r.id FROM paces p JOIN repos r ON r.forge || '/' || r.forge_repo_id = p.scope
     WHERE p.breaker = 'open' AND p.paused_until_at_us > $1),
-  hop (repo) AS (
-    SELECT min(repo) FROM tasks WHERE state = 'queued'
+  hop (repo, queued_at_us, id) AS (
+    (SELECT repo, queued_at_us, id FROM tasks WHERE state = 'queued'
+     ORDER BY repo, queued_at_us, id LIMIT 1)
     UNION ALL
-    SELECT (SELECT min(t.repo) FROM tasks t
-            WHERE t.state = 'queued' AND t.repo > hop.repo)
-    FROM hop WHERE hop.repo IS NOT NULL)
+    SELECT head.repo, head.queued_at_us, head.id
+    FROM hop
+    CROSS JOIN LATERAL (
+      SELECT q.repo, q.queued_at_us, q.id FROM tasks q
+      WHERE q.state = 'queued' AND q.repo > hop.repo
+      ORDER BY q.repo, q.queued_at_us, q.id LIMIT 1) head)
 SELECT t.id, t.attempt FROM tasks t
 WHERE t.state = 'queued' AND t.id = (
-  SELECT head.id
-  FROM hop
-  CROSS JOIN LATERAL (
-    SELECT q.id, q.queued_at_us FROM tasks q
-    WHERE q.state = 'queued' AND q.repo = hop.repo AND q.queued_at_us <= $1
-    ORDER BY q.queued_at_us, q.id LIMIT 1) head
-  WHERE hop.repo IS NOT NULL AND hop.repo NOT IN (SELECT repo FROM full_repos)
-  ORDER BY head.queued_at_us, head.id
+  SELECT hop.id FROM hop
+  WHERE hop.queued_at_us <= $1 AND hop.repo NOT IN (SELECT repo FROM full_repos)
+  ORDER BY hop.queued_at_us, hop.id
   LIMIT 1)
 FOR NO KEY UPDATE OF t SKIP LOCKED;
 
