@@ -1,5 +1,5 @@
 // X1: the server is killed at every durable step of the main job, one after the other; the next
-// start ends the job as if nothing had been (I1, I3, I4, I7, I8, I11).
+// start, or another node, ends the job as if nothing had been (I1, I3, I4, I7, I8, I11).
 //
 // A first run writes down which points it passes. A point is a name and how often it was passed
 // before: threads interleave anew in every run, but each passes its own points. Every sixth is
@@ -26,6 +26,7 @@ namespace {
 
 constexpr int kEvery = 6;
 constexpr int kBoxesAtOnce = 4;  // a job waits more than it works
+constexpr int kPairsAtOnce = 8;  // and longest for what a dead node held
 // Threads do not always take the same turns: a few points of the first run may not come again.
 constexpr int kMissedInHundred = 10;
 
@@ -34,7 +35,7 @@ int Number(const char* variable, int otherwise) {
   return value == nullptr ? otherwise : std::atoi(value);
 }
 
-using Combination = std::tuple<sandbox::Dialect, Engine>;
+using Combination = std::tuple<sandbox::Dialect, Cluster>;
 
 // Days since 1970.
 int Today() {
@@ -82,7 +83,7 @@ class CrashMatrix : public testing::TestWithParam<Combination> {
 };
 
 TEST_P(CrashMatrix, Fault_X1_EveryDurableStepMayBeTheLast) {
-  if (std::get<1>(GetParam()) == Engine::kPostgres) SWAGE_NEEDS_POSTGRES();
+  if (std::get<1>(GetParam()) != Cluster::kSqlite) SWAGE_NEEDS_POSTGRES();
   const std::vector<std::string> all = Points();
   ASSERT_GT(all.size(), 50U);
   const std::vector<std::string> points = Chosen(all);
@@ -90,7 +91,8 @@ TEST_P(CrashMatrix, Fault_X1_EveryDurableStepMayBeTheLast) {
   std::atomic<int> crashed{0};
   std::mutex mutex;
   std::vector<std::jthread> threads;
-  for (int i = 0; i < kBoxesAtOnce; ++i) {
+  const bool pairs = std::get<1>(GetParam()) == Cluster::kPostgresTwoNodes;
+  for (int i = 0; i < (pairs ? kPairsAtOnce : kBoxesAtOnce); ++i) {
     threads.emplace_back([&] {
       for (std::size_t at = next++; at < points.size(); at = next++) {
         const JobResult result = Run({{"SWAGE_CRASH_AT", points[at]}});
@@ -112,14 +114,25 @@ TEST_P(CrashMatrix, Fault_X1_EveryDurableStepMayBeTheLast) {
 
 std::string CombinationName(const testing::TestParamInfo<Combination>& info) {
   const bool github = std::get<0>(info.param) == sandbox::Dialect::kGitHub;
-  const bool sqlite = std::get<1>(info.param) == Engine::kSqlite;
-  return fmt::format("{}On{}", github ? "GitHub" : "GitLab", sqlite ? "Sqlite" : "Postgres");
+  const auto store = [&] {
+    switch (std::get<1>(info.param)) {
+      case Cluster::kSqlite:
+        return "Sqlite";
+      case Cluster::kPostgres:
+        return "Postgres";
+      case Cluster::kPostgresTwoNodes:
+        return "PostgresTwoNodes";
+    }
+    return "";
+  };
+  return fmt::format("{}On{}", github ? "GitHub" : "GitLab", store());
 }
 
 INSTANTIATE_TEST_SUITE_P(All, CrashMatrix,
                          testing::Combine(testing::Values(sandbox::Dialect::kGitHub,
                                                           sandbox::Dialect::kGitLab),
-                                          testing::Values(Engine::kSqlite, Engine::kPostgres)),
+                                          testing::Values(Cluster::kSqlite, Cluster::kPostgres,
+                                                          Cluster::kPostgresTwoNodes)),
                          CombinationName);
 
 }  // namespace

@@ -10,13 +10,16 @@
 #include "config/base/text.h"
 #include "tests/harness/box.h"
 #include "tests/harness/left_behind.h"
+#include "tests/harness/node_process.h"
 #include "tests/harness/postgres_server.h"
 #include "tests/harness/postgres_session.h"
 #include "tests/harness/requests.h"
+#include "tests/harness/webhook_sender.h"
 
 namespace swage::test {
 namespace {
 
+constexpr const char* kLease = "8s";
 constexpr std::string_view kForeignBranch = "swage/7-of-somebody-else";
 
 // Two cycles for the first run; the second needs one, and takes away what was warned about.
@@ -28,11 +31,12 @@ std::string Agent() {
 
 class Job {
  public:
-  Job(sandbox::Dialect dialect, Engine engine, const std::map<std::string, std::string>& env)
-      : database_(engine == Engine::kPostgres ? *PostgresServer::Shared().NewDatabase() : ""),
-        box_(Options(dialect, database_)) {
+  Job(sandbox::Dialect dialect, Cluster cluster, const std::map<std::string, std::string>& env)
+      : database_(cluster == Cluster::kSqlite ? "" : *PostgresServer::Shared().NewDatabase()),
+        box_(Options(dialect, cluster, database_)) {
     foreign_ = CommitForeign();
     box_.StartServerWith(env);
+    if (cluster == Cluster::kPostgresTwoNodes) StartSecond();
   }
 
   JobResult Run() {
@@ -55,13 +59,28 @@ class Job {
            "a step never ended");
     StopServer();
     CheckNothingLeft();
-    if (!result_.problems.empty()) result_.server_log = box_.ServerLog();
+    if (!result_.problems.empty()) {
+      result_.server_log = box_.ServerLog();
+      if (second_ != nullptr) result_.server_log += "--- second ---\n" + second_->Log();
+    }
     return std::move(result_);
   }
 
  private:
+  // After the first, so that what one node does for all is the first one's.
+  void StartSecond() {
+    NodeOptions options;
+    options.name = "second";
+    options.roles = "web, worker, publisher, housekeeping";
+    options.lease = kLease;
+    second_ = std::make_unique<NodeProcess>(box_, options);
+    second_->Start();
+    second_->Freeze();
+  }
+
   // Stopping has its durable steps, too.
   void StopServer() {
+    if (second_ != nullptr) return StopBoth();
     if (box_.ServerEnded()) return;
     int code = box_.StopServer();
     if (code == 128 + SIGKILL && !result_.crashed) {
@@ -72,9 +91,23 @@ class Job {
     Expect(code == 0, "the server's exit code");
   }
 
-  static BoxOptions Options(sandbox::Dialect dialect, const std::string& database) {
+  void StopBoth() {
+    if (!box_.ServerEnded()) {
+      const int code = box_.StopServer();
+      result_.crashed = result_.crashed || code == 128 + SIGKILL;
+      Expect(code == 0 || code == 128 + SIGKILL, "the first server's exit code");
+      second_->Thaw();
+    }
+    Expect(second_->Stop() == 0, "the second server's exit code");
+  }
+
+  static BoxOptions Options(sandbox::Dialect dialect, Cluster cluster,
+                            const std::string& database) {
     BoxOptions options;
     if (!database.empty()) options.extra_config = "store: " + database + "\n";
+    if (cluster == Cluster::kPostgresTwoNodes) {
+      options.extra_config += "node: {name: first, lease: " + std::string(kLease) + "}\n";
+    }
     options.dialect = dialect;
     options.files = AnswerRepo();
     options.agent = Agent();
@@ -109,10 +142,11 @@ class Job {
   // A server that died is started again, and what it never acknowledged is sent to it again, as
   // the forge's own page would.
   void KeepAlive() {
-    if (!box_.ServerEnded()) return;
+    if (!box_.ServerEnded() || (second_ != nullptr && result_.crashed)) return;
     Expect(!result_.crashed, "the server died again");
     result_.crashed = true;
     CheckIntents();
+    if (second_ != nullptr) return TakeOver();
     box_.StartServerWith({});
     box_.forge().WaitForWebhooks();
     for (const sandbox::Delivery& delivery : box_.forge().Deliveries()) {
@@ -120,11 +154,30 @@ class Job {
     }
   }
 
+  // As when a balancer sends to the node that is left what it could not bring to the other.
+  void TakeOver() {
+    second_->Thaw();
+    box_.forge().WaitForWebhooks();
+    for (const sandbox::Delivery& delivery : box_.forge().Deliveries()) {
+      if (delivery.status / 100 == 2) continue;
+      RawHttp connection(second_->hooks_port());
+      Expect(Post(connection, {delivery.headers, delivery.payload}) / 100 == 2,
+             "the second server does not take what the first missed");
+    }
+    box_.forge().AddWebhook(box_.repo(),
+                            fmt::format("http://127.0.0.1:{}/hooks/box", second_->hooks_port()),
+                            box_.webhook_secret());
+  }
+
   bool Await(const std::string& what, const std::function<bool()>& condition) {
-    const bool came = box_.WaitFor([&] {
-      KeepAlive();
-      return result_.problems.empty() ? condition() : true;
-    });
+    const auto waits = [&] {
+      return box_.WaitFor([&] {
+        KeepAlive();
+        return result_.problems.empty() ? condition() : true;
+      });
+    };
+    // What a dead node held is another's when the lease or the hold is over, not before.
+    const bool came = waits() || (second_ != nullptr && waits());
     if (!came) {
       Expect(
           false,
@@ -137,7 +190,8 @@ class Job {
 
   // The task is there, and nothing is left to decide or to tell.
   bool Rests(const std::string& state_and_run) {
-    return !box_.ServerEnded() && box_.forge().WaitForWebhooks(std::chrono::milliseconds(0)) &&
+    const bool served = second_ != nullptr || !box_.ServerEnded();
+    return served && box_.forge().WaitForWebhooks(std::chrono::milliseconds(0)) &&
            Rows(
                "SELECT state, run, (SELECT count(*) FROM deliveries WHERE state = 'pending')"
                " + (SELECT count(*) FROM effects WHERE state = 'pending') FROM tasks") ==
@@ -229,7 +283,10 @@ class Job {
 
   // I8: after the end of everything.
   void CheckNothingLeft() {
-    for (const std::string& left : LeftInDataDir(box_.data_dir())) Expect(false, left);
+    // The files of a node that stays dead are its own.
+    const bool stays_dead = second_ != nullptr && result_.crashed;
+    const auto& data_dir = stays_dead ? second_->data_dir() : box_.data_dir();
+    for (const std::string& left : LeftInDataDir(data_dir)) Expect(false, left);
     for (const std::string& left : ProcessesOf(box_.dir())) Expect(false, left);
   }
 
@@ -237,14 +294,15 @@ class Job {
   const std::string database_;  ///< empty: the embedded one
   std::unique_ptr<PostgresSession> session_;
   Box box_;
+  std::unique_ptr<NodeProcess> second_;
   std::string foreign_;
 };
 
 }  // namespace
 
-JobResult RunMainJob(sandbox::Dialect dialect, Engine engine,
+JobResult RunMainJob(sandbox::Dialect dialect, Cluster cluster,
                      const std::map<std::string, std::string>& env) {
-  return Job(dialect, engine, env).Run();
+  return Job(dialect, cluster, env).Run();
 }
 
 }  // namespace swage::test

@@ -1,6 +1,9 @@
 // The main job, run once in a box of its own whose server may die on the way: label, two cycles,
 // pull request, a fix by command, merge. Then everything that must hold whatever happened.
 //
+// With two nodes the one that dies stays dead. The other was there before it died, standing still,
+// and does the rest: so each step of the first has been its last.
+//
 // Says what is wrong instead of failing the test, so that several may run at once.
 #pragma once
 
@@ -18,10 +21,10 @@ struct JobResult {
   std::string server_log;
 };
 
-enum class Engine { kSqlite, kPostgres };
+enum class Cluster { kSqlite, kPostgres, kPostgresTwoNodes };
 
-/// `env` is for the server's first life only.
-JobResult RunMainJob(sandbox::Dialect dialect, Engine engine,
+/// `env` is for the first server's first life only.
+JobResult RunMainJob(sandbox::Dialect dialect, Cluster cluster,
                      const std::map<std::string, std::string>& env);
 
 }  // namespace swage::test
