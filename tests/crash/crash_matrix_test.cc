@@ -26,7 +26,7 @@ namespace {
 
 constexpr int kEvery = 6;
 constexpr int kBoxesAtOnce = 4;  // a job waits more than it works
-constexpr int kPairsAtOnce = 8;  // and longest for what a dead node held
+constexpr int kPairsAtOnce = 6;  // and longest for what a dead node held
 // Threads do not always take the same turns: a few points of the first run may not come again.
 constexpr int kMissedInHundred = 10;
 

@@ -160,9 +160,12 @@ class Job {
     box_.forge().WaitForWebhooks();
     for (const sandbox::Delivery& delivery : box_.forge().Deliveries()) {
       if (delivery.status / 100 == 2) continue;
-      RawHttp connection(second_->hooks_port());
-      Expect(Post(connection, {delivery.headers, delivery.payload}) / 100 == 2,
-             "the second server does not take what the first missed");
+      // A 503 asks to come again, as every forge's page does.
+      const bool taken = box_.WaitFor([&] {
+        RawHttp connection(second_->hooks_port());
+        return Post(connection, {delivery.headers, delivery.payload}) / 100 == 2;
+      });
+      Expect(taken, "the second server does not take what the first missed");
     }
     box_.forge().AddWebhook(box_.repo(),
                             fmt::format("http://127.0.0.1:{}/hooks/box", second_->hooks_port()),
@@ -287,7 +290,10 @@ class Job {
     const bool stays_dead = second_ != nullptr && result_.crashed;
     const auto& data_dir = stays_dead ? second_->data_dir() : box_.data_dir();
     for (const std::string& left : LeftInDataDir(data_dir)) Expect(false, left);
-    for (const std::string& left : ProcessesOf(box_.dir())) Expect(false, left);
+    // What a killed server leaves is ended by its supervisor, a moment later.
+    std::vector<std::string> processes;
+    box_.WaitFor([&] { return (processes = ProcessesOf(box_.dir())).empty(); });
+    for (const std::string& left : processes) Expect(false, left);
   }
 
   JobResult result_;

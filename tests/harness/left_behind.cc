@@ -1,6 +1,7 @@
 #include "tests/harness/left_behind.h"
 
 #include "config/base/files.h"
+#include "config/base/text.h"
 
 namespace swage::test {
 namespace fs = std::filesystem;
@@ -33,7 +34,9 @@ std::vector<std::string> ProcessesOf(const fs::path& home) {
     const auto argv = ReadFile(process.path() / "cmdline");
     const bool ours =
         cwd.starts_with(home.string()) || (argv.ok() && argv->find(home.string()) != argv->npos);
-    if (ours) left.push_back("a process is left: " + process.path().string());
+    if (!ours) continue;
+    const std::string said = argv.ok() ? ReplaceAll(*argv, std::string(1, '\0'), " ") : "";
+    left.push_back("a process is left: " + process.path().string() + " " + said);
   }
   return left;
 }
