@@ -45,6 +45,7 @@ struct IssueReopened {
   RepoRef repo;
   Actor actor;
   Issue issue;
+  std::string act = {};  ///< found by a poll: which act of the forge's account it was
 };
 
 /// A new comment. Edited and deleted comments are no event (T19).

@@ -124,15 +124,19 @@ IntakePlan DecideReopened(const IssueReopened& e, const IntakeFacts& facts,
   const bool stopped_by_close = facts.task && facts.task->state == TaskState::kCancelled &&
                                 messages::TellsOfClosing(facts.task->reason);
   if (facts.task && !stopped_by_close) return Ignore("its task did not end with the issue");
+  const std::string& seen = e.issue.updated_at.empty() ? facts.body_digest : e.issue.updated_at;
+  const std::string key = fmt::format("reopen:{}:{}:{}:{}", e.repo.forge, e.repo.id, e.issue.number,
+                                      e.act.empty() ? seen : e.act);
   const Admission admission =
       Admit(e.repo, e.actor, {facts.role}, rules.min_role, facts.self, rules);
   if (!admission.admitted) {
-    return TellOnIssue(e.repo, e.actor, e.issue.number, admission, facts, rules);
+    IntakePlan plan = TellOnIssue(e.repo, e.actor, e.issue.number, admission, facts, rules);
+    // A poll finds it again and again.
+    if (admission.tell) plan.command_key = key;
+    return plan;
   }
   IntakePlan plan;
-  const std::string& when = e.issue.updated_at.empty() ? facts.body_digest : e.issue.updated_at;
-  plan.command_key =
-      fmt::format("reopen:{}:{}:{}:{}", e.repo.forge, e.repo.id, e.issue.number, when);
+  plan.command_key = key;
   PlanStart({e.repo, e.actor, e.issue, *profile, true}, facts, rules, plan);
   plan.effects.push_back(
       ReactionTo(e.repo, {ThreadKind::kIssue, e.issue.number}, "", Reaction::kEyes));

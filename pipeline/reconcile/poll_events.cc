@@ -1,6 +1,9 @@
 #include "pipeline/reconcile/poll_events.h"
 
+#include <algorithm>
+
 #include "pipeline/labelling.h"
+#include "pipeline/messages.h"
 
 namespace swage {
 namespace {
@@ -23,6 +26,23 @@ std::vector<std::string> TriggersAmong(const std::vector<std::string>& labels,
   return triggers;
 }
 
+bool EndedWithItsIssue(const std::optional<Task>& task) {
+  return task && task->state == TaskState::kCancelled && messages::TellsOfClosing(task->reason);
+}
+
+// Whoever reopened it stands for its text as it read then; what was edited later is for somebody to
+// ask for anew (T18).
+std::optional<Event> EventOfReopening(const RepoRef& repo, const Issue& issue,
+                                      const ThreadAct* reopened,
+                                      const std::vector<ThreadAct>& acts) {
+  if (reopened == nullptr) return IssueReopened{repo, {}, issue};
+  const bool edited = std::ranges::any_of(acts, [&](const ThreadAct& act) {
+    return act.kind == ThreadAct::Kind::kTextEdited && act.at > reopened->at;
+  });
+  if (edited) return std::nullopt;
+  return IssueReopened{repo, reopened->actor, issue, reopened->id};
+}
+
 }  // namespace
 
 std::optional<Event> EventOfIssue(const RepoRef& repo, const Issue& issue,
@@ -41,6 +61,13 @@ std::optional<Event> EventOfIssue(const RepoRef& repo, const Issue& issue,
   }
   const bool free = !task || IsTerminal(task->state);
   if (!free || !issue.open || triggers.empty()) return std::nullopt;
+  if (EndedWithItsIssue(task)) {
+    const ThreadAct* reopened = LastAct(acts, ThreadAct::Kind::kReopened, trigger);
+    const ThreadAct* labeled = LastAct(acts, ThreadAct::Kind::kLabeled, trigger);
+    // Set once more after that, the label is what counts.
+    const bool relabelled = reopened && labeled && labeled->at > reopened->at;
+    if (!relabelled) return EventOfReopening(repo, issue, reopened, acts);
+  }
   return IssueLabeled{repo, {}, issue, std::move(triggers), {}, true};
 }
 

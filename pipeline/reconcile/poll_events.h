@@ -12,7 +12,7 @@
 namespace swage {
 
 /// The event that a webhook would have brought, if the task (the issue's newest) does not know of
-/// it yet. `acts` is read only for who did it; empty = somebody.
+/// it yet. `acts` is read only for who did it; empty = somebody, or for what begins work nobody.
 std::optional<Event> EventOfIssue(const RepoRef& repo, const Issue& issue,
                                   const std::optional<Task>& task, bool by_label,
                                   const std::vector<ThreadAct>& acts, std::string_view trigger);

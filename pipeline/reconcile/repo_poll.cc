@@ -200,7 +200,11 @@ Result<int> RepoPoll::TakeIssue(Forge& forge, const RepoRef& repo, const Issue& 
     SWAGE_ASSIGN_OR_RETURN(const std::vector<ThreadAct> acts,
                            ActsOf(forge, repo, {ThreadKind::kIssue, issue.number}));
     event = EventOfIssue(repo, issue, task, by_label, acts, trigger);
+    if (!event) return 0;
   }
+  // I14: work begins for somebody whom the forge names.
+  const auto* reopened = std::get_if<IssueReopened>(&*event);
+  if (reopened != nullptr && reopened->actor.id.empty()) return 0;
   return Settle(forge, *event, budget);
 }
 

@@ -109,6 +109,28 @@ TEST_P(Poll, Threat_T18_ATextEditedBehindTheLabelIsAskedAboutAgain) {
   EXPECT_THAT(Answers(box, issue), SizeIs(1));
 }
 
+TEST_P(Poll, AReopenedIssueGoesOnForWhoeverMay) {
+  Box box(Polling(""));
+  const std::string begun = (box.dir() / "begun").string();
+  box.SetAgent("[ -e " + begun + " ] || { touch " + begun + "; sleep 600; }\n" + TwoCycleAgent());
+  const std::int64_t issue = box.LabelledIssue("The answer is wrong");
+  const auto is = [&](std::string_view state) {
+    return box.WaitFor([&] { return box.Query("SELECT state FROM tasks") == state; });
+  };
+  ASSERT_TRUE(box.WaitForFile(begun));
+  box.forge().CloseIssue(box.repo(), "ada", issue);
+  ASSERT_TRUE(is("cancelled"));
+  // Who may not is told so, once, and nothing begins.
+  box.forge().ReopenIssue(box.repo(), "eve", issue);
+  ASSERT_TRUE(box.WaitFor([&] { return Answers(box, issue).size() == 1; }));
+  box.forge().CloseIssue(box.repo(), "ada", issue);
+  box.forge().ReopenIssue(box.repo(), "ada", issue);
+  ASSERT_TRUE(box.WaitForSticky(issue, "in review")) << box.Sticky(issue);
+  EXPECT_THAT(box.Pulls(), SizeIs(1));
+  EXPECT_THAT(Answers(box, issue), SizeIs(1));
+  EXPECT_EQ(box.Query("SELECT count(*), max(run) FROM tasks"), "1|2");
+}
+
 TEST_P(Poll, AQuietForgeIsAskedOnlyQuestionsThatCostNothing) {
   Box box(Polling(TwoCycleAgent()));
   const std::int64_t issue = box.LabelledIssue("The answer is wrong");

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "pipeline/labelling.h"
+#include "pipeline/messages.h"
 
 namespace swage {
 namespace {
@@ -37,6 +38,43 @@ Task MakeTask(TaskState state) {
 std::string EventFor(const Issue& issue, const std::optional<Task>& task, bool by_label) {
   const auto event = EventOfIssue(kRepo, issue, task, by_label, {}, "swage");
   return event ? std::string(EventName(*event)) : "";
+}
+
+Task MakeClosedTask() {
+  Task task = MakeTask(TaskState::kCancelled);
+  task.reason = messages::IssueGoneReason(GoneReason::kClosed, "eve");
+  return task;
+}
+
+TEST(PollEvents, AReopenedIssueIsForWhoeverReopenedIt) {
+  const Issue open = MakeIssue(true, {"swage"});
+  const std::vector<ThreadAct> acts = {Act("1", Kind::kLabeled, "swage", 1),
+                                       Act("2", Kind::kClosed, "", 2),
+                                       Act("3", Kind::kReopened, "", 3)};
+  const auto event = EventOfIssue(kRepo, open, MakeClosedTask(), true, acts, "swage");
+  ASSERT_TRUE(event && std::holds_alternative<IssueReopened>(*event));
+  EXPECT_EQ(std::get<IssueReopened>(*event).actor.login, "ada");
+  EXPECT_EQ(std::get<IssueReopened>(*event).act, "3");
+  // Nobody is named: nobody can have asked for work.
+  const auto unknown = EventOfIssue(kRepo, open, MakeClosedTask(), true, {}, "swage");
+  ASSERT_TRUE(unknown && std::holds_alternative<IssueReopened>(*unknown));
+  EXPECT_EQ(std::get<IssueReopened>(*unknown).actor.id, "");
+}
+
+TEST(PollEvents, AReopenedIssueThatWasEditedOrLabelledSinceIsNoReopening) {
+  const Issue open = MakeIssue(true, {"swage"});
+  EXPECT_FALSE(EventOfIssue(kRepo, open, MakeClosedTask(), true,
+                            {Act("3", Kind::kReopened, "", 3), Act("4", Kind::kTextEdited, "", 4)},
+                            "swage")
+                   .has_value());
+  const auto labelled = EventOfIssue(
+      kRepo, open, MakeClosedTask(), true,
+      {Act("3", Kind::kReopened, "", 3), Act("4", Kind::kLabeled, "swage", 4)}, "swage");
+  EXPECT_TRUE(labelled && std::holds_alternative<IssueLabeled>(*labelled));
+  // What was stopped by a command, or closed without a label, stays as it is.
+  EXPECT_EQ(EventFor(open, MakeTask(TaskState::kCancelled), true), "IssueLabeled");
+  EXPECT_EQ(EventFor(MakeIssue(true, {}), MakeClosedTask(), true), "");
+  EXPECT_EQ(EventFor(MakeIssue(false, {"swage"}), MakeClosedTask(), true), "");
 }
 
 TEST(Labelling, TheNewestThatStillStandsCounts) {
