@@ -705,6 +705,12 @@ std::string CheckpointStays(std::string_view node, std::string_view why) {
                      why);
 }
 
+std::string GoesOnFromBranch(const CommitSha& head) {
+  return fmt::format(
+      "the branch holds newer work of the bot's than the database knew of; going on from {}",
+      Short(head));
+}
+
 std::string StartsAgain(std::string_view why) {
   return fmt::format("starting again from the base: {}", why);
 }

@@ -162,6 +162,8 @@ std::string CyclesUsedUp(int cycles);
 // --- lines of the timeline that a worker writes
 /// Nobody but `node` can go on from the newest checkpoint.
 std::string CheckpointStays(std::string_view node, std::string_view why);
+/// The database is older than the branch at the forge.
+std::string GoesOnFromBranch(const CommitSha& head);
 /// The checkpoint was made elsewhere and cannot be had.
 std::string StartsAgain(std::string_view why);
 

@@ -188,17 +188,21 @@ Result<RunOutcome> Worker::Attempt(const Claimed& claimed, std::stop_token stop)
   // The status comment said "queued" so far, and a first fetch may take a while.
   SWAGE_RETURN_IF_ERROR(context_.store.AddEffects({Sticky(grounded.task)}));
   SWAGE_ASSIGN_OR_RETURN(const Ground ground, Prepare(grounded, *forge, stop));
-  if (ground.taken_over) return TakenOverOutcome(grounded.task);
+  if (ground.branch.taken_over) return TakenOverOutcome(grounded.task);
   grounded.task.base_branch = ground.base_branch;
-  if (ground.rewritten) {
+  if (!ground.branch.own_head.value.empty()) {
+    SWAGE_RETURN_IF_ERROR(GoOnFromOwnHead(grounded, ground));
+  }
+  SWAGE_ASSIGN_OR_RETURN(const bool rewritten, IsRewritten(grounded.task, ground.base));
+  if (rewritten) {
     SWAGE_ASSIGN_OR_RETURN(auto parked, LeaveOldBase(grounded, ground, *forge, stop));
     if (parked) return *std::move(parked);
   }
   // The base stands still under work that was begun; without any, the newest is the best.
   if (grounded.task.checkpoint.value.empty()) grounded.task.base_sha = ground.base;
   // What is asked about is the head that people see, not work that was stopped half-way.
-  if (claimed.task.run_kind == RunKind::kGates && !claimed.task.pushed.value.empty()) {
-    grounded.task.checkpoint = claimed.task.pushed;
+  if (claimed.task.run_kind == RunKind::kGates && !grounded.task.pushed.value.empty()) {
+    grounded.task.checkpoint = grounded.task.pushed;
   }
   SWAGE_RETURN_IF_ERROR(BringCheckpoint(grounded, ground, stop));
   SWAGE_RETURN_IF_ERROR(
@@ -261,15 +265,41 @@ Result<std::optional<RunOutcome>> Worker::CheckFooting(Task& task, Forge& forge,
 }
 
 // Whatever stands there that is not ours is never overwritten, and never worked against (F8).
-Result<bool> Worker::IsTakenOver(const Task& task, Forge& forge, std::stop_token stop) {
-  if (task.pushed.value.empty()) return false;
+Result<Worker::Branch> Worker::LookAtBranch(const Task& task, const std::string& base_branch,
+                                            Forge& forge, std::stop_token stop) {
+  if (task.pushed.value.empty()) return Branch{};
+  const GitRemote remote = forge.Remote(task.repo);
   const Result<CommitSha> head = WithPatience(task.id, stop, [&] {
-    return context_.workspaces.Fetch(task.repo, forge.Remote(task.repo), task.branch, stop);
+    return context_.workspaces.Fetch(task.repo, remote, task.branch, stop);
   });
-  if (!head.ok() && head.error().code == ErrorCode::kNotFound) return true;  // deleted
+  if (!head.ok() && head.error().code == ErrorCode::kNotFound) return Branch{true, {}};  // deleted
   if (!head.ok()) return head.error();
   // The checkpoint may be there before its row says so.
-  return *head != task.pushed && *head != task.checkpoint;
+  if (*head == task.pushed || *head == task.checkpoint) return Branch{};
+  // Somebody took commits back: that is a decision, too.
+  const auto known = context_.workspaces.FindMergeBase(task.repo, *head, task.pushed);
+  if (known.ok() && *known == *head) return Branch{true, {}};
+  const OwnMark mark{context_.settings.commit_email, messages::TaskTrailer(task)};
+  SWAGE_ASSIGN_OR_RETURN(const auto own, WithPatience(task.id, stop, [&] {
+                           return context_.workspaces.FindOwnBranch(task.repo, remote, task.branch,
+                                                                    base_branch, task.base_sha,
+                                                                    mark, stop);
+                         }));
+  return own ? Branch{false, *own} : Branch{true, {}};
+}
+
+// The database is older than what it tells of: it came back from a backup (X29).
+Result<void> Worker::GoOnFromOwnHead(Claimed& claimed, const Ground& ground) {
+  Task& task = claimed.task;
+  context_.log.Warn("the branch holds newer work of ours than the database knows of",
+                    {{"task_id", task.id}, {"head", ground.branch.own_head}});
+  SWAGE_ASSIGN_OR_RETURN(const auto base, context_.workspaces.FindMergeBase(
+                                              task.repo, ground.base, ground.branch.own_head));
+  task.checkpoint = ground.branch.own_head;
+  task.pushed = ground.branch.own_head;
+  if (base) task.base_sha = *base;
+  SWAGE_RETURN_IF_ERROR(context_.store.SaveCheckpoint(claimed.lease, {task.checkpoint}));
+  return context_.store.AddNote(claimed.lease, messages::GoesOnFromBranch(task.checkpoint));
 }
 
 Result<bool> Worker::IsRewritten(const Task& task, const CommitSha& tip) {
@@ -409,8 +439,7 @@ Result<Worker::Ground> Worker::Prepare(const Claimed& claimed, Forge& forge, std
                            return context_.workspaces.Fetch(task.repo, forge.Remote(task.repo),
                                                             ground.base_branch, stop);
                          }));
-  SWAGE_ASSIGN_OR_RETURN(ground.taken_over, IsTakenOver(task, forge, stop));
-  SWAGE_ASSIGN_OR_RETURN(ground.rewritten, IsRewritten(task, ground.base));
+  SWAGE_ASSIGN_OR_RETURN(ground.branch, LookAtBranch(task, ground.base_branch, forge, stop));
   const auto policy = context_.workspaces.ReadCommitted(task.repo, ground.base, kPolicyFile);
   if (policy.ok()) {
     const std::string name =

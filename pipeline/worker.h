@@ -53,13 +53,17 @@ class Worker {
   void Run(const Claimed& claimed, std::stop_token stop);
 
  private:
+  /// The task's branch at the forge.
+  struct Branch {
+    bool taken_over = false;  ///< it holds what somebody else pushed, or is gone
+    CommitSha own_head;       ///< ours, and newer than the database knows; empty = none such
+  };
   /// What the default branch says about tasks, and where it stood.
   struct Ground {
     std::string base_branch;
     CommitSha base;
     RepoPolicy policy;
-    bool rewritten = false;   ///< the base holds no more what the work was begun on
-    bool taken_over = false;  ///< the task's branch holds what somebody else pushed
+    Branch branch;
   };
 
   template <class F>
@@ -67,7 +71,9 @@ class Worker {
   Result<RunOutcome> Attempt(const Claimed& claimed, std::stop_token stop);
   Result<std::optional<RunOutcome>> CheckFooting(Task& task, Forge& forge, std::stop_token stop);
   Result<Ground> Prepare(const Claimed& claimed, Forge& forge, std::stop_token stop);
-  Result<bool> IsTakenOver(const Task& task, Forge& forge, std::stop_token stop);
+  Result<Branch> LookAtBranch(const Task& task, const std::string& base_branch, Forge& forge,
+                              std::stop_token stop);
+  Result<void> GoOnFromOwnHead(Claimed& claimed, const Ground& ground);
   Result<bool> IsRewritten(const Task& task, const CommitSha& tip);
   Result<bool> FollowByHand(Task& task, const CommitSha& tip);
   Result<std::optional<RunOutcome>> LeaveOldBase(Claimed& claimed, const Ground& ground,

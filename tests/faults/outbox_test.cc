@@ -293,6 +293,50 @@ TEST_P(OutboxFault, X29_ARestoredDatabaseIsRebuiltFromTheForge) {
   EXPECT_THAT(box.ServerLog(), HasSubstr("taking over the task's own branch"));
 }
 
+// The backup was made in the middle of a run whose result the forge has meanwhile: the bot knows
+// its own work by its commits, and is not put off by it as by a stranger's.
+TEST_P(OutboxFault, X29_ADatabaseFromTheMiddleOfARunGoesOnFromTheBotsOwnBranch) {
+  Box box(Answering());
+  const std::int64_t issue = box.LabelledIssue("The answer is wrong");
+  ExpectOneOfEverything(box, issue);
+  const sandbox::Pull first = box.Pulls().front();
+  const auto rests = [&](const std::string& row) {
+    return box.WaitFor([&] {
+      return box.Query("SELECT state, run FROM tasks") == row &&
+             box.Query("SELECT count(*) FROM effects WHERE state = 'pending'") == "0";
+    });
+  };
+  const std::string begun = (box.dir() / "begun").string();
+  const std::string go = (box.dir() / "go").string();
+  box.SetAgent("touch " + begun + "; until [ -e " + go +
+               " ]; do sleep 0.05; done\necho more > more.txt\n");
+  box.CommentOnPull("ada", first.number, "/swage fix more of it");
+  ASSERT_TRUE(box.WaitForFile(begun));
+  box.KillServer();
+  const fs::path backup = box.dir() / "backup";
+  fs::copy(box.data_dir(), backup, fs::copy_options::recursive);
+  ASSERT_TRUE(WriteFileAtomic(go, "").ok());
+  box.StartServer();
+  ASSERT_TRUE(rests("in_review|2"));
+  const sandbox::Pull second = box.Pulls().front();
+  EXPECT_NE(second.head_sha, first.head_sha);
+
+  ASSERT_EQ(box.StopServer(), 0);
+  fs::remove_all(box.data_dir());
+  fs::copy(backup, box.data_dir(), fs::copy_options::recursive);
+  box.StartServer();
+  ASSERT_TRUE(rests("in_review|2")) << box.Query("SELECT state, reason FROM tasks");
+  ASSERT_THAT(box.Pulls(), SizeIs(1));
+  const sandbox::Pull third = box.Pulls().front();
+  EXPECT_EQ(*box.forge().ReadFileAt(box.repo(), third.head_ref, "more.txt"), "more\n");
+  // Nothing was thrown away, and what is said is said of what is there.
+  EXPECT_EQ(third.head_sha, second.head_sha);
+  EXPECT_EQ(box.Query("SELECT checkpoint, pushed FROM tasks"),
+            third.head_sha + "|" + third.head_sha);
+  EXPECT_THAT(box.ServerLog(), HasSubstr("newer work of ours than the database knows of"));
+  EXPECT_THAT(box.NotesBy("swage-bot", issue), SizeIs(1)) << "one status comment";
+}
+
 // A push that hangs keeps its own task waiting, and nothing else (I10).
 TEST_P(OutboxFault, I10_AHungPushHoldsUpItsOwnTaskOnly) {
   BoxOptions options = Answering();
