@@ -66,26 +66,25 @@ WITH
     UPDATE tasks t SET
       state = 'running', stage = 'provision', reason = '', epoch = t.epoch + 1, attempt = 1, lease_node = $2,
       lease_expires_at_us = (SELECT now FROM clock) + $3::bigint, claim = $10::bigint, updated_at_us = $7::bigint
-    WHERE t.id = (SELECT id FROM picked) AND t.attempt = 0 AND $6::bigint > 0
+    FROM repos r, task_texts x
+    WHERE t.id = (SELECT id FROM picked) AND t.attempt = 0 AND $6::bigint > 0 AND r.id = t.repo AND x.task_id = t.id
       AND NOT EXISTS (SELECT FROM remarks m WHERE m.task_id = t.id)
-    RETURNING t.*),
+    RETURNING t.*, r.forge, r.forge_repo_id, r.path, x.body, x.hash),
   told AS (
     INSERT INTO timeline (task_id, at_us, kind, detail) SELECT c.id, $7::bigint, $11, $12 FROM c),
   noted AS (
     INSERT INTO audit (at_us, actor, action, task, subject, detail)
-    SELECT $7::bigint, $13, $14, audit_key(r.forge, r.path, c.issue_number, c.generation), $15,
+    SELECT $7::bigint, $13, $14, audit_key(c.forge, c.path, c.issue_number, c.generation), $15,
            replace($16, '{run}', c.run::text)
-    FROM c JOIN repos r ON r.id = c.repo)
+    FROM c)
 SELECT room.no_room, room.far, EXISTS (SELECT FROM picked), c.id IS NOT NULL,
-       c.id, r.forge, r.forge_repo_id, r.path, c.issue_number, c.generation, c.issue_url, c.title,
-       x.body, x.hash, c.requester_id, c.requester_login, c.requester_is_bot, c.profile, c.state,
+       c.id, c.forge, c.forge_repo_id, c.path, c.issue_number, c.generation, c.issue_url, c.title,
+       c.body, c.hash, c.requester_id, c.requester_login, c.requester_is_bot, c.profile, c.state,
        c.reason, c.stage, c.run_kind, c.run, c.attempt, c.cycle, c.run_first_cycle, c.base_branch,
        c.base_sha, c.branch, c.checkpoint, c.pushed, c.pr_number, c.pr_url, c.sticky_comment_id,
        c.epoch, c.lease_node, c.lease_expires_at_us, c.created_at_us, c.updated_at_us
 FROM room
-LEFT JOIN c ON true
-LEFT JOIN repos r ON r.id = c.repo
-LEFT JOIN task_texts x ON x.task_id = c.id;
+LEFT JOIN c ON true;
 
 -- name: FindClaim
 -- Whose answer was lost: $1 its node, $2 its number. As LockTask.
@@ -110,11 +109,10 @@ WITH
   c AS (
     UPDATE tasks t SET state = $4, reason = $5, stage = 'none', lease_node = '', lease_expires_at_us = 0,
                        updated_at_us = $6::bigint
-    WHERE t.id = $1 AND t.epoch = $2 AND t.lease_node = $3 AND t.state = 'running'
-      AND NOT t.remarked
-      AND ($13::text IS NULL OR EXISTS (SELECT FROM repos r WHERE r.id = t.repo AND r.forge = $13::text
-                                        AND r.forge_repo_id = $14 AND r.path = $15))
-    RETURNING t.id, t.repo, t.issue_number, t.generation, t.epoch),
+    FROM repos r
+    WHERE t.id = $1 AND t.epoch = $2 AND t.lease_node = $3 AND t.state = 'running' AND NOT t.remarked AND r.id = t.repo
+      AND ($13::text IS NULL OR (r.forge = $13::text AND r.forge_repo_id = $14 AND r.path = $15))
+    RETURNING t.id, t.repo, t.issue_number, t.generation, t.epoch, r.forge, r.path),
   interrupted AS (
     UPDATE steps s SET outcome = 'interrupted', finished_at_us = $6::bigint
     FROM c WHERE s.task_id = c.id AND s.outcome = 'running'),
@@ -122,8 +120,7 @@ WITH
     INSERT INTO timeline (task_id, at_us, kind, detail) SELECT c.id, $6::bigint, $7, $8 FROM c),
   noted AS (
     INSERT INTO audit (at_us, actor, action, task, subject, detail)
-    SELECT $6::bigint, $9, $10, audit_key(r.forge, r.path, c.issue_number, c.generation), $11, $12
-    FROM c JOIN repos r ON r.id = c.repo),
+    SELECT $6::bigint, $9, $10, audit_key(c.forge, c.path, c.issue_number, c.generation), $11, $12 FROM c),
   added AS (
     INSERT INTO effects (task_id, repo, kind, ordinal, key, payload, epoch, not_before_at_us, created_at_us,
                          updated_at_us)
