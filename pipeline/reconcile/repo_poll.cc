@@ -12,6 +12,9 @@ namespace swage {
 namespace {
 
 constexpr int kMaxTasksChecked = 500;
+/// Changes that are asked about together. What a round has done by then is kept, even if it is cut
+/// short: some forges have to be asked for the comments of each thread.
+constexpr std::size_t kPortion = 20;
 constexpr int kQuestionsPerEvent = 3;  // who set the label, their role, the issue as it is now
 constexpr int kAttempts = 3;           // of a decision whose facts moved on under it
 constexpr TaskState kAlive[] = {TaskState::kQueued, TaskState::kRunning, TaskState::kWaiting,
@@ -75,36 +78,55 @@ Result<int> RepoPoll::Round(Forge& forge, const RepoRef& repo, Budget& budget) {
                          forge.Feed()->ListChanges(repo, known - kOverlap, marks->changes.etag));
   if (page.unchanged) return 0;
   int found = 0;
-  bool more_comments = false;
-  if (!page.changes.empty()) {
-    budget.Take();
-    SWAGE_ASSIGN_OR_RETURN(found,
-                           TakeComments(forge, repo, page, marks->comments, budget, more_comments));
-  }
-  WallTime reached = std::max(known, page.up_to.value_or(known));
-  bool all = true;
+  Progress progress;
   std::optional<Error> failed;
-  for (const ThreadChange& change : page.changes) {
-    const bool spent = budget.IsSpent();
-    const Result<int> some = spent ? 0 : TakeThread(forge, repo, change, budget);
+  while (progress.done < page.changes.size() && !failed && !budget.IsSpent()) {
+    const auto some = TakePortion(forge, repo, page, marks->comments, budget, progress);
+    if (some.ok()) found += *some;
     if (!some.ok()) failed = some.error();
-    if (spent || failed) {
-      // The next round goes on from here.
-      reached = std::max(known, change.updated);
-      all = false;
-      break;
-    }
-    found += *some;
   }
-  PollMark next = marks->changes;
-  if (!more_comments) next.cursor = Stamp(reached);
-  // The ETag belongs to the question, and that begins at the cursor.
-  const bool same = all && !more_comments && next.cursor == marks->changes.cursor;
-  next.etag = same ? page.etag : "";
-  if (next.cursor != marks->changes.cursor || next.etag != marks->changes.etag) {
-    SWAGE_RETURN_IF_ERROR(store_.SetPoll(next));
-  }
+  // Also of a round that failed: otherwise it would begin anew each time, and have more to do.
+  SWAGE_RETURN_IF_ERROR(SaveMarks(*marks, page, progress));
   if (failed) return *failed;
+  return found;
+}
+
+Result<void> RepoPoll::SaveMarks(const Marks& marks, const ChangePage& page,
+                                 const Progress& progress) {
+  const bool all = progress.done == page.changes.size();
+  const auto said = progress.cut_at ? progress.cut_at : progress.said;
+  // Of the changes that are left nobody knows yet what was said there.
+  if (said && (all || progress.cut_at)) {
+    PollMark comments = marks.comments;
+    comments.cursor = Stamp(std::max(Instant(comments.cursor), *said));
+    if (comments.cursor != marks.comments.cursor) SWAGE_RETURN_IF_ERROR(store_.SetPoll(comments));
+  }
+  const WallTime known = Instant(marks.changes.cursor);
+  const auto reached = all ? page.up_to : page.changes[progress.done].updated;
+  PollMark next = marks.changes;
+  if (!progress.cut_at) next.cursor = Stamp(std::max(known, reached.value_or(known)));
+  // The ETag belongs to the question, and that begins at the cursor.
+  const bool same = all && !progress.cut_at && next.cursor == marks.changes.cursor;
+  next.etag = same ? page.etag : "";
+  if (next.cursor == marks.changes.cursor && next.etag == marks.changes.etag) return Ok();
+  return store_.SetPoll(next);
+}
+
+Result<int> RepoPoll::TakePortion(Forge& forge, const RepoRef& repo, const ChangePage& page,
+                                  const PollMark& comments, Budget& budget, Progress& progress) {
+  const auto begin = page.changes.begin() + static_cast<std::ptrdiff_t>(progress.done);
+  const auto left = page.changes.size() - progress.done;
+  const std::vector<ThreadChange> portion(
+      begin, begin + static_cast<std::ptrdiff_t>(std::min(left, kPortion)));
+  budget.Take();
+  SWAGE_ASSIGN_OR_RETURN(int found,
+                         TakeComments(forge, repo, page, portion, comments, budget, progress));
+  for (const ThreadChange& change : portion) {
+    if (budget.IsSpent()) break;  // the next round goes on from here
+    SWAGE_ASSIGN_OR_RETURN(const int some, TakeThread(forge, repo, change, budget));
+    found += some;
+    ++progress.done;
+  }
   return found;
 }
 
@@ -160,12 +182,11 @@ Result<int> RepoPoll::FirstTasks(Forge& forge, const RepoRef& repo, Budget& budg
 }
 
 Result<int> RepoPoll::TakeComments(Forge& forge, const RepoRef& repo, const ChangePage& page,
-                                   const PollMark& mark, Budget& budget, bool& more) {
+                                   const std::vector<ThreadChange>& portion, const PollMark& mark,
+                                   Budget& budget, Progress& progress) {
   const WallTime start = Instant(mark.etag);
-  const WallTime known = Instant(mark.cursor);
-  const WallTime since = std::max(start, known - kOverlap);
-  SWAGE_ASSIGN_OR_RETURN(const CommentPage said,
-                         forge.Feed()->ListComments(repo, since, page.changes));
+  const WallTime since = std::max(start, Instant(mark.cursor) - kOverlap);
+  SWAGE_ASSIGN_OR_RETURN(const CommentPage said, forge.Feed()->ListComments(repo, since, portion));
   int found = 0;
   for (const FoundComment& comment : said.comments) {
     if (comment.created < start) continue;
@@ -174,9 +195,11 @@ Result<int> RepoPoll::TakeComments(Forge& forge, const RepoRef& repo, const Chan
     SWAGE_ASSIGN_OR_RETURN(const int some, Settle(forge, *event, budget));
     found += some;
   }
-  more = said.more;
-  const std::string cursor = Stamp(std::max(known, said.up_to.value_or(known)));
-  if (cursor != mark.cursor) SWAGE_RETURN_IF_ERROR(store_.SetPoll({mark.key, cursor, mark.etag}));
+  if (said.up_to) progress.said = std::max(progress.said.value_or(*said.up_to), *said.up_to);
+  if (said.more) {
+    const WallTime until = said.up_to.value_or(Instant(mark.cursor));
+    progress.cut_at = std::min(progress.cut_at.value_or(until), until);
+  }
   return found;
 }
 

@@ -50,8 +50,18 @@ class RepoPoll {
   Result<int> FirstRound(Forge& forge, const RepoRef& repo, Budget& budget);
   Result<int> FirstIssues(Forge& forge, const RepoRef& repo, Budget& budget);
   Result<int> FirstTasks(Forge& forge, const RepoRef& repo, Budget& budget);
+  /// How far a round has come with a page of changes.
+  struct Progress {
+    std::size_t done = 0;            ///< changes
+    std::optional<WallTime> said;    ///< comments are read until here, of the changes that are done
+    std::optional<WallTime> cut_at;  ///< there were more comments than fit
+  };
+  Result<int> TakePortion(Forge& forge, const RepoRef& repo, const ChangePage& page,
+                          const PollMark& comments, Budget& budget, Progress& progress);
   Result<int> TakeComments(Forge& forge, const RepoRef& repo, const ChangePage& page,
-                           const PollMark& mark, Budget& budget, bool& more);
+                           const std::vector<ThreadChange>& portion, const PollMark& mark,
+                           Budget& budget, Progress& progress);
+  Result<void> SaveMarks(const Marks& marks, const ChangePage& page, const Progress& progress);
   Result<int> TakeThread(Forge& forge, const RepoRef& repo, const ThreadChange& change,
                          Budget& budget);
   Result<int> TakeIssue(Forge& forge, const RepoRef& repo, const Issue& issue, Budget& budget);

@@ -27,7 +27,8 @@ class FakeFeed final : public ForgeFeed {
   std::string etag;                            ///< of the next ListChanges
   // --- what happened
   std::vector<std::string> calls;
-  /// By name of the call, until it is taken away; "ListChanges PATH" for one repository.
+  /// By name of the call, until it is taken away; "ListChanges PATH" for one repository,
+  /// "ListComments NUMBER" for one thread.
   std::map<std::string, Error> failures;
 
   int Calls(std::string_view name) const {
@@ -60,7 +61,11 @@ class FakeFeed final : public ForgeFeed {
     return failure == failures.end() ? std::move(told) : failure->second;
   }
   Result<CommentPage> ListComments(const RepoRef&, WallTime since,
-                                   const std::vector<ThreadChange>&) override {
+                                   const std::vector<ThreadChange>& changed) override {
+    for (const ThreadChange& change : changed) {
+      const auto failure = failures.find("ListComments " + std::to_string(change.thread.number));
+      if (failure != failures.end()) return failure->second;
+    }
     CommentPage page;
     for (const FoundComment& found : comments) {
       if (found.created < since) continue;

@@ -303,6 +303,32 @@ TEST_F(ReconcileTest, AFailureKeepsWhatCameBeforeIt) {
   EXPECT_THAT(Tasks(), SizeIs(3));
 }
 
+TEST_F(ReconcileTest, ManyChangesAreKeptInPortions) {
+  Reconcile reconcile = Make();
+  Begin(reconcile);
+  constexpr int kIssues = 45;
+  for (std::int64_t number = 1; number <= kIssues; ++number) {
+    clock_.Advance(200s);
+    Open(number);
+    Changed(number);
+  }
+  Say(2, "/swage help");
+  const auto cursor = [&](const char* what) {
+    return store_->GetPoll(what + std::string(":forge:77"))->value().cursor;
+  };
+  const std::string comments_before = cursor("comments");
+  feed_.failures["ListComments 30"] = MakeError(ErrorCode::kTimeout, "no answer");
+  reconcile.PollAll({});
+  EXPECT_THAT(Tasks(), SizeIs(20));
+  EXPECT_EQ(cursor("changes"), std::to_string(ToMicros(feed_.changes[20].updated)));
+  EXPECT_EQ(cursor("comments"), comments_before) << "the other threads' are not read yet";
+  feed_.failures.clear();
+  clock_.Advance(31s);
+  reconcile.PollAll({});
+  EXPECT_THAT(Tasks(), SizeIs(kIssues));
+  EXPECT_GT(cursor("comments"), comments_before);
+}
+
 TEST_F(ReconcileTest, AForgeThatSaysHowLongIsAskedAgainRightAfterwards) {
   Reconcile reconcile = Make();
   Begin(reconcile);
