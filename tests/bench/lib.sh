@@ -60,10 +60,11 @@ npm_packages() {
 # make_data: bench_data, a folder on a disk: the build is on one, /tmp may not be. BENCH_DATA=DIR says another place.
 make_data() { bench_data=$(mktemp -d "${BENCH_DATA:-$build}/bench.XXXXXX"); }
 
-# PostgreSQL does not run as root.
-as_postgres() {
-  if [ "$(id -u)" -ne 0 ]; then "$@"; else setpriv --reuid=postgres --regid=postgres --init-groups "$@"; fi
-}
+# PostgreSQL does not run as root, nor in a folder that its user cannot enter.
+as_postgres() (
+  cd / || exit 1
+  if [ "$(id -u)" -ne 0 ]; then exec "$@"; else exec setpriv --reuid=postgres --regid=postgres --init-groups "$@"; fi
+)
 # start_postgres: a server of Debian's package with its own settings, which commits durably, its data in a place as that
 # of make_data. False, with a note, when there is none.
 start_postgres() {
@@ -72,7 +73,6 @@ start_postgres() {
   postgres_data=$(mktemp -d "${BENCH_DATA:-$build}/bench-postgres.XXXXXX")
   postgres_socket=$(mktemp -d /tmp/swage-bench.XXXXXX)
   [ "$(id -u)" -ne 0 ] || chown postgres "$postgres_data" "$postgres_socket"
-  cd / || return 1  # which the server's user can enter
   as_postgres "$postgres_programs/initdb" -D "$postgres_data/db" -U bench --auth=trust >"$scratch/initdb.log" 2>&1 &&
     as_postgres "$postgres_programs/pg_ctl" -D "$postgres_data/db" -w -o "-k $postgres_socket -c listen_addresses=''" \
       -l "$postgres_data/server.log" start >"$scratch/start.log" 2>&1 ||
