@@ -71,7 +71,8 @@ Counters Count(Field& field, const DisturbanceCounts& disturbances) {
   return counters;
 }
 
-std::vector<std::string> RarePaths() {
+std::vector<std::string> RarePaths(int tasks) {
+  if (tasks < kEnoughForAll) return {kKills, kFaults};
   return {kKills, kLongStops, kFaults, kLost, kClaimedAgain, kTakenOver, kTriedAgain};
 }
 

@@ -16,8 +16,10 @@ using Counters = std::map<std::string, std::int64_t>;
 
 /// From the disturber, the forge, the store and the nodes' logs.
 Counters Count(Field& field, const DisturbanceCounts& disturbances);
-/// The counters that must not be zero after any soak.
-std::vector<std::string> RarePaths();
+/// With so many tasks a soak comes to every rare path, whatever the processes' turns.
+inline constexpr int kEnoughForAll = 400;
+/// The counters that must not be zero after a soak of so many tasks.
+std::vector<std::string> RarePaths(int tasks);
 
 /// A line to stdout from time to time, for whoever waits for a long one.
 class Progress {
