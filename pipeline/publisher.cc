@@ -66,14 +66,18 @@ class Publisher::Carrying {
   Carrying(Publisher& publisher, const TakenEffect& taken, std::stop_token stop)
       : publisher_(publisher),
         id_(taken.effect.id),
+        hold_(taken.effect.hold),
         on_stop_(std::move(stop), CallOff{call_off_}),
         scope_({call_off_.get_token(), [this] { return CheckHold(); }}) {
     const std::lock_guard lock(publisher_.mutex_);
+    // Taken anew, after a hold that ran out unnoticed: whoever carries it still has lost it.
+    if (Carried* before = Find()) before->call_off.request_stop();
     publisher_.carried_.insert_or_assign(id_, Carried{taken.effect, call_off_, taken.since});
   }
   ~Carrying() {
     const std::lock_guard lock(publisher_.mutex_);
-    publisher_.carried_.erase(id_);
+    const Carried* mine = Find();
+    if (mine != nullptr && mine->effect.hold == hold_) publisher_.carried_.erase(id_);
   }
   std::stop_token CalledOff() const { return call_off_.get_token(); }
   /// A write was not sent, for the age of the hold.
@@ -85,16 +89,24 @@ class Publisher::Carrying {
     void operator()() { source.request_stop(); }
   };
 
+  Carried* Find() {
+    const auto it = publisher_.carried_.find(id_);
+    return it == publisher_.carried_.end() ? nullptr : &it->second;
+  }
+
   Result<void> CheckHold() {
     const std::lock_guard lock(publisher_.mutex_);
-    const auto age = publisher_.clock_.Monotonic() - publisher_.carried_.at(id_).renewed;
-    if (age < kSelfFence) return Ok();
+    const Carried* mine = Find();
+    const bool young = mine != nullptr && mine->effect.hold == hold_ &&
+                       publisher_.clock_.Monotonic() - mine->renewed < kSelfFence;
+    if (young) return Ok();
     too_late_ = true;
     return MakeError(ErrorCode::kLeaseLost, "the hold of the effect may be over");
   }
 
   Publisher& publisher_;
   const EffectId id_;
+  const std::int64_t hold_;
   std::stop_source call_off_;
   std::stop_callback<CallOff> on_stop_;
   bool too_late_ = false;

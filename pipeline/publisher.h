@@ -123,7 +123,7 @@ class Publisher {
   const Clock& clock_;
   const PublisherOptions options_;
   std::mutex mutex_;
-  std::map<EffectId, Carried> carried_;
+  std::map<EffectId, Carried> carried_;  ///< by the newest take
   std::minstd_rand random_{options_.jitter_seed};
 };
 

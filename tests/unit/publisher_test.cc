@@ -288,14 +288,11 @@ class TwoStepForge final : public FakeForge {
 
 class HoldAgeTest : public PublisherTest {
  protected:
-  HoldAgeTest() {
-    EXPECT_TRUE(store_
-                    ->AddEffects({{EffectKind::kComment,
-                                   "c",
-                                   forge_.repo.ref,
-                                   {},
-                                   Encode(CommentEffect{{ThreadKind::kIssue, 12}, "m", "text"})}})
-                    .ok());
+  HoldAgeTest() { AddComment("c"); }
+  void AddComment(const std::string& key) {
+    const CommentEffect comment{{ThreadKind::kIssue, 12}, "m", "text"};
+    const NewEffect effect{EffectKind::kComment, key, forge_.repo.ref, {}, Encode(comment)};
+    EXPECT_TRUE(store_->AddEffects({effect}).ok());
   }
   Publisher Make(const std::string& node) {
     return Publisher(*store_, workspaces_, [this](std::string_view) { return &two_step_; },
@@ -316,6 +313,18 @@ TEST_F(HoldAgeTest, WhoStoodStillBetweenLookAndWriteWritesNothing) {
   EXPECT_EQ(two_step_.writes, 1);
   EXPECT_EQ(store_->Counts()->pending_effects, 0);
   EXPECT_TRUE(store_->ListFailedEffects(10)->empty());
+}
+
+// The whole process stood still, and the thread that takes was the first to go on.
+TEST_F(HoldAgeTest, WhatOneThreadHasTakenAnewAnotherDoesNotWrite) {
+  Publisher publisher = Make("node");
+  two_step_.between = [&] {
+    clock_.Advance(31s);
+    EXPECT_EQ(publisher.RunOnce({}), 1);
+  };
+  publisher.RunOnce({});
+  EXPECT_EQ(two_step_.looks, 2);
+  EXPECT_EQ(two_step_.writes, 1);
 }
 
 // Nobody may have taken it yet, but somebody could by the time the write arrives.
