@@ -711,8 +711,8 @@ std::string GoesOnFromBranch(const CommitSha& head) {
       Short(head));
 }
 
-std::string StartsAgain(std::string_view why) {
-  return fmt::format("starting again from the base: {}", why);
+std::string StartsAgain(bool pushed, std::string_view why) {
+  return fmt::format("starting again from {}: {}", pushed ? "what was pushed" : "the base", why);
 }
 
 }  // namespace swage::messages

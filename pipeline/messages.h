@@ -164,7 +164,7 @@ std::string CyclesUsedUp(int cycles);
 std::string CheckpointStays(std::string_view node, std::string_view why);
 /// The database is older than the branch at the forge.
 std::string GoesOnFromBranch(const CommitSha& head);
-/// The checkpoint was made elsewhere and cannot be had.
-std::string StartsAgain(std::string_view why);
+/// The checkpoint was made elsewhere and cannot be had. `pushed`: an older one is at the forge.
+std::string StartsAgain(bool pushed, std::string_view why);
 
 }  // namespace swage::messages

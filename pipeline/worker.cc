@@ -62,6 +62,16 @@ Result<std::vector<std::string>> EarlierSummaries(Store& store, const Task& task
   return summaries;
 }
 
+// Without its checkpoint the work goes on from what people see of it, on which they may have built
+// (F8, I11); where nothing was pushed, or that stands on another base, it begins again.
+void GoBack(Workspaces& workspaces, Task& task) {
+  const bool first = task.pushed.value.empty() || task.checkpoint == task.pushed;
+  const auto common = first ? Result<std::optional<CommitSha>>(std::nullopt)
+                            : workspaces.FindMergeBase(task.repo, task.base_sha, task.pushed);
+  const bool stands = common.ok() && *common == task.base_sha;
+  task.checkpoint = stands ? task.pushed : CommitSha{};
+}
+
 }  // namespace
 
 std::chrono::milliseconds AttemptDelay(int attempt, std::chrono::milliseconds step,
@@ -211,9 +221,8 @@ Result<RunOutcome> Worker::Attempt(const Claimed& claimed, std::stop_token stop)
   if (!provisioned.ok() && provisioned.error().code == ErrorCode::kNotFound &&
       !grounded.task.checkpoint.value.empty()) {
     // Checkpoints are not synced to disk one by one: a power cut may take the newest with it.
-    context_.log.Warn("the last checkpoint is gone; starting from the base",
-                      {{"task_id", claimed.task.id}});
-    grounded.task.checkpoint = {};
+    context_.log.Warn("the last checkpoint is gone; going back", {{"task_id", claimed.task.id}});
+    GoBack(context_.workspaces, grounded.task);
     provisioned = Provision(grounded, stop);
   }
   SWAGE_ASSIGN_OR_RETURN(const std::unique_ptr<Workspace> workspace, std::move(provisioned));
@@ -352,7 +361,7 @@ Result<std::optional<RunOutcome>> Worker::LeaveOldBase(Claimed& claimed, const G
   context_.log.Warn("starting again from the base", {{"task_id", task.id}, {"why", why}});
   // Before the new base is noted: the old work must never be taken for work on that.
   SWAGE_RETURN_IF_ERROR(context_.store.SaveCheckpoint(claimed.lease, {}));
-  SWAGE_RETURN_IF_ERROR(context_.store.AddNote(claimed.lease, messages::StartsAgain(why)));
+  SWAGE_RETURN_IF_ERROR(context_.store.AddNote(claimed.lease, messages::StartsAgain(false, why)));
   task.checkpoint = {};
   task.run_kind = RunKind::kImplement;
   task.run_first_cycle = task.cycle;  // with all its cycles
@@ -407,7 +416,7 @@ RunOutcome Worker::TakenOverOutcome(const Task& task) const {
   return outcome;
 }
 
-// The checkpoint may have been made on another node. Without it the work starts again, and says so.
+// The checkpoint may have been made on another node. Without it the work goes back, and says so.
 Result<void> Worker::BringCheckpoint(Claimed& claimed, const Ground& ground, std::stop_token stop) {
   Task& task = claimed.task;
   if (task.checkpoint.value.empty()) return Ok();
@@ -415,11 +424,12 @@ Result<void> Worker::BringCheckpoint(Claimed& claimed, const Ground& ground, std
     return BringCommit(context_.store, context_.workspaces, task, task.checkpoint);
   });
   if (brought.ok() || IsTransient(brought.error().code)) return brought;
-  context_.log.Warn("the last checkpoint cannot be had; starting from the base",
+  context_.log.Warn("the last checkpoint cannot be had; going back",
                     {{"task_id", task.id}, {"error", brought.error().message}});
-  task.checkpoint = {};
-  task.base_sha = ground.base;
-  return context_.store.AddNote(claimed.lease, messages::StartsAgain(brought.error().message));
+  GoBack(context_.workspaces, task);
+  if (task.checkpoint.value.empty()) task.base_sha = ground.base;
+  return context_.store.AddNote(claimed.lease, messages::StartsAgain(!task.checkpoint.value.empty(),
+                                                                     brought.error().message));
 }
 
 Result<Worker::Ground> Worker::Prepare(const Claimed& claimed, Forge& forge, std::stop_token stop) {
