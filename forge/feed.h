@@ -78,6 +78,9 @@ class ForgeFeed {
 
   virtual ~ForgeFeed() = default;
 
+  /// What the forge's clock says, to the second: its times are by it, and this machine's clock may
+  /// be wrong. Errors: kInvalid when it does not say.
+  virtual Result<WallTime> GetTime(const RepoRef& repo) = 0;
   /// What the account has a part in. Errors: kTooLarge beyond some thousands.
   virtual Result<std::vector<Repo>> ListRepos() = 0;
   virtual Result<std::vector<std::string>> ListLabels(const RepoRef& repo) = 0;

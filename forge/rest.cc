@@ -6,6 +6,7 @@
 
 #include "config/base/json.h"
 #include "config/base/text.h"
+#include "forge/http_date.h"
 #include "forge/rest_reply.h"
 
 namespace swage {
@@ -91,7 +92,7 @@ Result<RestClient::Reply> RestClient::Exchange(const HttpRequest& request) const
     const auto it = response.headers.find(name);
     return it == response.headers.end() ? std::string() : it->second;
   };
-  Reply reply{response.status, nullptr, header("etag"), header("link")};
+  Reply reply{response.status, nullptr, header("etag"), header("date"), header("link")};
   if (response.body.empty()) return reply;
   auto parsed = ParseJson(response.body);
   // Refusals may be HTML of a proxy in between; a success must be what was asked for.
@@ -132,6 +133,15 @@ Result<RestClient::Reply> RestClient::GetIfChanged(std::string_view path,
   const bool unchanged = reply.status == 304 && !etag.empty();
   if (!reply.ok() && !unchanged) return StatusError(request, reply.status, reply.body);
   return reply;
+}
+
+Result<WallTime> RestClient::GetTime(std::string_view path) const {
+  const HttpRequest request{"GET", std::string(path), "", false};
+  SWAGE_ASSIGN_OR_RETURN(const Reply reply, Exchange(request));
+  if (!reply.ok()) return StatusError(request, reply.status, reply.body);
+  const auto time = ParseHttpDate(reply.date);
+  if (!time) return MakeError(ErrorCode::kInvalid, "the answer has no date");
+  return *time;
 }
 
 Result<void> RestClient::ForEach(std::string_view path,

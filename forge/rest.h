@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "config/base/clock.h"
 #include "config/base/result.h"
 #include "forge/transport.h"
 
@@ -41,6 +42,10 @@ class RestClient {
   /// As Get, unless nothing changed since the answer that carried `etag`: then status 304 and no
   /// body. Errors: as Get.
   Result<Reply> GetIfChanged(std::string_view path, std::string_view etag) const;
+
+  /// When `path` was answered, by the server's clock. Errors: as Get; kInvalid when it does not
+  /// say.
+  Result<WallTime> GetTime(std::string_view path) const;
 
   /// Every item of a paged list, until `visit` answers false. Pages are counted, not linked: header
   /// values are not trusted with addresses.

@@ -79,6 +79,10 @@ Result<std::optional<WallTime>> LastEdited(Api& api, const RepoRef& repo, std::i
 
 }  // namespace
 
+Result<WallTime> Feed::GetTime(const RepoRef& repo) {
+  return api_.rest().GetTime(RepoPath(repo, "/labels?per_page=1"));
+}
+
 Result<std::vector<Repo>> Feed::ListRepos() {
   std::vector<Repo> repos;
   SWAGE_ASSIGN_OR_RETURN(const PagedRead read, ReadPages(api_.rest(), "/user/repos?sort=full_name",

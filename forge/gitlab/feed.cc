@@ -90,6 +90,10 @@ Error NoDeliveries() {
 
 }  // namespace
 
+Result<WallTime> Feed::GetTime(const RepoRef& repo) {
+  return api_.rest().GetTime(ProjectPath(repo, "/labels?per_page=1"));
+}
+
 Result<std::vector<Repo>> Feed::ListRepos() {
   std::vector<Repo> repos;
   SWAGE_ASSIGN_OR_RETURN(

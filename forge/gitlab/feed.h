@@ -12,6 +12,7 @@ class Feed final : public ForgeFeed {
   /// `api` outlives this.
   explicit Feed(Api& api) : api_(api) {}
 
+  Result<WallTime> GetTime(const RepoRef& repo) override;
   Result<std::vector<Repo>> ListRepos() override;
   Result<std::vector<std::string>> ListLabels(const RepoRef& repo) override;
   Result<std::vector<Issue>> ListLabelled(const RepoRef& repo, std::string_view label) override;

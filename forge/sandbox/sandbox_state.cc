@@ -1,4 +1,5 @@
 #include "forge/sandbox/sandbox_state.h"
+#include "forge/http_date.h"
 
 #include <fmt/format.h>
 
@@ -215,6 +216,7 @@ Answer SandboxForge::State::AnswerApi(Request& request, const BodyReader& body) 
 Reply SandboxForge::State::Route(const Request& request, std::string& login) {
   const bool api = dialect->Owns(request.path);
   const auto finish = [&](Reply reply) {
+    reply.headers["Date"] = FormatHttpDate(world.Now());
     if (api) dialect->Finish(request, reply);
     return reply;
   };

@@ -19,6 +19,8 @@ constexpr int kQuestionsPerEvent = 3;  // who set the label, their role, the iss
 constexpr int kAttempts = 3;           // of a decision whose facts moved on under it
 constexpr TaskState kAlive[] = {TaskState::kQueued, TaskState::kRunning, TaskState::kWaiting,
                                 TaskState::kInReview};
+// Their pull requests, if they have one, may still be merged.
+constexpr TaskState kGivenUp[] = {TaskState::kFailed, TaskState::kCancelled};
 
 std::string MarkKey(std::string_view what, const RepoRef& repo) {
   return fmt::format("{}:{}:{}", what, repo.forge, repo.id);
@@ -130,8 +132,19 @@ Result<int> RepoPoll::TakePortion(Forge& forge, const RepoRef& repo, const Chang
   return found;
 }
 
+// By the forge's clock, if it tells: this machine's may be wrong (X14).
+Result<WallTime> RepoPoll::BeginningOf(Forge& forge, const RepoRef& repo, Budget& budget) {
+  std::optional<WallTime>& at = begun_[MarkKey("", repo)].at;
+  if (at) return *at;
+  budget.Take();
+  const Result<WallTime> theirs = forge.Feed()->GetTime(repo);
+  if (!theirs.ok() && theirs.error().code != ErrorCode::kInvalid) return theirs.error();
+  at = FloorToSecond(theirs.ok() ? *theirs : clock_.Now());
+  return *at;
+}
+
 Result<int> RepoPoll::FirstRound(Forge& forge, const RepoRef& repo, Budget& budget) {
-  const WallTime start = FloorToSecond(clock_.Now());
+  SWAGE_ASSIGN_OR_RETURN(const WallTime start, BeginningOf(forge, repo, budget));
   SWAGE_ASSIGN_OR_RETURN(int found, FirstIssues(forge, repo, budget));
   if (budget.IsSpent()) return found;
   SWAGE_ASSIGN_OR_RETURN(const int some, FirstTasks(forge, repo, budget));
@@ -139,14 +152,14 @@ Result<int> RepoPoll::FirstRound(Forge& forge, const RepoRef& repo, Budget& budg
   if (budget.IsSpent()) return found;
   SWAGE_RETURN_IF_ERROR(store_.SetPoll({MarkKey("comments", repo), Stamp(start), Stamp(start)}));
   SWAGE_RETURN_IF_ERROR(store_.SetPoll({MarkKey("changes", repo), Stamp(start), ""}));
-  considered_.erase(MarkKey("", repo));
+  begun_.erase(MarkKey("", repo));
   log_.Info("polling a repository from now on", {{"forge", repo.forge}, {"repo", repo.path}});
   return found;
 }
 
 Result<int> RepoPoll::FirstIssues(Forge& forge, const RepoRef& repo, Budget& budget) {
   const std::string& trigger = gate_.Rules(repo.forge).trigger_label;
-  std::set<std::int64_t>& considered = considered_[MarkKey("", repo)];
+  std::set<std::int64_t>& considered = begun_[MarkKey("", repo)].considered;
   budget.Take();
   SWAGE_ASSIGN_OR_RETURN(const std::vector<std::string> labels, forge.Feed()->ListLabels(repo));
   int found = 0;
@@ -167,17 +180,23 @@ Result<int> RepoPoll::FirstIssues(Forge& forge, const RepoRef& repo, Budget& bud
 }
 
 Result<int> RepoPoll::FirstTasks(Forge& forge, const RepoRef& repo, Budget& budget) {
+  std::set<std::int64_t>& considered = begun_[MarkKey("", repo)].considered;
   int found = 0;
-  for (const TaskState state : kAlive) {
+  const auto take = [&](TaskState state, bool without_pull) -> Result<void> {
     SWAGE_ASSIGN_OR_RETURN(const std::vector<Task> tasks,
                            store_.ListTasks({state, repo.path, kMaxTasksChecked}));
     for (const Task& task : tasks) {
-      if (budget.IsSpent()) return found;
-      if (!considered_[MarkKey("", repo)].insert(-task.id.value).second) continue;
+      if (budget.IsSpent()) break;
+      if (task.pr_number == 0 && !without_pull) continue;
+      if (considered.contains(-task.id.value)) continue;
       SWAGE_ASSIGN_OR_RETURN(const int some, Check(forge, task, budget));
+      considered.insert(-task.id.value);
       found += some;
     }
-  }
+    return Ok();
+  };
+  for (const TaskState state : kAlive) SWAGE_RETURN_IF_ERROR(take(state, true));
+  for (const TaskState state : kGivenUp) SWAGE_RETURN_IF_ERROR(take(state, false));
   return found;
 }
 

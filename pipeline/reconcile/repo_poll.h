@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -47,6 +48,7 @@ class RepoPoll {
     PollMark comments;  ///< cursor: likewise; etag: the instant from which on comments count
   };
   Result<std::optional<Marks>> ReadMarks(const RepoRef& repo);
+  Result<WallTime> BeginningOf(Forge& forge, const RepoRef& repo, Budget& budget);
   Result<int> FirstRound(Forge& forge, const RepoRef& repo, Budget& budget);
   Result<int> FirstIssues(Forge& forge, const RepoRef& repo, Budget& budget);
   Result<int> FirstTasks(Forge& forge, const RepoRef& repo, Budget& budget);
@@ -74,8 +76,12 @@ class RepoPoll {
   const Clock& clock_;
   Log& log_;
   PollHooks hooks_;
-  /// By repository: what its first round, which may take several, has considered.
-  std::map<std::string, std::set<std::int64_t>> considered_;
+  /// A first round, which may take several: what it has considered counts as of its beginning.
+  struct Begun {
+    std::optional<WallTime> at;
+    std::set<std::int64_t> considered;  ///< issues; tasks as negative numbers
+  };
+  std::map<std::string, Begun> begun_;  ///< by repository
 };
 
 }  // namespace swage

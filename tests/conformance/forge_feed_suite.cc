@@ -68,6 +68,13 @@ TEST_P(ForgeSuite, ListsOpenIssuesByTheirLabel) {
   EXPECT_NE(std::find(labels->begin(), labels->end(), "swage:docs"), labels->end());
 }
 
+TEST_P(ForgeSuite, TellsItsTime) {
+  const auto time = forge_->Feed()->GetTime(repo_);
+  ASSERT_TRUE(time.ok()) << time.error().message;
+  EXPECT_LE(*time, clock_.Now());
+  EXPECT_GT(*time, clock_.Now() - std::chrono::minutes(1));
+}
+
 TEST_P(ForgeSuite, TellsWhatChangedSinceAnInstant) {
   const WallTime start = clock_.Now() - std::chrono::seconds(5);
   const std::int64_t issue = OpenIssue();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@ namespace swage {
 class FakeFeed final : public ForgeFeed {
  public:
   // --- what it tells
+  std::optional<WallTime> time;  ///< none: it does not say
   std::vector<Repo> repos;
   std::vector<std::string> labels;
   std::vector<Issue> labelled;                          ///< filtered by the label that is asked for
@@ -35,6 +37,10 @@ class FakeFeed final : public ForgeFeed {
     return static_cast<int>(std::count(calls.begin(), calls.end(), name));
   }
 
+  Result<WallTime> GetTime(const RepoRef&) override {
+    if (time) return *time;
+    return MakeError(ErrorCode::kInvalid, "it does not say");
+  }
   Result<std::vector<Repo>> ListRepos() override { return Tell("ListRepos", repos); }
   Result<std::vector<std::string>> ListLabels(const RepoRef&) override {
     return Tell("ListLabels", labels);

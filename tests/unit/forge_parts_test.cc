@@ -4,6 +4,7 @@
 
 #include "forge/body.h"
 #include "forge/event.h"
+#include "forge/http_date.h"
 #include "forge/markdown.h"
 #include "forge/paging.h"
 #include "forge/patch_lines.h"
@@ -140,6 +141,18 @@ TEST(RestClient, AsksAgainForWhatMayNotHaveSettled) {
   EXPECT_EQ(slept.size(), 2U);
   EXPECT_EQ(rest.GetSettled("/never").error().code, ErrorCode::kNotFound);
   EXPECT_EQ(server.Sent("GET", "/never").size(), 3U);
+}
+
+TEST(HttpDate, IsReadAsItIsWritten) {
+  const auto time = ParseHttpDate("Sun, 06 Nov 1994 08:49:37 GMT");
+  ASSERT_TRUE(time.has_value());
+  EXPECT_EQ(FormatUtc(*time), "1994-11-06T08:49:37Z");
+  EXPECT_EQ(FormatHttpDate(*time), "Sun, 06 Nov 1994 08:49:37 GMT");
+  for (const char* odd : {"", "Sun, 06 Nov 1994 08:49:37 CET", "Sun, 31 Feb 1994 08:49:37 GMT",
+                          "Sun, 06 Nov 1994 24:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT",
+                          "Sun, -6 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08-49-37 GMT"}) {
+    EXPECT_FALSE(ParseHttpDate(odd)) << odd;
+  }
 }
 
 TEST(RestClient, WordsEveryRefusal) {

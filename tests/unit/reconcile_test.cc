@@ -117,6 +117,31 @@ TEST_F(ReconcileTest, TheFirstRoundTakesUpOpenLabelledIssuesAndNoComments) {
   EXPECT_THAT(Tasks(), SizeIs(2));
 }
 
+// It was merged before anybody asked; no later list tells of that.
+TEST_F(ReconcileTest, TheFirstRoundLooksAtThePullRequestsOfTasksThatWereGivenUp) {
+  IntakePlan plan;
+  NewTask fresh;
+  fresh.repo = forge_.repo.ref;
+  fresh.issue_number = 1;
+  fresh.requester = {"5", "ada", false};
+  plan.task = fresh;
+  const TaskId id = store_->ApplyIntake(plan)->task;
+  ASSERT_TRUE(store_->AddEffects({{EffectKind::kPullRequest, "pr", fresh.repo, id, "{}"}}).ok());
+  PublishedFacts facts;
+  facts.pr_number = 1;
+  const auto taken = store_->TakeEffects({"node", 1});
+  ASSERT_TRUE(store_->FinishEffect(taken->front(), "{}", facts).ok());
+  IntakePlan stop;
+  stop.changes.push_back({id, TaskChangeKind::kCancel, RunKind::kFix, "", "ada", "stopped"});
+  ASSERT_TRUE(store_->ApplyIntake(stop).ok());
+  PullRequest& pull = forge_.pulls.emplace_back();
+  pull.number = 1;
+  pull.state = PullRequestState::kMerged;
+  Reconcile reconcile = Make();
+  EXPECT_EQ(reconcile.PollAll({}), 1);
+  EXPECT_EQ(StateOf(1), TaskState::kMerged);
+}
+
 TEST_F(ReconcileTest, ALabelIsOneRequestHoweverOftenItIsSeen) {
   Reconcile reconcile = Make();
   Begin(reconcile);
@@ -368,6 +393,21 @@ TEST_F(ReconcileTest, AForgeOfWhichSomethingCanBeReadIsAskedEveryTime) {
   }
   // Every other round begins with the one that fails.
   EXPECT_GE(feed_.Calls("ListChanges"), kRounds);
+}
+
+// X14: this machine's clock is a day ahead when it first looks, and is set right later.
+TEST_F(ReconcileTest, TheFirstRoundGoesByTheForgesClock) {
+  feed_.time = clock_.Now();
+  ManualClock ahead;
+  ahead.Advance(24h);
+  Reconcile reconcile(*store_, [this](std::string_view) { return &forge_; }, settings_, ahead, log_,
+                      {});
+  reconcile.PollAll({});
+  clock_.Advance(30s);
+  Open(1);
+  Changed(1);
+  ahead.Advance(30s);
+  EXPECT_EQ(reconcile.PollAll({}), 1);
 }
 
 TEST_F(ReconcileTest, AFloodIsTakenInPortions) {
