@@ -5,8 +5,30 @@
 
 namespace swage {
 
+namespace {
+
+bool IsPush(const TakenEffect& taken) {
+  return taken.effect.what.kind == EffectKind::kPush;
+}
+
+}  // namespace
+
+int PublishingRoom::Pushes() const {
+  return std::max(std::max(threads_ - 1, 1) - pushes_, 0);
+}
+
+void PublishingRoom::Enter(const TakenEffect& taken) {
+  ++busy_;
+  if (IsPush(taken)) ++pushes_;
+}
+
+void PublishingRoom::Leave(const TakenEffect& taken) {
+  --busy_;
+  if (IsPush(taken)) --pushes_;
+}
+
 PublisherThreads::PublisherThreads(Publisher& publisher, int threads)
-    : publisher_(publisher), threads_(std::max(threads, 1)) {}
+    : publisher_(publisher), threads_(std::max(threads, 1)), room_(threads_) {}
 
 PublisherThreads::~PublisherThreads() {
   Stop();
@@ -42,11 +64,11 @@ void PublisherThreads::Dispatch(std::stop_token stop) {
     {
       const std::lock_guard lock(mutex_);
       woken_ = false;
-      free = threads_ - busy_;
-      pushes = std::max(threads_ - 1, 1) - pushes_;
+      free = room_.Effects();
+      pushes = room_.Pushes();
     }
     std::vector<TakenEffect> taken;
-    if (free > 0) taken = publisher_.Take(free, std::max(pushes, 0));
+    if (free > 0) taken = publisher_.Take(free, pushes);
     const bool any = !taken.empty();
     HandOut(std::move(taken));
     if (any) continue;  // there may be more
@@ -58,8 +80,7 @@ void PublisherThreads::Dispatch(std::stop_token stop) {
 void PublisherThreads::HandOut(std::vector<TakenEffect> taken) {
   const std::lock_guard lock(mutex_);
   for (TakenEffect& one : taken) {
-    ++busy_;
-    if (one.effect.what.kind == EffectKind::kPush) ++pushes_;
+    room_.Enter(one);
     handed_out_.push_back(std::move(one));
   }
   changed_.notify_all();
@@ -73,8 +94,7 @@ void PublisherThreads::CarryOn(std::stop_token stop) {
     lock.unlock();
     publisher_.Carry(taken, stop);
     lock.lock();
-    --busy_;
-    if (taken.effect.what.kind == EffectKind::kPush) --pushes_;
+    room_.Leave(taken);
     woken_ = true;  // the next of the same task is due, and a thread is free
     changed_.notify_all();
   }

@@ -16,6 +16,23 @@
 
 namespace swage {
 
+/// How much may be taken, with so many threads to carry it. Not thread-safe.
+class PublishingRoom {
+ public:
+  /// `threads` >= 1.
+  explicit PublishingRoom(int threads) : threads_(threads) {}
+
+  int Effects() const { return threads_ - busy_; }
+  int Pushes() const;  ///< among them
+  void Enter(const TakenEffect& taken);
+  void Leave(const TakenEffect& taken);
+
+ private:
+  const int threads_;
+  int busy_ = 0;
+  int pushes_ = 0;
+};
+
 class PublisherThreads {
  public:
   /// Retries become due by the clock alone, and a worker announces only the end of its run: a
@@ -46,8 +63,7 @@ class PublisherThreads {
   std::mutex mutex_;
   std::condition_variable_any changed_;
   std::deque<TakenEffect> handed_out_;
-  int busy_ = 0;    ///< handed out and not yet carried
-  int pushes_ = 0;  ///< pushes among them
+  PublishingRoom room_;
   bool woken_ = false;
   std::vector<std::jthread> running_;
 };

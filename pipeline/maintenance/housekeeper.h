@@ -5,29 +5,22 @@
 // take it over when the holder is gone.
 #pragma once
 
-#include <atomic>
 #include <memory>
-#include <mutex>
 #include <stop_token>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "config/base/log.h"
 #include "config/base/wakeup.h"
-#include "pipeline/maintenance/duty.h"
-#include "pipeline/store/hold.h"
+#include "pipeline/maintenance/duty_keeper.h"
 
 namespace swage {
 
 class Housekeeper {
  public:
-  /// A duty that failed this often in a row is called unwell.
-  static constexpr int kUnwellAfter = 3;
-  /// How often a node that does not hold a single duty asks for it, at most.
-  static constexpr std::chrono::seconds kAskForHold{15};
-
   /// `log` must outlive it.
   Housekeeper(HoldSource holds, Log& log);
   /// Stops.
@@ -47,16 +40,14 @@ class Housekeeper {
 
  private:
   struct Keeper {
-    DutyPlan plan;
+    Keeper(DutyPlan plan, const HoldSource& holds, Log& log) : duty(std::move(plan), holds, log) {}
+
+    DutyKeeper duty;
     Wakeup wakeup;
-    std::atomic<int> failures{0};  ///< in a row
-    std::unique_ptr<Hold> hold;    ///< of a single duty that is ours
     std::jthread thread;
   };
 
-  void Loop(Keeper& keeper, std::stop_token stop);
-  bool MayRun(Keeper& keeper);
-  void Round(Keeper& keeper, std::stop_token stop);
+  static void Loop(Keeper& keeper, std::stop_token stop);
 
   const HoldSource holds_;
   Log& log_;

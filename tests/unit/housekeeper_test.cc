@@ -95,8 +95,8 @@ TEST_F(HousekeeperTest, OneThatFailsOrThrowsStopsNobodyAndIsCalledUnwell) {
   housekeeper.Add(Plan(std::make_unique<CountingDuty>("works", rounds_)));
   EXPECT_TRUE(housekeeper.Health().ok());
   housekeeper.Start();
-  EXPECT_TRUE(fails.Reaches(Housekeeper::kUnwellAfter + 1));
-  EXPECT_TRUE(throws.Reaches(Housekeeper::kUnwellAfter + 1));
+  EXPECT_TRUE(fails.Reaches(DutyKeeper::kUnwellAfter + 1));
+  EXPECT_TRUE(throws.Reaches(DutyKeeper::kUnwellAfter + 1));
   EXPECT_TRUE(rounds_.Reaches(3));
   ASSERT_FALSE(housekeeper.Health().ok());
   EXPECT_EQ(housekeeper.Health().error().message, "keeps failing: fails, throws");
