@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "config/base/text.h"
+#include "pipeline/audit.h"
+#include "pipeline/maintenance/seal_audit.h"
 
 namespace swage::simulation {
 namespace {
@@ -98,12 +100,11 @@ void CheckIntent(World& world, std::string_view kind, std::string_view about) {
 }
 
 void CheckStatus(World& world, const CommitStatus& status) {
-  const auto commit = world.commits.find(status.sha.value);
-  if (commit == world.commits.end() || !world.forge.pushed.contains(status.sha.value)) {
+  if (!world.forge.pushed.contains(status.sha.value)) {
     world.machine.Violated("I7", "a status of a commit that was not pushed: " + status.sha.value);
     return;
   }
-  const bool bad = commit->second.find("bad") != std::string::npos;
+  const bool bad = world.commits[status.sha.value].find("bad") != std::string::npos;
   const bool said_good = status.state == StatusState::kSuccess;
   if (status.context.ends_with("tests") && bad == said_good) {
     world.machine.Violated("I7",
@@ -169,11 +170,61 @@ void CheckHeads(World& world) {
   }
 }
 
-}  // namespace
+// Each move begins where the one before has ended, and may be made. `states` is by task key.
+void FollowTask(World& world, const AuditRecord& record,
+                std::map<std::string, std::string>& states) {
+  const AuditEntry& what = record.what;
+  if (what.action == audit::kTaskCreated) {
+    states[what.task] = what.subject;
+    return;
+  }
+  const bool claimed = what.action == audit::kTaskClaimed;
+  if (!claimed && what.action != audit::kTaskMoved) return;
+  const std::size_t bar = what.subject.find(" > ");
+  const std::string from = what.subject.substr(0, bar);
+  const std::string to = what.subject.substr(bar + 3);
+  const bool orphan = claimed && from == to;
+  if (states[what.task] != from ||
+      !(orphan || CanMove(*ParseTaskState(from), *ParseTaskState(to)))) {
+    world.machine.Violated("I12", fmt::format("{} was {}, and then moved {}", what.task,
+                                              states[what.task], what.subject));
+  }
+  states[what.task] = to;
+}
 
-void CheckEnd(World& world, const std::vector<std::unique_ptr<Node>>&) {
-  for (const auto& [number, issue] : world.forge.issues) CheckIssue(world, number, issue);
-  CheckHeads(world);
+// The log is one chain, whoever sealed it, and its moves lead to where the tasks are.
+void CheckAudit(World& world) {
+  constexpr int kPage = 500;
+  const auto broken = [&](std::string_view why) {
+    world.machine.Violated("I12", fmt::format("the audit log: {}", why));
+  };
+  if (const auto sealed = SealAll(world.store, {}); !sealed.ok()) broken(sealed.error().message);
+  AuditVerifier verifier;
+  std::map<std::string, std::string> states;
+  for (bool more = true; more;) {
+    const auto records = world.store.ListAudit(verifier.head().seq, kPage);
+    if (!records.ok()) return broken(records.error().message);
+    for (const AuditRecord& record : *records) {
+      if (!verifier.Add(record)) return broken(verifier.broken()->sentence);
+      FollowTask(world, record, states);
+    }
+    more = std::ssize(*records) == kPage;
+  }
+  const auto kept = world.store.GetAuditState();
+  if (!kept.ok()) return broken(kept.error().message);
+  verifier.Finish(kept->head);
+  if (verifier.broken()) return broken(verifier.broken()->sentence);
+  for (const auto& row : world.store.Rows(
+           "SELECT 'sim/acme/lib#' || issue_number || iif(generation > 1, '/g' || generation, ''), "
+           "state FROM tasks")) {
+    if (states[row[0]] != row[1]) {
+      broken(fmt::format("{} is {}, and was last seen {}", row[0], row[1], states[row[0]]));
+    }
+  }
+}
+
+// I8: nothing is held for what is over.
+void CheckNothingIsLeft(World& world) {
   if (!world.workspaces.empty()) {
     world.machine.Violated("I8", "a workspace is left: " + world.workspaces.begin()->first);
   }
@@ -182,6 +233,22 @@ void CheckEnd(World& world, const std::vector<std::unique_ptr<Node>>&) {
       world.machine.Violated("I8", fmt::format("an agent of task {} is left", task.value));
     }
   }
+  if (world.store.Number("SELECT count(*) FROM tasks WHERE lease_node <> ''") != 0) {
+    world.machine.Violated("I8", "a lease is left");
+  }
+  if (world.store.Number("SELECT count(*) FROM checkpoints c JOIN tasks t ON t.id = c.task_id "
+                         "WHERE t.state IN ('merged', 'closed', 'cancelled')") != 0) {
+    world.machine.Violated("I8", "a checkpoint of a task that is over is left");
+  }
+}
+
+}  // namespace
+
+void CheckEnd(World& world) {
+  for (const auto& [number, issue] : world.forge.issues) CheckIssue(world, number, issue);
+  CheckHeads(world);
+  CheckNothingIsLeft(world);
+  CheckAudit(world);
   if (world.store.Number("SELECT count(*) FROM steps WHERE outcome = 'running'") != 0) {
     world.machine.Violated("I2", "a step never ended");
   }

@@ -22,7 +22,7 @@ void CheckIntent(World& world, std::string_view kind, std::string_view about);
 void CheckStatus(World& world, const CommitStatus& status);
 /// Nothing waits and nobody works.
 bool AtRest(World& world, const std::vector<std::unique_ptr<Node>>& nodes);
-/// I1, I2, I4, I7, I8, I14.
-void CheckEnd(World& world, const std::vector<std::unique_ptr<Node>>& nodes);
+/// I1, I2, I6, I7, I8, I9 (attempts), I12 (the audit log), I14.
+void CheckEnd(World& world);
 
 }  // namespace swage::simulation

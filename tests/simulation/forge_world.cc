@@ -44,10 +44,30 @@ WorldPull* ForgeWorld::NewestPull(std::string_view branch) {
   return nullptr;
 }
 
-Issue& ForgeWorld::Touch(std::int64_t number) {
+WorldHistory* ForgeWorld::Touch(const Thread& thread) {
+  ++revision;
+  WorldHistory* history = nullptr;
+  if (thread.kind == ThreadKind::kIssue) {
+    history = &issues.at(thread.number).history;
+  } else if (WorldPull* pull = FindPull(thread.number)) {
+    history = &pull->history;
+  }
+  if (history != nullptr) history->changed = machine_.clock().Now();
+  return history;
+}
+
+Issue& ForgeWorld::TouchIssue(std::int64_t number) {
+  Touch({ThreadKind::kIssue, number});
   Issue& issue = issues.at(number).issue;
   issue.updated_at = NewId();
   return issue;
+}
+
+void ForgeWorld::Note(const Thread& thread, ThreadAct::Kind kind, const Actor& actor) {
+  WorldHistory* history = Touch(thread);
+  const bool label = kind == ThreadAct::Kind::kLabeled || kind == ThreadAct::Kind::kUnlabeled;
+  history->acts.push_back(
+      {NewId(), kind, actor, std::string(label ? kLabel : ""), machine_.clock().Now()});
 }
 
 std::int64_t ForgeWorld::OpenIssue(const Actor& actor) {
@@ -59,45 +79,50 @@ std::int64_t ForgeWorld::OpenIssue(const Actor& actor) {
   issue.body = "Please.";
   issue.web_url = "https://sim/acme/lib/issues/" + std::to_string(number);
   issue.author = actor;
-  Touch(number);
+  TouchIssue(number);
   return number;
 }
 
 void ForgeWorld::Label(const Actor& actor, std::int64_t number) {
-  Issue& issue = Touch(number);
+  Issue& issue = TouchIssue(number);
   if (!issue.labels.empty()) return;
   issue.labels.emplace_back(kLabel);
+  Note({ThreadKind::kIssue, number}, ThreadAct::Kind::kLabeled, actor);
   WorldIssue& in = issues.at(number);
-  in.asked = RoleOf(actor) >= Role::kWrite && !actor.is_bot;
+  in.asked = in.rightly = RoleOf(actor) >= Role::kWrite && !actor.is_bot;
   if (in.asked) ++in.generations;
   emit_(IssueLabeled{repo, actor, issue, {std::string(kLabel)}});
 }
 
 void ForgeWorld::Unlabel(const Actor& actor, std::int64_t number) {
-  Issue& issue = Touch(number);
+  Issue& issue = TouchIssue(number);
   if (issue.labels.empty()) return;
   issue.labels.clear();
+  Note({ThreadKind::kIssue, number}, ThreadAct::Kind::kUnlabeled, actor);
   issues.at(number).asked = false;
   emit_(IssueUnlabeled{repo, actor, issue, {std::string(kLabel)}});
 }
 
 void ForgeWorld::CloseIssue(const Actor& actor, std::int64_t number) {
-  Issue& issue = Touch(number);
+  Issue& issue = TouchIssue(number);
   if (!issue.open) return;
   issue.open = false;
+  Note({ThreadKind::kIssue, number}, ThreadAct::Kind::kClosed, actor);
   issues.at(number).ineligible_since = machine_.Now();
   issues.at(number).asked = false;  // until it is opened again, with its label
   emit_(IssueGone{repo, actor, issue, GoneReason::kClosed});
 }
 
 void ForgeWorld::ReopenIssue(const Actor& actor, std::int64_t number) {
-  Issue& issue = Touch(number);
+  Issue& issue = TouchIssue(number);
   if (issue.open) return;
   issue.open = true;
+  Note({ThreadKind::kIssue, number}, ThreadAct::Kind::kReopened, actor);
   WorldIssue& in = issues.at(number);
   in.ineligible_since = {};
-  in.asked = !issue.labels.empty() && RoleOf(actor) >= Role::kWrite && !actor.is_bot;
-  if (in.asked) ++in.generations;
+  in.asked = !issue.labels.empty() && in.rightly;
+  // Who opens it again may ask by that, too; a poll does not see who that was.
+  if (!issue.labels.empty()) ++in.generations;
   emit_(IssueReopened{repo, actor, issue});
 }
 
@@ -107,6 +132,8 @@ void ForgeWorld::Comment(const Actor& actor, const Thread& thread, const std::st
   event.actor = actor;
   event.thread = thread;
   event.comment = {NewId(), body, "", actor};
+  Touch(thread);
+  said.push_back({thread, event.comment, machine_.clock().Now(), false});
   if (thread.kind == ThreadKind::kIssue) {
     event.issue = issues.at(thread.number).issue;
     event.thread_open = event.issue->open;
@@ -123,11 +150,28 @@ void ForgeWorld::EndPull(const Actor& actor, std::int64_t number, bool merge) {
   WorldPull* in = FindPull(number);
   if (in == nullptr || in->pull.state != PullRequestState::kOpen) return;
   in->pull.state = merge ? PullRequestState::kMerged : PullRequestState::kClosed;
+  Note({ThreadKind::kPullRequest, number},
+       merge ? ThreadAct::Kind::kMerged : ThreadAct::Kind::kClosed, actor);
   emit_(PullRequestClosed{repo, actor, number, in->pull.head_branch, merge});
 }
 
+// The pull request that is open shows its branch's head.
+void ForgeWorld::MoveHead(const std::string& branch, const CommitSha& sha) {
+  branches[branch].sha = sha;
+  WorldPull* pull = NewestPull(branch);
+  if (pull == nullptr || pull->pull.state != PullRequestState::kOpen) return;
+  pull->pull.head_sha = sha;
+  Touch({ThreadKind::kPullRequest, pull->pull.number});
+}
+
 void ForgeWorld::PushByPerson(const std::string& branch) {
-  branches[branch] = {CommitSha{fmt::format("{:0>40}", "a" + NewId())}, false};
+  const CommitSha sha{fmt::format("{:0>40}", "a" + NewId())};
+  branches[branch].by_bot = false;
+  pushed.insert(sha.value);
+  MoveHead(branch, sha);
+  const WorldPull* pull = NewestPull(branch);
+  if (pull == nullptr) return;
+  emit_(PullRequestPushed{repo, kAda, pull->pull.number, branch, sha});
 }
 
 const WorldComment* ForgeWorld::FindComment(const Thread& thread, std::string_view marker) const {
@@ -142,6 +186,7 @@ const WorldComment& ForgeWorld::CreateComment(const Thread& thread, std::string_
   if (FindComment(thread, marker) != nullptr) {
     machine_.Violated("I4", fmt::format("a second comment {}", marker));
   }
+  Touch(thread);
   comments.push_back({NewId(), thread, std::string(marker), std::string(body)});
   return comments.back();
 }
@@ -163,19 +208,21 @@ PullRequest ForgeWorld::CreatePull(const PullRequestDraft& draft) {
   in.pull.head_sha = branches[draft.head_branch].sha;
   in.pull.draft = draft.draft;
   in.pull.author_id = kBot.id;
+  Touch({ThreadKind::kPullRequest, in.pull.number});
   return in.pull;
 }
 
 Result<void> ForgeWorld::Push(const std::string& branch, const CommitSha& sha,
-                              const CommitSha& expected) {
+                              const CommitSha& expected, bool follows) {
   const auto it = branches.find(branch);
   const CommitSha now = it == branches.end() ? CommitSha{} : it->second.sha;
   if (now == sha) return Ok();
   if (now != expected) return MakeError(ErrorCode::kConflict, "stale info");
-  if (it != branches.end() && !it->second.by_bot) {
-    machine_.Violated("I11", "moved a branch of somebody else: " + branch);
+  if (it != branches.end() && !it->second.by_bot && !follows) {
+    machine_.Violated("I11", "threw away what somebody else pushed to " + branch);
   }
-  branches[branch] = {sha, true};
+  branches[branch].by_bot = true;
+  MoveHead(branch, sha);
   pushed.insert(sha.value);
   return Ok();
 }

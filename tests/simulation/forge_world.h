@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "forge/feed.h"
 #include "forge/forge.h"
 #include "tests/simulation/machine.h"
 
@@ -21,11 +22,19 @@ inline const Actor kRobot{"4", "robot", true};  // writes, and is on no list
 inline constexpr std::string_view kLabel = "swage";
 inline constexpr std::string_view kBase = "main";
 
+/// When a thread changed last, and what people did there.
+struct WorldHistory {
+  WallTime changed{};
+  std::vector<ThreadAct> acts;
+};
+
 struct WorldIssue {
   Issue issue;
+  WorldHistory history;
   int generations = 0;               ///< pull requests of ours at most
   MonotonicTime ineligible_since{};  ///< while it is closed
-  bool asked = false;  ///< somebody with the right has labelled it, and it is still so
+  bool rightly = false;              ///< the label was set by somebody with the right
+  bool asked = false;                ///< it is open, and rightly labelled
 };
 
 struct WorldComment {
@@ -43,6 +52,7 @@ struct WorldThread {
 
 struct WorldPull {
   PullRequest pull;
+  WorldHistory history;
   std::set<std::string> reviews;  ///< markers
   std::vector<WorldThread> threads;
 };
@@ -61,7 +71,9 @@ class ForgeWorld {
   std::map<std::int64_t, WorldIssue> issues;
   std::vector<WorldPull> pulls;  ///< pulls[i] has the number 1001 + i
   std::map<std::string, Branch, std::less<>> branches;
-  std::vector<WorldComment> comments;
+  std::vector<WorldComment> comments;           ///< of the bot
+  std::vector<FoundComment> said;               ///< by people
+  std::int64_t revision = 0;                    ///< grows with every change
   std::map<std::string, StatusState> statuses;  ///< "SHA CONTEXT"
   std::set<std::string> reactions;
   std::set<std::string> pushed;  ///< commits
@@ -85,13 +97,18 @@ class ForgeWorld {
   const WorldComment& CreateComment(const Thread& thread, std::string_view marker,
                                     std::string_view body);
   PullRequest CreatePull(const PullRequestDraft& draft);
-  /// Compare and swap, as a push with a lease.
-  Result<void> Push(const std::string& branch, const CommitSha& sha, const CommitSha& expected);
+  void EditComment(const Thread& thread) { Touch(thread); }
+  /// Compare and swap, as a push with a lease. `follows`: the commit contains the expected one.
+  Result<void> Push(const std::string& branch, const CommitSha& sha, const CommitSha& expected,
+                    bool follows);
 
   std::string NewId() { return std::to_string(++last_id_); }
 
  private:
-  Issue& Touch(std::int64_t number);
+  WorldHistory* Touch(const Thread& thread);
+  Issue& TouchIssue(std::int64_t number);
+  void Note(const Thread& thread, ThreadAct::Kind kind, const Actor& actor);
+  void MoveHead(const std::string& branch, const CommitSha& sha);
 
   Machine& machine_;
   std::function<void(Event)> emit_;

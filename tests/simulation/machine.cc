@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "config/base/result.h"
+#include "forge/work_scope.h"
 
 namespace swage::simulation {
 
@@ -18,6 +19,7 @@ struct Machine::Strand {
   MonotonicTime wake{};
   Signal* signal = nullptr;
   std::stop_token stop;
+  WorkScope::Work work;  // a strand is a thread to those who ask
 };
 
 Machine::Machine(std::uint64_t seed, Counters& counters, bool tell)
@@ -59,6 +61,14 @@ Machine::Strand* Machine::Next(MonotonicTime& when) {
   return first;
 }
 
+void Machine::Resume(Strand& strand) {
+  current_ = &strand;
+  WorkScope::Work outside = WorkScope::Exchange(std::move(strand.work));
+  strand.fiber.Resume();
+  strand.work = WorkScope::Exchange(std::move(outside));
+  current_ = nullptr;
+}
+
 bool Machine::RunUntil(const std::function<bool()>& over, seconds limit) {
   const MonotonicTime end = Now() + limit;
   while (violations_.empty() && !over()) {
@@ -68,9 +78,7 @@ bool Machine::RunUntil(const std::function<bool()>& over, seconds limit) {
     if (when > Now()) {
       clock_.Advance(std::chrono::duration_cast<microseconds>(when - Now()));
     }
-    current_ = next;
-    next->fiber.Resume();
-    current_ = nullptr;
+    Resume(*next);
     std::erase_if(strands_, [](const auto& strand) { return strand->fiber.done(); });
     for (const auto& action : std::exchange(later_, {})) action();
   }
@@ -81,10 +89,9 @@ void Machine::Drain(Host& host) {
   SWAGE_CHECK(host.dead && current_ == nullptr);
   for (std::size_t i = 0; i < strands_.size(); ++i) {  // a last word may start another
     if (&strands_[i]->host != &host) continue;
-    current_ = strands_[i].get();
-    while (!current_->fiber.done()) current_->fiber.Resume();
+    Strand& strand = *strands_[i];
+    while (!strand.fiber.done()) Resume(strand);
   }
-  current_ = nullptr;
   std::erase_if(strands_, [](const auto& strand) { return strand->fiber.done(); });
 }
 

@@ -80,6 +80,8 @@ class Machine {
   // --- from inside a strand
   /// Returns early on `signal` (which it takes), on a stop, and at once when the host is dead.
   void Sleep(microseconds time, Signal* signal = nullptr, std::stop_token stop = {});
+  /// Tells the strands of one moment apart.
+  const void* Current() const { return current_; }
   /// Between two events: nobody's code is running. For killing hosts.
   void Later(std::function<void()> action) { later_.push_back(std::move(action)); }
 
@@ -111,6 +113,7 @@ class Machine {
   struct Strand;
 
   Strand* Next(MonotonicTime& when);
+  void Resume(Strand& strand);
   void Mix(std::uint64_t value) { hash_ = (hash_ ^ value) * 0x100000001b3; }
   void MixText(std::string_view text);
   void MixPart(std::string_view text) { MixText(text); }

@@ -43,9 +43,11 @@ class Dialect final : public WebhookDialect {
   const std::vector<Event>& events_;
 };
 
-Settings MakeSettings(const std::filesystem::path& dir) {
+Settings MakeSettings(const std::filesystem::path& dir, Rng& rng) {
   Settings settings;
   settings.data_dir = dir;
+  const std::int64_t intake = rng.Below(10);
+  settings.intake = intake < 6 ? "webhook" : intake < 9 ? "both" : "poll";
   settings.concurrent_tasks = 2;
   settings.concurrent_tasks_per_repo = 2;
   settings.agent.name = "sim";
@@ -71,7 +73,7 @@ class Run {
       const std::filesystem::path& dir)
       : machine_(seed, counters, tell),
         forge_(machine_, [this](Event event) { Emit(std::move(event)); }),
-        settings_(MakeSettings(dir)),
+        settings_(MakeSettings(dir, machine_.rng())),
         log_(tell ? LogLevel::kInfo : LogLevel::kError, "text", redactor_),
         dialect_(events_),
         world_{machine_, store, forge_, settings_, redactor_, log_, dialect_} {}
@@ -79,6 +81,7 @@ class Run {
   Outcome Go() {
     world_.store.Begin(machine_.clock());
     world_.commits[std::string(40, '0')] = "base";
+    world_.keeps_deliveries = machine_.rng().OneIn(2);
     MakeNodes();
     const std::int64_t issues = machine_.rng().Between(1, 3);
     for (std::int64_t i = 0; i < issues; ++i) {
@@ -89,7 +92,7 @@ class Run {
     const bool rested = machine_.RunUntil([this] { return Over(); }, kLongestRun);
     if (!rested && machine_.violations().empty())
       machine_.Violated("I2", "no rest: " + Leftovers());
-    if (rested) CheckEnd(world_, nodes_);
+    if (rested) CheckEnd(world_);
     Outcome outcome{machine_.hash(), machine_.violations()};
     for (const auto& node : nodes_) {
       if (node->Up()) node->Kill();
@@ -101,16 +104,13 @@ class Run {
   }
 
  private:
-  struct Sent {
-    bool acknowledged = false;
-    int tries = 0;
-  };
-
   void MakeNodes() {
     const std::int64_t count = machine_.rng().Between(1, 3);
     for (std::int64_t i = 0; i < count; ++i) {
-      nodes_.push_back(
-          std::make_unique<Node>(world_, fmt::format("node-{}", i), NodeRoles{i == 0}));
+      Rng& rng = machine_.rng();
+      const NodeRoles roles{i == 0 || rng.OneIn(2), i == 0 || rng.OneIn(2),
+                            static_cast<int>(rng.Between(1, 4))};
+      nodes_.push_back(std::make_unique<Node>(world_, fmt::format("node-{}", i), roles));
       nodes_.back()->Start();
     }
   }
@@ -121,9 +121,11 @@ class Run {
   // --- webhooks
   void Emit(Event event) {
     events_.push_back(std::move(event));
-    sent_.emplace_back();
+    world_.sent.emplace_back();
+    last_event_ = machine_.Now();
     const std::size_t at = events_.size() - 1;
     machine_.Note(outside_, "event ", static_cast<std::int64_t>(at), " ", EventName(events_[at]));
+    if (settings_.intake == "poll") return;
     if (faulty_ && machine_.rng().Percent(10)) {
       machine_.Sometimes("a webhook was lost");
       return;
@@ -136,7 +138,7 @@ class Run {
   }
 
   void Send(std::size_t at) {
-    ++sent_[at].tries;
+    ++world_.sent[at].tries;
     const microseconds delay =
         faulty_ && machine_.rng().OneIn(4) ? Some(seconds(1), seconds(60)) : Some({}, seconds(1));
     machine_.Spawn(outside_, "webhook", [this, at, delay] {
@@ -145,21 +147,22 @@ class Run {
       Node& node = *nodes_[static_cast<std::size_t>(machine_.rng().Below(std::ssize(nodes_)))];
       if (!node.Up() || machine_.Now() < node.paused_until) return;
       machine_.Spawn(node, "hook", [this, at, &node] {
-        const auto stored =
-            node.Receive({"sim", fmt::format("d{}", at), "event", std::to_string(at)});
+        const auto stored = node.Receive(
+            {"sim", DeliveryKey(static_cast<std::int64_t>(at)), "event", std::to_string(at)});
         // An answer that a dead node would have given is none.
-        if (stored.ok() && !node.dead) sent_[at].acknowledged = true;
+        if (stored.ok() && !node.dead) world_.sent[at].acknowledged = true;
       });
     });
   }
 
-  // What was never acknowledged is sent again, as people and reconciliation would see to it.
-  bool AllAcknowledged() {
+  // What was never acknowledged is sent again, as people would see to it, or found by polling.
+  bool AllHeard() {
+    if (settings_.intake != "webhook") return world_.polled > std::max(last_event_, quiet_since_);
     bool all = true;
-    for (std::size_t at = 0; at < sent_.size(); ++at) {
-      if (sent_[at].acknowledged) continue;
+    for (std::size_t at = 0; at < world_.sent.size(); ++at) {
+      if (world_.sent[at].acknowledged) continue;
       all = false;
-      if (machine_.Now() >= next_redelivery_ && sent_[at].tries < kMaxRedeliveries) Send(at);
+      if (machine_.Now() >= next_redelivery_ && world_.sent[at].tries < kMaxRedeliveries) Send(at);
     }
     if (machine_.Now() >= next_redelivery_) next_redelivery_ = machine_.Now() + seconds(20);
     return all;
@@ -239,8 +242,15 @@ class Run {
         machine_.Sometimes("a person pushed to the branch");
         return forge_.PushByPerson(pull.pull.head_branch);
       default:
-        return forge_.Comment(kAda, {ThreadKind::kPullRequest, number}, "/swage fix Say why");
+        forge_.Comment(kAda, {ThreadKind::kPullRequest, number}, "/swage fix Say why");
     }
+    // Impatient: the bot is at work on it, or about to push.
+    if (!machine_.rng().OneIn(3)) return;
+    Wait(seconds(5), seconds(60));
+    const WorldPull* same = outside_.dead ? nullptr : forge_.FindPull(number);
+    if (same == nullptr || same->pull.state != PullRequestState::kOpen) return;
+    machine_.Sometimes("a person pushed to the branch");
+    forge_.PushByPerson(same->pull.head_branch);
   }
 
   // --- the world
@@ -252,7 +262,7 @@ class Run {
     if (faulty_) {
       world_.faults = {static_cast<int>(rng.Below(10)), static_cast<int>(rng.Below(10)),
                        static_cast<int>(rng.Below(20)), static_cast<int>(rng.Below(15)),
-                       static_cast<int>(rng.Below(5))};
+                       static_cast<int>(rng.Below(5)),  static_cast<int>(rng.Below(4))};
     }
     while (machine_.Now() < end && !outside_.dead) {
       Wait(seconds(1), longest_peace);
@@ -268,6 +278,7 @@ class Run {
       if (!node->Up()) StartLater(*node, {});
     }
     world_.quiet = true;
+    quiet_since_ = machine_.Now();
   }
 
   void Strike() {
@@ -314,7 +325,7 @@ class Run {
   }
 
   // --- the end
-  bool Over() { return world_.quiet && AllAcknowledged() && AtRest(world_, nodes_); }
+  bool Over() { return world_.quiet && AllHeard() && AtRest(world_, nodes_); }
 
   std::string Leftovers() {
     std::string text;
@@ -331,7 +342,6 @@ class Run {
   Machine machine_;
   Host outside_{.name = "world"};
   std::vector<Event> events_;
-  std::vector<Sent> sent_;
   ForgeWorld forge_;
   const Settings settings_;
   Redactor redactor_;
@@ -342,6 +352,8 @@ class Run {
   std::int64_t people_ = 0;
   bool faulty_ = false;
   MonotonicTime next_redelivery_{};
+  MonotonicTime last_event_{};
+  MonotonicTime quiet_since_{};
 };
 
 }  // namespace
@@ -362,6 +374,7 @@ const std::vector<std::string>& RarePaths() {
   static const std::vector<std::string> kPaths = {
       "a node died",
       "a node stood still",
+      "a node stood still right before a write",
       "a node's clock was wrong",
       "a node cut off from the store",
       "an agent outlived its lease for a moment",
@@ -374,12 +387,17 @@ const std::vector<std::string>& RarePaths() {
       "publishing failed for good",
       "a pull request was adopted",
       "a push was refused",
+      "a push hung, and others published",
       "a person pushed to the branch",
       "somebody without the right asked",
       "the forge ordered to wait",
       "the forge's answer to a write was lost",
       "the answer to a push was lost",
       "the store's answer was lost",
+      "a write was held back: its hold was too old",
+      "a poll found what no webhook had told",
+      "a lost webhook was found in the forge's list",
+      "two nodes did one duty",
       "a webhook was lost",
       "a webhook came twice",
   };
