@@ -216,7 +216,7 @@ TEST_P(WebhookThreats, Threat_T7_AnUnlistedRepositoryIsNeverTouched) {
 TEST_F(WebhookPort, Threat_T10_LargeEncodedAndEndlessBodiesAreCutInLittleMemory) {
   Box box(Quiet());
   ExpectAlive(box);
-  const std::int64_t before = Memory(box, "VmRSS");
+  [[maybe_unused]] const std::int64_t before = Memory(box, "VmRSS");
   EXPECT_EQ(Post(box, MakeWebhook(box, "big", std::string(26 << 20, ' '))), 413);
   Webhook encoded = MakeWebhook(box, "gzip", "{}");
   encoded.headers["Content-Encoding"] = "gzip";
@@ -229,7 +229,9 @@ TEST_F(WebhookPort, Threat_T10_LargeEncodedAndEndlessBodiesAreCutInLittleMemory)
   while (sent < 200 && endless.Send(chunk)) ++sent;
   EXPECT_LT(sent, 200) << "an endless body is read for ever";
   ExpectAlive(box);
+#if !defined(__SANITIZE_ADDRESS__)  // which keeps for a while what was freed
   EXPECT_LT(Memory(box, "VmHWM") - before, 50 << 10);
+#endif
   EXPECT_EQ(box.Query("SELECT count(*) FROM deliveries WHERE key IN ('big', 'gzip')"), "0");
 }
 
