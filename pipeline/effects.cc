@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "config/base/json.h"
+#include "pipeline/messages.h"
 
 namespace swage {
 namespace {
@@ -230,6 +231,17 @@ Result<ResolveEffect> DecodeResolve(std::string_view payload) {
 
 std::string StickyKey(TaskId task) {
   return fmt::format("sticky:{}", task.value);
+}
+
+NewEffect StickyEffect(const RepoRef& repo, TaskId task) {
+  return {EffectKind::kSticky, "", repo, task, "{}"};
+}
+
+NewEffect CommentOnce(const Task& task, const Thread& thread, const std::string& key,
+                      const std::function<std::string(std::string_view marker)>& write) {
+  const std::string marker = messages::ReplyMarker(key);
+  return {EffectKind::kComment, "comment:" + key, task.repo, task.id,
+          Encode(CommentEffect{thread, marker, write(marker)})};
 }
 
 }  // namespace swage

@@ -5,6 +5,7 @@
 // effects.cc.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -68,5 +69,12 @@ Result<ResolveEffect> DecodeResolve(std::string_view payload);
 
 /// The key of a task's one sticky comment effect.
 std::string StickyKey(TaskId task);
+/// Brings the status comment of a task up to date; the store gives it its key. `task` 0: of the
+/// task that a plan makes.
+NewEffect StickyEffect(const RepoRef& repo, TaskId task);
+/// A comment that is made once, however often it is added: `key` names it among all of the bot's.
+/// `write` gets the marker that the body has to hold.
+NewEffect CommentOnce(const Task& task, const Thread& thread, const std::string& key,
+                      const std::function<std::string(std::string_view marker)>& write);
 
 }  // namespace swage

@@ -23,14 +23,13 @@ using intake::PlanStart;
 using intake::ReactionTo;
 using intake::StartOutcome;
 using intake::StartRequest;
-using intake::StickyFor;
 
 IntakePlan Cancel(const Task& task, const Actor& actor, std::string reason) {
   IntakePlan plan;
   plan.outcome = reason;
   plan.changes.push_back(
       {task.id, TaskChangeKind::kCancel, RunKind::kFix, "", actor.login, std::move(reason)});
-  plan.effects.push_back(StickyFor(task.repo, task.id));
+  plan.effects.push_back(StickyEffect(task.repo, task.id));
   return plan;
 }
 
@@ -160,7 +159,7 @@ IntakePlan DecidePushed(const PullRequestPushed& e, const IntakeFacts& facts,
   plan.outcome = messages::HumanTookOver();
   plan.changes.push_back(
       {task.id, TaskChangeKind::kPause, RunKind::kFix, "", e.actor.login, plan.outcome});
-  plan.effects.push_back(StickyFor(task.repo, task.id));
+  plan.effects.push_back(StickyEffect(task.repo, task.id));
   plan.effects.push_back(TakenOver(task, rules.command_prefix));
   return plan;
 }
@@ -174,7 +173,7 @@ IntakePlan DecidePullClosed(const PullRequestClosed& e, const IntakeFacts& facts
   plan.changes.push_back({facts.task->id,
                           e.merged ? TaskChangeKind::kMerge : TaskChangeKind::kClose, RunKind::kFix,
                           "", e.actor.login, plan.outcome});
-  plan.effects.push_back(StickyFor(e.repo, facts.task->id));
+  plan.effects.push_back(StickyEffect(e.repo, facts.task->id));
   return plan;
 }
 

@@ -111,7 +111,7 @@ class CommandDecision {
     plan_.changes.push_back(
         {task.id, kind, run_kind, std::move(remark), e_.actor.login, std::move(reason)});
     if (kind == TaskChangeKind::kRequeue) plan_.changes.back().adopt = HeadToAdopt(facts_);
-    plan_.effects.push_back(StickyFor(task.repo, task.id));
+    plan_.effects.push_back(StickyEffect(task.repo, task.id));
     plan_.outcome = std::move(outcome);
     return std::move(plan_);
   }

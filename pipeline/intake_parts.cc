@@ -33,10 +33,6 @@ NewEffect ReactionTo(const RepoRef& repo, const Thread& thread, std::string_view
       repo, TaskId{}, Encode(ReactionEffect{thread, std::string(comment_id), reaction})};
 }
 
-NewEffect StickyFor(const RepoRef& repo, TaskId task) {
-  return {EffectKind::kSticky, task.value == 0 ? "" : StickyKey(task), repo, task, "{}"};
-}
-
 bool IsForeignBot(const Actor& actor, const IntakeRules& rules) {
   const auto& bots = rules.allowed_bots;
   return actor.is_bot && std::find(bots.begin(), bots.end(), actor.id) == bots.end();
@@ -76,7 +72,7 @@ StartOutcome PlanStart(const StartRequest& request, const IntakeFacts& facts,
     plan.changes.push_back({task->id, TaskChangeKind::kRequeue, ResumeKind(*task), "",
                             request.actor.login, "", Freeze(request.text), HeadToAdopt(facts),
                             request.by_label});
-    plan.effects.push_back(StickyFor(request.repo, task->id));
+    plan.effects.push_back(StickyEffect(request.repo, task->id));
     plan.outcome = "started again";
     return StartOutcome::kStarted;
   }
@@ -91,7 +87,7 @@ StartOutcome PlanStart(const StartRequest& request, const IntakeFacts& facts,
   fresh.by_label = request.by_label;
   fresh.new_generation = task.has_value();  // merged or closed before: a human asks for another one
   plan.task = std::move(fresh);
-  plan.effects_for_new_task.push_back(StickyFor(request.repo, TaskId{}));
+  plan.effects_for_new_task.push_back(StickyEffect(request.repo, TaskId{}));
   plan.outcome = task ? "task created (new generation)" : "task created";
   return StartOutcome::kStarted;
 }

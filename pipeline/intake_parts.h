@@ -15,8 +15,6 @@ IntakePlan Deny(std::string why);
 
 NewEffect ReactionTo(const RepoRef& repo, const Thread& thread, std::string_view comment_id,
                      Reaction reaction);
-/// `task` 0: of the task that the plan makes.
-NewEffect StickyFor(const RepoRef& repo, TaskId task);
 
 /// A bot that the settings do not list.
 bool IsForeignBot(const Actor& actor, const IntakeRules& rules);

@@ -102,7 +102,7 @@ bool Loop::Decide(int cycle) {
 
 Result<void> Loop::EnterStage(Stage stage, int cycle) {
   SWAGE_RETURN_IF_ERROR(context_.store.SetStage(lease(), stage, cycle));
-  return context_.store.AddEffects({{EffectKind::kSticky, "", task().repo, task().id, "{}"}});
+  return context_.store.AddEffects({StickyEffect(task().repo, task().id)});
 }
 
 Result<bool> Loop::AgentDoneBefore(int cycle) {

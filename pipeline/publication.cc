@@ -137,7 +137,7 @@ class Builder {
     if (!gone.threads.empty()) Add(EffectKind::kResolve, "gone", Encode(gone));
   }
 
-  void AddSticky() { Add(EffectKind::kSticky, "", "{}"); }
+  void AddSticky() { outcome_.effects.push_back(StickyEffect(task_.repo, task_.id)); }
 
   const PublicationInput& in_;
   const Task& task_;

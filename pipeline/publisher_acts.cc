@@ -130,7 +130,7 @@ Error Publisher::EndTask(const Task& task, TaskChangeKind kind, const std::strin
   plan.outcome = reason;
   plan.changes.push_back({task.id, kind, RunKind::kFix, "", "", reason});
   plan.effects = std::move(effects);
-  plan.effects.push_back({EffectKind::kSticky, StickyKey(task.id), task.repo, task.id, "{}"});
+  plan.effects.push_back(StickyEffect(task.repo, task.id));
   const auto applied = store_.ApplyIntake(plan);
   if (!applied.ok()) return applied.error();
   return MakeError(ErrorCode::kLeaseLost, reason);

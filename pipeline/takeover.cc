@@ -42,12 +42,9 @@ Result<std::optional<Objection>> FindObjection(Forge& forge, Store& store, const
 }
 
 NewEffect TakenOver(const Task& task, std::string_view command_prefix) {
-  const std::string key = fmt::format("took-over-{}-{}", task.id.value, task.pushed.value);
-  const std::string marker = messages::ReplyMarker(key);
-  return {EffectKind::kComment, "comment:" + key, task.repo, task.id,
-          Encode(CommentEffect{{ThreadKind::kPullRequest, task.pr_number},
-                               marker,
-                               messages::TookOver(marker, command_prefix)})};
+  return CommentOnce(task, {ThreadKind::kPullRequest, task.pr_number},
+                     fmt::format("took-over-{}-{}", task.id.value, task.pushed.value),
+                     [&](auto marker) { return messages::TookOver(marker, command_prefix); });
 }
 
 }  // namespace swage

@@ -27,10 +27,6 @@ constexpr std::chrono::milliseconds kLongestPause{60'000};
 constexpr std::string_view kPolicyFile = ".swage.yml";
 constexpr std::string_view kIsolation = "worktree";
 
-NewEffect Sticky(const Task& task) {
-  return {EffectKind::kSticky, "", task.repo, task.id, "{}"};
-}
-
 bool IsTransient(ErrorCode code) {
   return code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout;
 }
@@ -163,23 +159,20 @@ RunOutcome Worker::AfterError(const Task& task, const Error& error) const {
   later.retry_in = AttemptDelay(task.attempt, settings.attempt_delay, error.retry_after);
   later.reason = fmt::format("attempt {} failed ({}); the next one begins in {}", task.attempt,
                              message, FormatDuration(later.retry_in));
-  later.effects.push_back(Sticky(task));
+  later.effects.push_back(StickyEffect(task.repo, task.id));
   return later;
 }
 
 RunOutcome Worker::Failed(const Task& task, std::string reason) const {
   RunOutcome outcome;
   outcome.state = TaskState::kFailed;
-  outcome.effects.push_back(Sticky(task));
+  outcome.effects.push_back(StickyEffect(task.repo, task.id));
   if (task.pr_number != 0) {
-    const std::string key = fmt::format("failed-{}-r{}", task.id.value, task.run);
-    const std::string marker = messages::ReplyMarker(key);
-    const CommentEffect comment{
-        {ThreadKind::kPullRequest, task.pr_number},
-        marker,
-        messages::RunFailed(marker, reason, context_.settings.command_prefix)};
     outcome.effects.push_back(
-        {EffectKind::kComment, "comment:" + key, task.repo, task.id, Encode(comment)});
+        CommentOnce(task, {ThreadKind::kPullRequest, task.pr_number},
+                    fmt::format("failed-{}-r{}", task.id.value, task.run), [&](auto marker) {
+                      return messages::RunFailed(marker, reason, context_.settings.command_prefix);
+                    }));
   }
   outcome.reason = std::move(reason);
   return outcome;
@@ -196,7 +189,8 @@ Result<RunOutcome> Worker::Attempt(const Claimed& claimed, std::stop_token stop)
   SWAGE_ASSIGN_OR_RETURN(auto ended, CheckFooting(grounded.task, *forge, stop));
   if (ended) return *std::move(ended);
   // The status comment said "queued" so far, and a first fetch may take a while.
-  SWAGE_RETURN_IF_ERROR(context_.store.AddEffects({Sticky(grounded.task)}));
+  SWAGE_RETURN_IF_ERROR(
+      context_.store.AddEffects({StickyEffect(grounded.task.repo, grounded.task.id)}));
   SWAGE_ASSIGN_OR_RETURN(const Ground ground, Prepare(grounded, *forge, stop));
   if (ground.branch.taken_over) return TakenOverOutcome(grounded.task);
   grounded.task.base_branch = ground.base_branch;
@@ -250,7 +244,7 @@ Result<std::optional<RunOutcome>> Worker::CheckFooting(Task& task, Forge& forge,
     RunOutcome outcome;
     outcome.state = state;
     outcome.reason = std::move(reason);
-    outcome.effects.push_back(Sticky(task));
+    outcome.effects.push_back(StickyEffect(task.repo, task.id));
     return std::optional(std::move(outcome));
   };
   const Result<Repo> repo =
@@ -353,7 +347,7 @@ Result<std::optional<RunOutcome>> Worker::LeaveOldBase(Claimed& claimed, const G
       RunOutcome parked;
       parked.state = TaskState::kWaiting;
       parked.reason = messages::BaseRewrittenUnderOthersWork(task);
-      parked.effects.push_back(Sticky(task));
+      parked.effects.push_back(StickyEffect(task.repo, task.id));
       return std::optional(std::move(parked));
     }
   }
@@ -392,7 +386,7 @@ Result<std::optional<RunOutcome>> Worker::LookAtBaseAgain(const Task& task, Forg
     return std::optional<RunOutcome>();
   }
   RunOutcome outcome;
-  outcome.effects.push_back(Sticky(task));
+  outcome.effects.push_back(StickyEffect(task.repo, task.id));
   if (task.attempt > 1) {
     outcome.state = TaskState::kWaiting;
     outcome.reason = messages::BaseRewrittenAgain(task);
@@ -409,7 +403,7 @@ RunOutcome Worker::TakenOverOutcome(const Task& task) const {
   RunOutcome outcome;
   outcome.state = TaskState::kWaiting;
   outcome.reason = messages::HumanTookOver();
-  outcome.effects.push_back(Sticky(task));
+  outcome.effects.push_back(StickyEffect(task.repo, task.id));
   if (task.pr_number != 0) {
     outcome.effects.push_back(TakenOver(task, context_.settings.command_prefix));
   }
@@ -472,14 +466,10 @@ Result<Worker::Ground> Worker::Prepare(const Claimed& claimed, Forge& forge, std
 Result<void> Worker::TellOfUnknownProfile(const Task& task, const RepoPolicy& policy) {
   std::vector<std::string> known;
   for (const auto& [name, text] : policy.profiles) known.push_back(name);
-  const std::string key = fmt::format("profile-{}", task.id.value);
-  const std::string marker = messages::ReplyMarker(key);
   const std::string label = fmt::format("{}:{}", context_.settings.trigger_label, task.profile);
-  const CommentEffect comment{{ThreadKind::kIssue, task.issue_number},
-                              marker,
-                              messages::UnknownProfile(marker, label, known)};
-  return context_.store.AddEffects(
-      {{EffectKind::kComment, "comment:" + key, task.repo, task.id, Encode(comment)}});
+  return context_.store.AddEffects({CommentOnce(
+      task, {ThreadKind::kIssue, task.issue_number}, fmt::format("profile-{}", task.id.value),
+      [&](auto marker) { return messages::UnknownProfile(marker, label, known); })});
 }
 
 Result<std::unique_ptr<Workspace>> Worker::Provision(const Claimed& claimed, std::stop_token stop) {

@@ -190,7 +190,7 @@ IntakePlan PlanOf(const Task& task, TaskChangeKind kind, std::string_view verb) 
   change.actor = plan.actor;
   if (kind == TaskChangeKind::kCancel) change.reason = "stopped by " + plan.actor;
   plan.changes.push_back(std::move(change));
-  plan.effects.push_back({EffectKind::kSticky, "", task.repo, task.id, "{}"});
+  plan.effects.push_back(StickyEffect(task.repo, task.id));
   return plan;
 }
 

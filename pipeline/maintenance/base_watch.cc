@@ -14,12 +14,9 @@ namespace {
 
 // Once for each base that the work was begun on: adding it again changes nothing.
 NewEffect Warning(const Task& task, std::string_view prefix) {
-  const std::string key = fmt::format("rewritten-{}-{}", task.id.value, task.base_sha.value);
-  const std::string marker = messages::ReplyMarker(key);
-  return {EffectKind::kComment, "comment:" + key, task.repo, task.id,
-          Encode(CommentEffect{{ThreadKind::kPullRequest, task.pr_number},
-                               marker,
-                               messages::BaseRewritten(marker, task, prefix)})};
+  return CommentOnce(task, {ThreadKind::kPullRequest, task.pr_number},
+                     fmt::format("rewritten-{}-{}", task.id.value, task.base_sha.value),
+                     [&](auto marker) { return messages::BaseRewritten(marker, task, prefix); });
 }
 
 }  // namespace
