@@ -17,7 +17,8 @@ enum class BaseDrift {
 };
 
 /// `tip` is what the branch holds now, as the mirror's last fetch found it; `base` what it held
-/// when the work began. Errors: kNotFound (the mirror lacks one of them).
+/// when the work began, here or on another node. A base that the mirror lacks was taken back before
+/// this node fetched it. Errors: as Workspaces::FindMergeBase, but for that.
 Result<BaseDrift> FindDrift(Workspaces& workspaces, const RepoRef& repo, const CommitSha& base,
                             const CommitSha& tip);
 

@@ -307,11 +307,9 @@ Result<void> Worker::GoOnFromOwnHead(Claimed& claimed, const Ground& ground) {
 
 Result<bool> Worker::IsRewritten(const Task& task, const CommitSha& tip) {
   if (task.checkpoint.value.empty() || task.base_sha.value.empty()) return false;
-  const auto drift = FindDrift(context_.workspaces, task.repo, task.base_sha, tip);
-  // Made on another node, and taken back before this one fetched it.
-  if (!drift.ok() && drift.error().code == ErrorCode::kNotFound) return true;
-  if (!drift.ok()) return drift.error();
-  return *drift == BaseDrift::kRewritten;
+  SWAGE_ASSIGN_OR_RETURN(const BaseDrift drift,
+                         FindDrift(context_.workspaces, task.repo, task.base_sha, tip));
+  return drift == BaseDrift::kRewritten;
 }
 
 // Somebody has put the branch onto the new base already.

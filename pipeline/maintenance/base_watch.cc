@@ -53,11 +53,8 @@ Result<void> BaseWatch::Look(const std::vector<Task>& tasks, std::stop_token sto
   SWAGE_ASSIGN_OR_RETURN(const auto seen, store_.GetPoll(key));
   if (seen && seen->cursor == tip.value) return Ok();
   for (const Task& task : tasks) {
-    const auto drift = FindDrift(workspaces_, repo, task.base_sha, tip);
-    // Made elsewhere, and gone from the forge: that is a rewritten branch, too.
-    const bool gone = !drift.ok() && drift.error().code == ErrorCode::kNotFound;
-    if (!drift.ok() && !gone) return drift.error();
-    if (!gone && *drift != BaseDrift::kRewritten) continue;
+    SWAGE_ASSIGN_OR_RETURN(const BaseDrift drift, FindDrift(workspaces_, repo, task.base_sha, tip));
+    if (drift != BaseDrift::kRewritten) continue;
     log_.Info("a base was rewritten under a pull request",
               {{"task_id", task.id}, {"branch", branch}, {"base", task.base_sha}});
     SWAGE_RETURN_IF_ERROR(store_.AddEffects({Warning(task, command_prefix_)}));
