@@ -5,11 +5,14 @@
 // own thread; they share only the seams.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "config/base/log.h"
 #include "config/base/process.h"
@@ -63,18 +66,32 @@ class Worker {
     std::string base_branch;
     CommitSha base;
     RepoPolicy policy;
-    Branch branch;
   };
 
+  static constexpr std::string_view kPolicyFile = ".swage.yml";
+  static constexpr int kPatientAttempts = 12;  // with the delays below: about five minutes
+  static constexpr std::chrono::milliseconds kFirstPause{500};
+  static constexpr std::chrono::milliseconds kLongestPause{60'000};
+
+  static bool IsTransient(ErrorCode code) {
+    return code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout;
+  }
+  /// Repeats what may work in a moment (a forge that is down, a store that is busy); the task's
+  /// lease is renewed meanwhile.
   template <class F>
   auto WithPatience(TaskId task, std::stop_token stop, F&& call) -> decltype(call());
   Result<RunOutcome> Attempt(const Claimed& claimed, std::stop_token stop);
-  Result<std::optional<RunOutcome>> CheckFooting(Task& task, Forge& forge, std::stop_token stop);
-  Result<Ground> Prepare(const Claimed& claimed, Forge& forge, std::stop_token stop);
+  /// Whether the work may go on, and on what: worker_ground.cc. Brings the claimed task up to date.
+  Result<std::optional<RunOutcome>> FindGround(Claimed& claimed, Ground& ground, Forge& forge,
+                                               std::stop_token stop);
+  Result<std::optional<RunOutcome>> CheckFooting(Task& task, Ground& ground, Forge& forge,
+                                                 std::stop_token stop);
+  Result<RepoPolicy> ReadPolicy(const Task& task, const Ground& ground);
   Result<Branch> LookAtBranch(const Task& task, const std::string& base_branch, Forge& forge,
                               std::stop_token stop);
-  Result<void> GoOnFromOwnHead(Claimed& claimed, const Ground& ground);
-  Result<bool> IsRewritten(const Task& task, const CommitSha& tip);
+  Result<std::optional<CommitSha>> FindOwnHead(const Task& task, const std::string& base_branch,
+                                               Forge& forge, std::stop_token stop);
+  Result<void> GoOnFromOwnHead(Claimed& claimed, const Ground& ground, const CommitSha& head);
   Result<bool> FollowByHand(Task& task, const CommitSha& tip);
   Result<std::optional<RunOutcome>> LeaveOldBase(Claimed& claimed, const Ground& ground,
                                                  Forge& forge, std::stop_token stop);
@@ -83,6 +100,7 @@ class Worker {
                                                     std::stop_token stop);
   RunOutcome TakenOverOutcome(const Task& task) const;
   Result<void> BringCheckpoint(Claimed& claimed, const Ground& ground, std::stop_token stop);
+  void GoBack(Task& task);
   Result<void> TellOfUnknownProfile(const Task& task, const RepoPolicy& policy);
   Result<std::unique_ptr<Workspace>> Provision(const Claimed& claimed, std::stop_token stop);
   Result<LoopResult> RunLoop(const Claimed& claimed, const Ground& ground, const Forge& forge,
@@ -91,10 +109,28 @@ class Worker {
   RunOutcome GiveBackUntilTheForgeIsBack(const Task& task, const Error& error) const;
   /// What may pass is tried again, as often as a task may be; anything else ends the run.
   RunOutcome AfterError(const Task& task, const Error& error) const;
+  static RunOutcome EndAs(TaskState state, const Task& task, std::string reason);
   RunOutcome Failed(const Task& task, std::string reason) const;
 
   WorkerContext context_;
   GateRunner gates_;
 };
+
+template <class F>
+auto Worker::WithPatience(TaskId task, std::stop_token stop, F&& call) -> decltype(call()) {
+  auto delay = kFirstPause;
+  for (int attempt = 1;; ++attempt) {
+    auto result = call();
+    if (result.ok() || !IsTransient(result.error().code) || attempt == kPatientAttempts ||
+        stop.stop_requested()) {
+      return result;
+    }
+    // Whoever wonders why nothing happens finds it here.
+    context_.log.Warn("waiting before another try",
+                      {{"task_id", task}, {"attempt", attempt}, {"error", result.error().message}});
+    context_.pause(std::max(delay, result.error().retry_after), stop);
+    delay = std::min(2 * delay, kLongestPause);
+  }
+}
 
 }  // namespace swage
