@@ -14,6 +14,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -27,6 +28,24 @@
 
 namespace swage {
 
+/// What a command's whole tree may use at most; 0 = no limit of ours.
+struct ResourceLimits {
+  std::uint64_t memory_bytes = 0;
+  std::uint64_t file_bytes = 0;  ///< of one file
+  std::uint64_t disk_bytes = 0;  ///< written below ProcessSpec::disk_roots, by measured use
+  int processes = 0;             ///< threads count
+  int open_files = 0;            ///< per process
+  double cpus = 0;               ///< 1.5 = one and a half cores
+};
+
+/// What a command may reach. Only a runner that encloses its commands can keep any of it: the plain
+/// one gives the host's network to all.
+enum class NetworkUse {
+  kHost,
+  kAllowList,  ///< the hosts of the server's allow-list, through its proxy
+  kNone,
+};
+
 struct ProcessSpec {
   std::vector<std::string> argv;  ///< argv[0] is looked up in PATH of `env` when it has no '/'
   std::map<std::string, std::string> env;      ///< the whole environment
@@ -36,7 +55,10 @@ struct ProcessSpec {
   std::chrono::milliseconds silence_limit{0};  ///< time without output; 0 = none
   std::chrono::milliseconds kill_grace{2000};
   std::size_t output_cap = 64 << 20;  ///< bytes handed to the sink at most
-  bool merge_stderr = true;           ///< false: stderr goes to ProcessResult::stderr_tail only
+  ResourceLimits limits = {};
+  std::vector<std::string> disk_roots = {};  ///< absolute; what limits.disk_bytes counts
+  NetworkUse network = NetworkUse::kHost;
+  bool merge_stderr = true;  ///< false: stderr goes to ProcessResult::stderr_tail only
 };
 
 enum class ProcessEnd {

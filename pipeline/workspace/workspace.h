@@ -28,6 +28,7 @@
 #include <string_view>
 #include <vector>
 
+#include "config/base/file_owner.h"
 #include "config/base/process.h"
 #include "config/base/result.h"
 #include "forge/model.h"
@@ -73,6 +74,7 @@ struct ProvisionRequest {
   CommitSha start;     ///< files start as in this commit: the base, or the last checkpoint
   std::map<std::string, std::string> extra_env;  ///< SWAGE_* for the commands
   std::vector<std::string> extra_path;
+  std::optional<FileOwner> owner = {};  ///< whose the files have to be; nothing = the bot's own
 };
 
 /// One task's files. Destroying it leaves the files; Release removes them.
