@@ -15,8 +15,6 @@ namespace {
 using std::chrono::hours;
 using std::chrono::milliseconds;
 
-constexpr std::size_t kMaxArgs = 200;
-constexpr std::size_t kMaxArgBytes = 8'000;
 constexpr std::size_t kMaxMatcherBytes = 2'000;
 constexpr std::int64_t kMatcherMemory = 8 << 20;
 
@@ -31,67 +29,6 @@ std::vector<std::string> FormatNames() {
 
 bool IsGateEnvName(std::string_view s) {
   return IsEnvName(s) && !s.starts_with("SWAGE_");
-}
-
-// `run` is a list of words, or one line for a shell. The wrong guess between the two is how
-// commands go wrong, so nothing is split here.
-struct RunRule {
-  using Value = GateDraft;
-  std::string Describe() const { return "list of words, or with `shell: true` a line of text"; }
-  std::string Show(const GateDraft&) const { return ""; }
-  std::optional<GateDraft> Read(const YamlNode& node, const Spot& spot) const {
-    GateDraft draft;
-    if (node.kind == YamlNode::Kind::kList) {
-      const TextRule word{.kind = "a word of a command",
-                          .max_bytes = kMaxArgBytes,
-                          .multiline = true,
-                          .may_be_empty = true};
-      auto words = ListRule{word, kMaxArgs}.Read(node, spot);
-      if (!words) return std::nullopt;
-      if (words->empty() || words->front().empty()) {
-        spot.Fault("names no command");
-        return std::nullopt;
-      }
-      draft.spec.run = *std::move(words);
-      return draft;
-    }
-    draft.text =
-        TextRule{.kind = "a list of words", .max_bytes = kMaxArgBytes, .multiline = true}.Read(
-            node, spot);
-    return draft.text ? std::optional(draft) : std::nullopt;
-  }
-};
-
-Setting<GateDraft> DeclareRun(SettingDoc doc) {
-  const RunRule rule;
-  return {doc, rule.Describe(), "", [rule](const YamlNode& node, GateDraft& out, const Spot& spot) {
-            if (auto read = rule.Read(node, spot)) {
-              out.spec.run = std::move(read->spec.run);
-              out.text = std::move(read->text);
-            }
-          }};
-}
-
-std::string YamlWords(std::string_view text) {
-  std::vector<std::string> words;
-  for (const std::string_view word : Split(text, ' ')) {
-    if (!Trim(word).empty()) words.emplace_back(Trim(word));
-  }
-  return "[" + Join(words, ", ") + "]";
-}
-
-void SettleCommand(GateDraft& draft, const Spot& gate, Reading& reading) {
-  const Spot spot{gate.setting + ".run", reading.LineOf(gate.setting + ".run", gate.line), "",
-                  reading};
-  if (draft.text && draft.shell) {
-    draft.spec.run = {"/bin/sh", "-c", *draft.text};
-  } else if (draft.text) {
-    spot.Say(
-        fmt::format("is one text and no shell was asked for; write run: {}, or add shell: true",
-                    Truncate(YamlWords(StripControl(*draft.text)), 80)));
-  } else if (draft.shell && !draft.spec.run.empty()) {
-    spot.Say("is a list, but shell: true takes one text; remove shell, or write one text");
-  }
 }
 
 void CheckMatcher(const std::string& pattern, const Spot& spot) {
@@ -168,15 +105,16 @@ const std::vector<Setting<GateDraft>>& GateTable() {
            .required = true},
           TextRule{.kind = "a name of a-z, 0-9, - and _", .max_bytes = 40, .valid = IsGateName},
           [](auto& g) -> auto& { return g.spec.name; }),
-      DeclareRun(
+      DeclareRun<GateDraft>(
           {.path = "run",
            .manual = "The command. No shell sees it unless `shell` asks for one. It passes when it "
                      "exits with 0.",
            .example = "[ctest, --test-dir, build]",
-           .required = true}),
+           .required = true},
+          [](auto& g) -> auto& { return g.command; }),
       Declare<GateDraft>(
           {.path = "shell", .manual = "`run` is one text for `/bin/sh -c`.", .example = "true"},
-          BoolRule{}, [](auto& g) -> auto& { return g.shell; }),
+          BoolRule{}, [](auto& g) -> auto& { return g.command.shell; }),
       Declare<GateDraft>(
           {.path = "timeout",
            .manual = "The whole process tree is killed after this time and the gate has "
@@ -236,6 +174,14 @@ const std::vector<Setting<GateDraft>>& GateTable() {
               .inner = {.kind = "text", .max_bytes = 4'000, .may_be_empty = true},
               .value_example = "\"1\""},
           [](auto& g) -> auto& { return g.spec.env; }),
+      Declare<GateDraft>(
+          {.path = "secrets",
+           .manual = "Secrets that the gate needs as variables, by name. It gets what the server's "
+                     "`secrets` grant to a gate of this name; a name that is not granted ends the "
+                     "task with the reason.",
+           .example = "[REGISTRY_TOKEN]"},
+          ListRule{{.kind = "a variable's name", .valid = IsEnvName}, 20},
+          [](auto& g) -> auto& { return g.spec.secrets; }),
   };
   return kTable;
 }
@@ -249,7 +195,7 @@ std::optional<std::vector<GateSpec>> GatesRule::Read(const YamlNode& node, const
     const Spot gate{fmt::format("{}[{}]", spot.setting, i), item.line, spot.example, spot.reading};
     GateDraft draft;
     ReadSettings(item, GateTable(), gate.setting + ".", draft, spot.reading);
-    SettleCommand(draft, gate, spot.reading);
+    draft.spec.run = SettleCommand(std::move(draft.command), gate);
     SettleReport(draft, gate, spot.reading);
     if (!draft.spec.name.empty() && !names.insert(draft.spec.name).second) {
       spot.reading.faults.Add(spot.reading.LineOf(gate.setting + ".name", item.line),

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "config/command_spec.h"
 #include "config/repo_policy.h"
 #include "config/setting.h"
 
@@ -13,8 +14,7 @@ namespace swage {
 /// A gate as written; a command comes in two forms and a report in three parts.
 struct GateDraft {
   GateSpec spec;
-  std::optional<std::string> text;  ///< `run` as one string
-  bool shell = false;
+  CommandDraft command;
   std::string format;  ///< empty = not said
 };
 

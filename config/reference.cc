@@ -2,6 +2,7 @@
 
 #include "config/base/text.h"
 #include "config/gate_spec.h"
+#include "config/runtime_table.h"
 #include "config/settings_table.h"
 
 namespace swage {
@@ -16,8 +17,10 @@ prints what would be used, and names every mistake with its line. Unknown and do
 
 - **duration**: a whole number and `ms`, `s`, `m` or `h`: `90s`, `10m`, `2h`.
 - **size**: a whole number and `KiB`, `MiB` or `GiB`: `64MiB`.
-- **secret reference**: `env:NAME` (a variable of the server) or `file:PATH`. A secret itself never stands in
-  the file; written out, it is refused.
+- **secret reference**: `env:NAME` (a variable of the server), `file:PATH`, or `exec:PROGRAM ARGUMENT...`, what a
+  program prints: a password manager, a vault's client. Its words are split at blanks and no shell sees them
+  (`exec:["PROGRAM", "an argument"]` for those that hold blanks); it has 20 seconds, the server's HOME and the usual
+  PATH. A line break at the end does not count. A secret itself never stands in the file; written out, it is refused.
 - Relative paths count from the folder of the settings file.
 - Values that begin with `*`, `!` or `{` must stand in quotes: `"*/*"`.
 )";
@@ -34,6 +37,36 @@ constexpr std::string_view kGates = R"(
 
 Each item of `gates`, in the settings and in `.swage.yml`. A gate passes when its command exits with 0; its report
 only explains.
+
+)";
+
+constexpr std::string_view kHooks = R"(
+## Hooks
+
+Commands at fixed points of a task, in the settings and in `.swage.yml`; where both name one, the server's runs first.
+They see what gates see, but no secrets.
+
+)";
+
+constexpr std::string_view kSecrets = R"(
+## Secrets
+
+Each item of `secrets`. A gate (or, in a policy, the agent) asks by name; only what is granted here is given, as a
+variable of that one step, and redacted in all that leaves.
+
+)";
+
+constexpr std::string_view kDatabases = R"(
+## Databases
+
+Each item of `databases`.
+
+)";
+
+constexpr std::string_view kCaches = R"(
+## Caches
+
+Each item of `caches`.
 
 )";
 
@@ -98,6 +131,14 @@ std::string SettingsReference() {
   out += Table(ForgeTable());
   out += kGates;
   out += Table(GateTable());
+  out += kHooks;
+  out += Table(HookTable());
+  out += kSecrets;
+  out += Table(SecretTable());
+  out += kDatabases;
+  out += Table(DatabaseTable());
+  out += kCaches;
+  out += Table(CacheTable());
   out += kPolicy;
   out += Table(PolicyTable());
   out += kPolicyExample;

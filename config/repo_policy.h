@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "config/base/result.h"
+#include "config/runtime_settings.h"
 
 namespace swage {
 
@@ -29,6 +30,7 @@ struct GateSpec {
   std::string matcher;             ///< RE2 with named groups file, line, message, rule, severity
   std::vector<std::string> paths;  ///< run only when the diff touches one of these globs
   std::map<std::string, std::string> env;
+  std::vector<std::string> secrets;  ///< names; given only if the server grants them
 
   bool operator==(const GateSpec&) const = default;
 };
@@ -39,6 +41,10 @@ struct RepoPolicy {
   std::optional<std::string> when_red;
   std::string instructions;  ///< added to every prompt: how to build, house rules
   std::map<std::string, std::string> profiles;  ///< label suffix -> extra instructions (A1)
+  std::vector<std::string> secrets;  ///< what the agent asks for by name; the server grants
+  /// Which of the server's databases the tasks need; nothing = all that it has for them.
+  std::optional<std::vector<std::string>> databases;
+  HookSet hooks;
 };
 
 /// `name` stands in messages ("acme/lib@main:.swage.yml"). Errors: kInvalid, one line per fault,

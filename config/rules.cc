@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 
 #include "config/address.h"
@@ -13,7 +12,6 @@
 namespace swage {
 namespace {
 
-constexpr std::size_t kMaxSecretBytes = 16 << 10;
 constexpr std::size_t kMaxKeyBytes = 64 << 10;
 constexpr std::size_t kKeyLineBytes = 32;  // a shorter line of a key is its last or a checksum
 constexpr std::size_t kKeyLinesKnown = 8;  // each is looked for in all that leaves
@@ -81,25 +79,6 @@ bool IsPathOf(std::string_view s, std::string_view extra, std::size_t min_parts)
 // What stands in a secret's place when somebody wrote the secret itself.
 constexpr std::string_view kSecretHelp =
     "a secret is named, never written out: put it into a file or a variable";
-
-Result<std::string> FetchSecret(std::string_view reference, const Reading& reading) {
-  const std::string name(reference.substr(reference.find(':') + 1));
-  if (reference.starts_with("env:")) {
-    if (!IsEnvName(name)) return MakeError(ErrorCode::kInvalid, "env: needs a variable's name");
-    const char* value = std::getenv(name.c_str());
-    if (value == nullptr) {
-      return MakeError(ErrorCode::kNotFound,
-                       fmt::format("the environment variable {} is not set", name));
-    }
-    return std::string(value);
-  }
-  const std::filesystem::path file = reading.folder / name;
-  Result<std::string> bytes = ReadFile(file, kMaxSecretBytes);
-  if (!bytes.ok())
-    return bytes.error().With(fmt::format("cannot read the secret's file {}", file.string()));
-  while (!bytes->empty() && (bytes->back() == '\n' || bytes->back() == '\r')) bytes->pop_back();
-  return bytes;
-}
 
 struct DatabaseUrl {
   std::string shown;                 ///< without password and options
@@ -366,11 +345,11 @@ std::optional<std::string> AddressRule::Read(const YamlNode& node, const Spot& s
 std::optional<SecretValue> SecretRule::Read(const YamlNode& node, const Spot& spot) const {
   const std::string* text = ScalarText(node, "a reference to a secret", spot);
   if (text == nullptr) return std::nullopt;
-  if (!text->starts_with("env:") && !text->starts_with("file:")) {
+  if (!IsSecretReference(*text)) {
     spot.Fault(kSecretHelp);
     return std::nullopt;
   }
-  Result<std::string> value = FetchSecret(*text, spot.reading);
+  Result<std::string> value = FetchSecret(*text, spot.reading.folder);
   if (!value.ok()) {
     spot.Say(value.error().message);
     return std::nullopt;
@@ -391,8 +370,8 @@ std::optional<SecretValue> SecretRule::Read(const YamlNode& node, const Spot& sp
 std::optional<SecretValue> StoreRule::Read(const YamlNode& node, const Spot& spot) const {
   const std::string* text = ScalarText(node, "sqlite or a postgres:// URL", spot);
   if (text == nullptr) return std::nullopt;
-  const bool named = text->starts_with("env:") || text->starts_with("file:");
-  const Result<std::string> value = named ? FetchSecret(*text, spot.reading) : *text;
+  const bool named = IsSecretReference(*text);
+  const Result<std::string> value = named ? FetchSecret(*text, spot.reading.folder) : *text;
   if (!value.ok()) {
     spot.Say(value.error().message);
     return std::nullopt;

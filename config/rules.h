@@ -134,7 +134,8 @@ struct AddressRule {
   std::optional<std::string> Read(const YamlNode& node, const Spot& spot) const;
 };
 
-/// "env:NAME" or "file:PATH"; a value written out is refused and never repeated.
+/// "env:NAME", "file:PATH" or "exec:PROGRAM ..."; a value written out is refused and never
+/// repeated.
 struct SecretRule {
   using Value = SecretValue;
   std::string Describe() const { return "secret reference"; }

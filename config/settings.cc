@@ -30,6 +30,9 @@ std::set<std::string> BotVariables(const Settings& settings) {
     add(forge.webhook_secret);
     for (const auto& [repo, secret] : forge.repo_webhook_secrets) add(secret);
   }
+  // What single steps are granted is not for every agent.
+  for (const NamedSecret& secret : settings.secrets) add(secret.value);
+  for (const DatabaseSettings& database : settings.databases) add(database.admin);
   return names;
 }
 
@@ -46,6 +49,7 @@ class Checker {
     CheckSecrets();
     CheckForges();
     CheckStore();
+    CheckPorts();
     if (settings_.signing_key.Given()) {
       settings_.signing_key.where =
           fmt::format("{}:{}: publish.signing_key", settings_.source.string(),
@@ -114,7 +118,14 @@ class Checker {
       values.insert(forge.webhook_secret.value);
       for (const auto& [repo, secret] : forge.repo_webhook_secrets) values.insert(secret.value);
     }
+    for (const DatabaseSettings& database : settings_.databases) {
+      values.insert(database.admin.value);
+    }
     values.erase("");
+    for (std::size_t i = 0; i < settings_.secrets.size(); ++i) {
+      if (!values.contains(settings_.secrets[i].value.value)) continue;
+      Fault(fmt::format("secrets[{}].value", i), "is a secret of the bot; no task must get it");
+    }
     for (const std::string& name : settings_.agent.pass_env) {
       const char* value = std::getenv(name.c_str());
       if (own.contains(name) || (value != nullptr && values.contains(value))) {
@@ -151,6 +162,16 @@ class Checker {
         Fault(at + ".webhook_secret", "is the token; everybody who signs webhooks would hold it");
       }
     }
+  }
+
+  void CheckPorts() {
+    const PortSettings& ports = settings_.ports;
+    if (ports.per_task == 0) return;
+    const int room = (ports.last - ports.first + 1) / ports.per_task;
+    if (room >= settings_.concurrent_tasks) return;
+    Fault("ports.last", fmt::format("leaves room for {} blocks of {} ports, but {} tasks may run "
+                                    "at once; widen the range or lower ports.per_task",
+                                    std::max(room, 0), ports.per_task, settings_.concurrent_tasks));
   }
 
   void CheckStore() {

@@ -15,15 +15,10 @@
 #include "config/base/redact.h"
 #include "config/base/result.h"
 #include "config/repo_policy.h"
+#include "config/runtime_settings.h"
+#include "config/secret.h"
 
 namespace swage {
-
-/// A secret by reference: "env:NAME" or "file:/path" in the YAML, never the value itself. Reading
-/// it registers the value with the Redactor.
-struct SecretValue {
-  std::string reference;
-  std::string value;
-};
 
 /// A private key that signs the bot's commits (F11). It stays in its file: the programs that sign
 /// read it there, the bot only learns how to recognise it.
@@ -131,6 +126,15 @@ struct Settings {
   std::string commit_email = "swage@localhost";
   SigningKey signing_key;
   bool keep_workspaces = false;  ///< leave a finished task's files on disk
+  DiskMark disk_high_water;
+
+  PortSettings ports;
+  std::vector<NamedSecret> secrets;
+  std::vector<DatabaseSettings> databases;
+  std::vector<CacheSettings> caches;
+  /// "owner/name" or a glob -> where the ignored files are that tasks get copies of.
+  std::map<std::string, std::filesystem::path> includes;
+  HookSet hooks;
 
   std::vector<std::string> warnings;  ///< what works but is hardly meant; one "FILE:LINE: ..." each
 };

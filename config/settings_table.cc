@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "config/base/text.h"
 #include "config/gate_spec.h"
+#include "config/runtime_table.h"
 
 namespace swage {
 namespace {
@@ -231,7 +233,9 @@ std::optional<std::vector<ForgeSettings>> ForgesRule::Read(const YamlNode& node,
   return forges;
 }
 
-const std::vector<Setting<Settings>>& ServerTable() {
+namespace {
+
+const std::vector<Setting<Settings>>& CoreServerTable() {
   static const std::vector<Setting<Settings>> kTable = {
       Declare<Settings>(
           {.path = "data_dir",
@@ -546,7 +550,7 @@ const std::vector<Setting<Settings>>& ServerTable() {
   return kTable;
 }
 
-const std::vector<Setting<RepoPolicy>>& PolicyTable() {
+const std::vector<Setting<RepoPolicy>>& CorePolicyTable() {
   static const std::vector<Setting<RepoPolicy>> kTable = {
       Declare<RepoPolicy>(
           {.path = "gates",
@@ -582,6 +586,24 @@ const std::vector<Setting<RepoPolicy>>& PolicyTable() {
               .value_example = "Change documentation only."},
           [](auto& p) -> auto& { return p.profiles; }),
   };
+  return kTable;
+}
+
+template <class T>
+std::vector<Setting<T>> Joined(std::vector<Setting<T>> table, std::vector<Setting<T>> more) {
+  std::ranges::move(more, std::back_inserter(table));
+  return table;
+}
+
+}  // namespace
+
+const std::vector<Setting<Settings>>& ServerTable() {
+  static const auto kTable = Joined(CoreServerTable(), RuntimeServerTable());
+  return kTable;
+}
+
+const std::vector<Setting<RepoPolicy>>& PolicyTable() {
+  static const auto kTable = Joined(CorePolicyTable(), RuntimePolicyTable());
   return kTable;
 }
 

@@ -43,6 +43,12 @@ std::vector<std::string> Spellings(std::string_view secret) {
   return forms;
 }
 
+std::vector<std::string> FormsOf(std::string_view secret) {
+  std::vector<std::string> forms = Spellings(secret);
+  AddBase64Cores(secret, forms);
+  return forms;
+}
+
 }  // namespace
 
 struct Redactor::State {
@@ -56,8 +62,7 @@ Redactor::~Redactor() = default;
 
 bool Redactor::Add(std::string_view secret) {
   if (secret.size() < kShortestSecret) return false;
-  std::vector<std::string> forms = Spellings(secret);
-  AddBase64Cores(secret, forms);
+  std::vector<std::string> forms = FormsOf(secret);
   const std::unique_lock lock(state_->mutex);
   for (std::string& form : forms) {
     if (std::find(state_->needles.begin(), state_->needles.end(), form) == state_->needles.end()) {
@@ -68,6 +73,16 @@ bool Redactor::Add(std::string_view secret) {
             [](const auto& a, const auto& b) { return a.size() > b.size(); });
   state_->reversed.emplace_back(secret.rbegin(), secret.rend());
   return true;
+}
+
+void Redactor::Forget(std::string_view secret) {
+  const std::vector<std::string> forms = FormsOf(secret);
+  const std::string reversed(secret.rbegin(), secret.rend());
+  const std::unique_lock lock(state_->mutex);
+  std::erase_if(state_->needles, [&](const std::string& needle) {
+    return std::find(forms.begin(), forms.end(), needle) != forms.end();
+  });
+  std::erase(state_->reversed, reversed);
 }
 
 std::string Redactor::Apply(std::string_view text) const {

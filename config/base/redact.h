@@ -21,6 +21,9 @@ class Redactor {
   /// Values shorter than 6 characters are refused (they would blank out ordinary words): returns
   /// false.
   bool Add(std::string_view secret);
+  /// For a secret that has lost its use, so that what is known does not grow for ever. Of two equal
+  /// ones both are forgotten.
+  void Forget(std::string_view secret);
   /// `text` with every known secret replaced by "[redacted]".
   std::string Apply(std::string_view text) const;
   /// Whether `text` holds a known secret (plain, base64, percent-encoded or reversed).
