@@ -1,0 +1,82 @@
+#include "pipeline/runtime/disk_guard.h"
+
+#include <fmt/format.h>
+#include <sys/statvfs.h>
+
+#include <cerrno>
+#include <system_error>
+
+namespace swage {
+namespace {
+
+constexpr std::uint64_t kMiB = 1 << 20;
+
+std::string Size(std::uint64_t bytes) {
+  if (bytes < 10 * 1024 * kMiB) return fmt::format("{} MiB", bytes / kMiB);
+  return fmt::format("{} GiB", bytes / kMiB / 1024);
+}
+
+}  // namespace
+
+Result<DiskUse> MeasureDisk(const std::filesystem::path& dir) {
+  struct statvfs info {};
+  if (statvfs(dir.c_str(), &info) == 0) {
+    const std::uint64_t block = info.f_frsize;
+    // What only root may still write is as good as used.
+    return DiskUse{(info.f_blocks - info.f_bfree + info.f_bavail) * block, info.f_bavail * block};
+  }
+  return MakeError(errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kInternal,
+                   fmt::format("measure {}: {}", dir.string(),
+                               std::error_code(errno, std::generic_category()).message()));
+}
+
+bool IsAbove(const DiskMark& mark, const DiskUse& use) {
+  if (mark.bytes > 0) return use.used() > mark.bytes;
+  return use.total > 0 && use.used() / 100.0 > use.total / 10'000.0 * mark.percent;
+}
+
+std::string DescribeDisk(const DiskMark& mark, const DiskUse& use) {
+  const std::uint64_t percent = use.total == 0 ? 0 : use.used() * 100 / use.total;
+  return fmt::format("{}% of {} is used ({} free); workspaces.disk_high_water is {}", percent,
+                     Size(use.total), Size(use.free),
+                     mark.bytes > 0 ? Size(mark.bytes) : fmt::format("{}%", mark.percent));
+}
+
+Result<void> DiskGuard::RunOnce(std::stop_token stop) {
+  SWAGE_ASSIGN_OR_RETURN(DiskUse use, measure_());
+  Result<void> outcome;
+  if (IsAbove(mark_, use)) {
+    auto after = MakeRoom(use, std::move(stop));
+    if (after.ok()) {
+      use = *after;
+    } else {
+      outcome = after.error();
+    }
+  }
+  const bool full = IsAbove(mark_, use);
+  const std::string state = DescribeDisk(mark_, use);
+  if (full && !alarmed_) {
+    log_.Error("the disk is too full to claim tasks; make room, or raise the mark",
+               {{"disk", state}});
+  } else if (!full && alarmed_) {
+    log_.Info("there is room on the disk again; claiming goes on", {{"disk", state}});
+  }
+  alarmed_ = full;
+  tell_(full ? std::optional(state) : std::nullopt);
+  return outcome;
+}
+
+Result<DiskUse> DiskGuard::MakeRoom(DiskUse use, std::stop_token stop) {
+  int removals = 0;
+  for (const auto& reclaimer : reclaimers_) {
+    while (IsAbove(mark_, use) && removals++ < kMaxRemovals && !stop.stop_requested()) {
+      SWAGE_ASSIGN_OR_RETURN(const auto removed, reclaimer->RemoveOldest());
+      if (!removed) break;
+      log_.Info("removed to make room on the disk", {{"what", *removed}});
+      SWAGE_ASSIGN_OR_RETURN(use, measure_());
+    }
+  }
+  return use;
+}
+
+}  // namespace swage

@@ -1,0 +1,71 @@
+// DiskGuard: keeps the file system of data_dir from filling up (C11).
+//
+// Above the mark it removes what nobody needs any more, the oldest first, as its Reclaimers know
+// it; when that is not enough it says so to whoever claims tasks, until there is room again. Work
+// is never removed: a workspace goes only when its last checkpoint is in the mirror.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/base/log.h"
+#include "config/runtime_settings.h"
+#include "pipeline/maintenance/duty.h"
+
+namespace swage {
+
+struct DiskUse {
+  std::uint64_t total = 0;
+  std::uint64_t free = 0;  ///< for a process that is not root
+  std::uint64_t used() const { return total - free; }
+};
+/// Errors: kNotFound, kInternal.
+Result<DiskUse> MeasureDisk(const std::filesystem::path& dir);
+bool IsAbove(const DiskMark& mark, const DiskUse& use);
+/// "93% of 40 GiB is used; the mark is 90%": for people. Pure.
+std::string DescribeDisk(const DiskMark& mark, const DiskUse& use);
+
+/// One kind of thing that can go when room is short.
+class Reclaimer {
+ public:
+  virtual ~Reclaimer() = default;
+  /// Removes the oldest that nobody needs and says what it was; nothing = there is none left.
+  virtual Result<std::optional<std::string>> RemoveOldest() = 0;
+};
+
+class DiskGuard final : public Duty {
+ public:
+  static constexpr std::chrono::seconds kEvery{15};
+  static constexpr int kMaxRemovals = 1'000;  ///< in one round
+  /// Called with the reason when there is no room, with nothing once there is; each round.
+  using Tell = std::function<void(std::optional<std::string> no_room)>;
+  using Measure = std::function<Result<DiskUse>()>;
+
+  DiskGuard(DiskMark mark, Measure measure, std::vector<std::unique_ptr<Reclaimer>> reclaimers,
+            Tell tell, Log& log)
+      : mark_(mark),
+        measure_(std::move(measure)),
+        reclaimers_(std::move(reclaimers)),
+        tell_(std::move(tell)),
+        log_(log) {}
+
+  std::string_view Name() const override { return "disk-guard"; }
+  Result<void> RunOnce(std::stop_token stop) override;
+
+ private:
+  Result<DiskUse> MakeRoom(DiskUse use, std::stop_token stop);
+
+  const DiskMark mark_;
+  const Measure measure_;
+  const std::vector<std::unique_ptr<Reclaimer>> reclaimers_;
+  const Tell tell_;
+  Log& log_;
+  bool alarmed_ = false;
+};
+
+}  // namespace swage
