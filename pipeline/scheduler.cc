@@ -50,6 +50,9 @@ void Scheduler::Shutdown() {
 }
 
 Result<void> Scheduler::Health() const {
+  if (disk_is_full_) {
+    return MakeError(ErrorCode::kUnavailable, "the disk is too full to claim tasks");
+  }
   if (store_fails_) return MakeError(ErrorCode::kUnavailable, "cannot claim tasks");
   return leases_.Health();
 }
@@ -89,7 +92,7 @@ void Scheduler::ClaimAll() {
   const Settings& settings = context_.settings;
   const ClaimLimits limits{settings.concurrent_tasks, settings.concurrent_tasks_per_repo,
                            settings.max_attempts, settings.attempt_delay};
-  while (!shutting_down_.stop_requested()) {
+  while (!shutting_down_.stop_requested() && !disk_is_full_) {
     {
       const std::lock_guard lock(mutex_);
       if (running_.size() >= static_cast<std::size_t>(settings.concurrent_tasks)) return;

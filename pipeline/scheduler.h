@@ -50,13 +50,17 @@ class Scheduler {
   void StopTask(TaskId task);
   /// Claims nothing more; the workers go on, and their leases with them.
   void StopClaiming() { shutting_down_.request_stop(); }
+  /// With false nothing more is claimed until it is true again; the workers go on.
+  void SetRoomOnDisk(bool room) {
+    if (disk_is_full_.exchange(!room) && room) wakeup_.Signal();
+  }
   /// The tasks that have a worker here which has not ended.
   std::vector<TaskId> Working();
   /// Claims nothing more, stops the workers (their tasks go back to the queue). Never blocks.
   void BeginShutdown();
   /// The same, and waits for their ends.
   void Shutdown();
-  /// Errors: it cannot claim or renew. Never blocks.
+  /// Errors: it cannot claim or renew, or must not claim. Never blocks.
   Result<void> Health() const;
 
  private:
@@ -82,6 +86,7 @@ class Scheduler {
   Wakeup wakeup_;
   std::stop_source shutting_down_;
   std::atomic<bool> store_fails_{false};
+  std::atomic<bool> disk_is_full_{false};
   std::mutex mutex_;
   std::map<TaskId, std::unique_ptr<Running>> running_;
   std::vector<std::unique_ptr<Running>> retired_;  ///< stopped, not yet ended; replaced in running_

@@ -40,10 +40,15 @@ constexpr std::string_view kConfig =
     "\tbare = true\n"
     "\tlogallrefupdates = false\n";
 
-// Each of these, if it were there, would change what git does in this repository.
-constexpr std::array<std::string_view, 8> kForbidden = {
-    "config.worktree", "hooks",   "info/attributes",         "info/exclude",
-    "info/grafts",     "shallow", "objects/info/alternates", "objects/info/http-alternates"};
+constexpr std::string_view kHead = "ref: refs/heads/none\n";
+
+// Each of these, if it were there, would change what git does in this repository: whose
+// configuration, objects and refs it takes, and which commits it sees.
+constexpr std::array<std::string_view, 13> kForbidden = {
+    "config.worktree", "hooks",    "info/attributes",         "info/exclude",
+    "info/grafts",     "shallow",  "objects/info/alternates", "objects/info/http-alternates",
+    "commondir",       "branches", "remotes",                 "refs/replace",
+    "config.lock"};
 
 // Holds the lock file of a mirror, also against another process.
 class FileLock {
@@ -111,7 +116,7 @@ Result<void> Mirror::Create() {
     SWAGE_RETURN_IF_ERROR(MakeDirs(fresh / part));
   }
   SWAGE_RETURN_IF_ERROR(WriteFileAtomic(fresh / "config", kConfig));
-  SWAGE_RETURN_IF_ERROR(WriteFileAtomic(fresh / "HEAD", "ref: refs/heads/none\n"));
+  SWAGE_RETURN_IF_ERROR(WriteFileAtomic(fresh / "HEAD", kHead));
   std::error_code error;
   fs::rename(fresh, git_dir_, error);
   if (error) {
@@ -245,6 +250,11 @@ Result<void> Mirror::Guard(std::vector<std::string>& warnings) {
     SWAGE_RETURN_IF_ERROR(RemoveTree(git_dir_ / "config"));
     SWAGE_RETURN_IF_ERROR(WriteFileAtomic(git_dir_ / "config", kConfig));
     warnings.push_back("the mirror's git configuration had been changed; it was put back");
+  }
+  const auto head = ReadFile(git_dir_ / "HEAD");
+  if (head.ok() && *head != kHead) {
+    SWAGE_RETURN_IF_ERROR(WriteFileAtomic(git_dir_ / "HEAD", kHead));
+    warnings.push_back("the mirror's HEAD had been changed; it was put back");
   }
   for (const std::string_view name : kForbidden) {
     std::error_code ignored;
