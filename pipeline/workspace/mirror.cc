@@ -95,6 +95,11 @@ bool IsLock(const std::string& name) {
   return name.ends_with(".lock");
 }
 
+bool NamesACommit(git_repository* repository, const fs::path& branch) {
+  const auto text = ReadFile(branch);
+  return text.ok() && git2::FindCommit(repository, CommitSha{std::string(Trim(*text))}).ok();
+}
+
 Result<CommitSha> ReadRemoteBranch(const fs::path& git_dir, const std::string& branch) {
   SWAGE_ASSIGN_OR_RETURN(const auto repository, git2::OpenBare(git_dir));
   git_oid oid;
@@ -142,6 +147,21 @@ void Mirror::RemoveLeftovers() const {
                  [](const std::string& name) { return name.starts_with("tmp_"); });
 }
 
+// A power cut may take the newest objects and leave a branch that names them, and git then fetches
+// nothing at all: the work of one task must not stop the others (I10). Branches are never packed.
+Result<bool> Mirror::RemoveBrokenBranches() const {
+  SWAGE_ASSIGN_OR_RETURN(const auto repository, git2::OpenBare(git_dir_));
+  bool any = false;
+  std::error_code ignored;
+  for (auto it = fs::recursive_directory_iterator(git_dir_ / "refs" / "heads", ignored);
+       it != fs::recursive_directory_iterator(); it.increment(ignored)) {
+    const bool branch = it->is_regular_file(ignored) && !IsLock(it->path().filename().string());
+    if (!branch || NamesACommit(repository.get(), it->path())) continue;
+    any |= fs::remove(it->path(), ignored);
+  }
+  return any;
+}
+
 Result<CommitSha> Mirror::Fetch(const GitRemote& remote, const std::string& branch,
                                 std::stop_token stop) {
   SWAGE_RETURN_IF_ERROR(CheckBranchName(branch));
@@ -166,7 +186,11 @@ Result<CommitSha> Mirror::Fetch(const GitRemote& remote, const std::string& bran
                     "+refs/heads/*:refs/remotes/origin/*"};
   call.remote = &remote;
   call.time_limit = first ? kFirstFetchLimit : kFetchLimit;
-  const auto fetched = git_.Run(call, stop);
+  auto fetched = git_.Run(call, stop);
+  if (!fetched.ok() && fetched.error().code == ErrorCode::kInternal) {
+    SWAGE_ASSIGN_OR_RETURN(const bool removed, RemoveBrokenBranches());
+    if (removed) fetched = git_.Run(call, stop);
+  }
   if (!fetched.ok()) return fetched.error();
   return ReadRemoteBranch(git_dir_, branch);
 }

@@ -50,6 +50,7 @@ class Mirror {
  private:
   Result<void> Create();
   void RemoveLeftovers() const;
+  Result<bool> RemoveBrokenBranches() const;
 
   const std::filesystem::path git_dir_;
   const Git git_;

@@ -56,6 +56,21 @@ TEST_F(WorkspaceTest, FetchAfterAKilledFetchStillWorks) {
   EXPECT_FALSE(fs::exists(MirrorDir() / "objects/pack/tmp_pack_abc"));
 }
 
+// As a power cut leaves them: objects are not synced one by one.
+TEST_F(WorkspaceTest, Fault_X2_FetchGetsPastTaskBranchesWhoseCommitsAreLost) {
+  Fetch();
+  const Path heads = MirrorDir() / "refs" / "heads" / "swage";
+  Write(heads / "1-lost", std::string(40, 'a') + "\n");
+  Write(heads / "2-torn", std::string(41, '\0'));
+  Write(heads / "3-empty", "");
+  Write(heads / "4-good", base_.value + "\n");
+  Write(Seed() / "more.txt", "more\n");
+  const CommitSha second = CommitSeed("second");
+  EXPECT_EQ(Fetch(), second);
+  EXPECT_FALSE(std::filesystem::exists(heads / "1-lost"));
+  EXPECT_EQ(Read(heads / "4-good"), base_.value + "\n");
+}
+
 // X1: killed while a checkpoint's branch was written.
 TEST_F(WorkspaceTest, ABranchLockOfADeadProcessDoesNotStay) {
   (void)FetchAndProvision()->Release().ok();
