@@ -715,4 +715,12 @@ std::string StartsAgain(bool pushed, std::string_view why) {
   return fmt::format("starting again from {}: {}", pushed ? "what was pushed" : "the base", why);
 }
 
+std::string PushedWorkIsLost(const Task& task) {
+  return fmt::format(
+      "{} was pushed to {}, and this node's copy of it is damaged; nothing was done, so that "
+      "nothing of it is lost. Remove the repository's folder below mirrors in data_dir (it is "
+      "fetched anew) and ask again",
+      Short(task.pushed), task.branch);
+}
+
 }  // namespace swage::messages

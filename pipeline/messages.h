@@ -148,6 +148,8 @@ std::string BaseRewrittenAgain(const Task& task);
 std::string BaseRewrittenUnderOthersWork(const Task& task);
 std::string RepoOutOfSight(std::string_view path);
 std::string RepoArchived(std::string_view path);
+/// This node's copy of what the forge shows is broken.
+std::string PushedWorkIsLost(const Task& task);
 /// The task's branch holds what the bot did not make (X26).
 std::string BranchIsForeign(std::string_view branch);
 /// What to do about a forge that is left alone, for the log and the first page.

@@ -159,7 +159,7 @@ Result<RunOutcome> Worker::Attempt(const Claimed& claimed, std::stop_token stop)
       !grounded.task.checkpoint.value.empty()) {
     // Checkpoints are not synced to disk one by one: a power cut may take the newest with it.
     context_.log.Warn("the last checkpoint is gone; going back", {{"task_id", claimed.task.id}});
-    GoBack(grounded.task);
+    SWAGE_RETURN_IF_ERROR(GoBack(grounded.task));
     provisioned = Provision(grounded, stop);
   }
   SWAGE_ASSIGN_OR_RETURN(const std::unique_ptr<Workspace> workspace, std::move(provisioned));

@@ -92,7 +92,7 @@ class Worker {
   Result<std::optional<CommitSha>> FindOwnHead(const Task& task, const std::string& base_branch,
                                                Forge& forge, std::stop_token stop);
   Result<void> GoOnFromOwnHead(Claimed& claimed, const Ground& ground, const CommitSha& head);
-  Result<bool> FollowByHand(Task& task, const CommitSha& tip);
+  Result<void> FollowByHand(Task& task, const CommitSha& tip);
   Result<std::optional<RunOutcome>> LeaveOldBase(Claimed& claimed, const Ground& ground,
                                                  Forge& forge, std::stop_token stop);
   Result<std::optional<RunOutcome>> LookAtBaseAgain(const Task& task, Forge& forge,
@@ -100,7 +100,7 @@ class Worker {
                                                     std::stop_token stop);
   RunOutcome TakenOverOutcome(const Task& task) const;
   Result<void> BringCheckpoint(Claimed& claimed, const Ground& ground, std::stop_token stop);
-  void GoBack(Task& task);
+  Result<void> GoBack(Task& task);
   Result<void> TellOfUnknownProfile(const Task& task, const RepoPolicy& policy);
   Result<std::unique_ptr<Workspace>> Provision(const Claimed& claimed, std::stop_token stop);
   Result<LoopResult> RunLoop(const Claimed& claimed, const Ground& ground, const Forge& forge,

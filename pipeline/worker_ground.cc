@@ -1,6 +1,8 @@
 // The worker's first half: whether the work is wanted, where it stands, and on what it goes on.
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "pipeline/base_drift.h"
 #include "pipeline/checkpoint.h"
 #include "pipeline/effects.h"
@@ -29,14 +31,15 @@ Result<std::optional<RunOutcome>> Worker::FindGround(Claimed& claimed, Ground& g
   if (!branch.own_head.value.empty()) {
     SWAGE_RETURN_IF_ERROR(GoOnFromOwnHead(claimed, ground, branch.own_head));
   }
-  SWAGE_ASSIGN_OR_RETURN(auto parked, LeaveOldBase(claimed, ground, forge, stop));
-  if (parked) return parked;
-  // The base stands still under work that was begun; without any, the newest is the best.
-  if (task.checkpoint.value.empty()) task.base_sha = ground.base;
   // What is asked about is the head that people see, not work that was stopped half-way.
   if (task.run_kind == RunKind::kGates && !task.pushed.value.empty()) {
     task.checkpoint = task.pushed;
   }
+  SWAGE_RETURN_IF_ERROR(FollowByHand(task, ground.base));
+  SWAGE_ASSIGN_OR_RETURN(auto parked, LeaveOldBase(claimed, ground, forge, stop));
+  if (parked) return parked;
+  // The base stands still under work that was begun; without any, the newest is the best.
+  if (task.checkpoint.value.empty()) task.base_sha = ground.base;
   SWAGE_RETURN_IF_ERROR(BringCheckpoint(claimed, ground, stop));
   SWAGE_RETURN_IF_ERROR(context_.store.SetBase(claimed.lease, ground.base_branch, task.base_sha));
   return std::optional<RunOutcome>();
@@ -142,17 +145,19 @@ Result<void> Worker::GoOnFromOwnHead(Claimed& claimed, const Ground& ground,
   return context_.store.AddNote(claimed.lease, messages::GoesOnFromBranch(task.checkpoint));
 }
 
-// Somebody has put the branch onto the new base already.
-Result<bool> Worker::FollowByHand(Task& task, const CommitSha& tip) {
+// Somebody has put the branch that the work goes on from elsewhere: onto the new base, or an older
+// one. There the work stands from now on, so that nothing of theirs is taken for something else.
+Result<void> Worker::FollowByHand(Task& task, const CommitSha& tip) {
+  const bool goes_on_from_it = !task.pushed.value.empty() && task.checkpoint == task.pushed;
+  if (!goes_on_from_it || task.base_sha.value.empty()) return Ok();
   Workspaces& workspaces = context_.workspaces;
-  SWAGE_ASSIGN_OR_RETURN(const auto old_base,
-                         workspaces.FindMergeBase(task.repo, task.base_sha, task.pushed));
-  if (old_base == task.base_sha) return false;
-  SWAGE_ASSIGN_OR_RETURN(const auto new_base,
-                         workspaces.FindMergeBase(task.repo, tip, task.pushed));
-  if (!new_base) return false;
-  task.base_sha = *new_base;
-  return true;
+  const auto known = workspaces.FindMergeBase(task.repo, task.base_sha, task.pushed);
+  // A base that the mirror lacks is not in the branch, which was fetched.
+  if (!known.ok() && known.error().code != ErrorCode::kNotFound) return known.error();
+  if (known.ok() && *known == task.base_sha) return Ok();
+  SWAGE_ASSIGN_OR_RETURN(const auto foot, workspaces.FindMergeBase(task.repo, tip, task.pushed));
+  if (foot) task.base_sha = *foot;
+  return Ok();
 }
 
 // What was begun holds commits that people took back: it starts again on the new base, unless that
@@ -169,8 +174,6 @@ Result<std::optional<RunOutcome>> Worker::LeaveOldBase(Claimed& claimed, const G
     return std::optional<RunOutcome>();
   }
   if (!task.pushed.value.empty()) {
-    SWAGE_ASSIGN_OR_RETURN(const bool rebased, FollowByHand(task, ground.base));
-    if (rebased) return std::optional<RunOutcome>();
     SWAGE_ASSIGN_OR_RETURN(const auto own, FindOwnHead(task, ground.base_branch, forge, stop));
     if (!own) {
       return std::optional(
@@ -238,21 +241,26 @@ Result<void> Worker::BringCheckpoint(Claimed& claimed, const Ground& ground, std
   if (brought.ok() || IsTransient(brought.error().code)) return brought;
   context_.log.Warn("the last checkpoint cannot be had; going back",
                     {{"task_id", task.id}, {"error", brought.error().message}});
-  GoBack(task);
+  SWAGE_RETURN_IF_ERROR(GoBack(task));
   if (task.checkpoint.value.empty()) task.base_sha = ground.base;
   return context_.store.AddNote(claimed.lease, messages::StartsAgain(!task.checkpoint.value.empty(),
                                                                      brought.error().message));
 }
 
 // Without its checkpoint the work goes on from what people see of it, on which they may have built
-// (F8, I11); where nothing was pushed, or that stands on another base, it begins again.
-void Worker::GoBack(Task& task) {
-  const bool first = task.pushed.value.empty() || task.checkpoint == task.pushed;
-  const auto common =
-      first ? Result<std::optional<CommitSha>>(std::nullopt)
-            : context_.workspaces.FindMergeBase(task.repo, task.base_sha, task.pushed);
+// (F8, I11). It begins again where nothing was pushed, and where it had begun again already, on
+// another base than what it had pushed (see LeaveOldBase: that was all ours).
+Result<void> Worker::GoBack(Task& task) {
+  const CommitSha lost = std::exchange(task.checkpoint, {});
+  if (task.pushed.value.empty()) return Ok();
+  if (lost == task.pushed) {
+    return MakeError(ErrorCode::kInternal, messages::PushedWorkIsLost(task));
+  }
+  const auto common = context_.workspaces.FindMergeBase(task.repo, task.base_sha, task.pushed);
+  if (!common.ok() && common.error().code != ErrorCode::kNotFound) return common.error();
   const bool stands = common.ok() && *common == task.base_sha;
-  task.checkpoint = stands ? task.pushed : CommitSha{};
+  if (stands) task.checkpoint = task.pushed;
+  return Ok();
 }
 
 }  // namespace swage

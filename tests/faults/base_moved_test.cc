@@ -200,6 +200,45 @@ TEST_P(BaseMoved, Fault_X22_ABranchWithSomebodysOwnWorkIsParkedUntilTheyHaveMove
   EXPECT_EQ(Row(*box, "base_sha"), fresh);
 }
 
+// And wherever they put it: what they pushed is gone on from, there, even when the newest
+// checkpoint is lost with the power (I11).
+TEST_P(BaseMoved, Fault_X22_ABranchThatSomebodyPutOnAnOlderBaseIsGoneOnFrom) {
+  const auto box = MakeBox();
+  const std::string dir = box->dir().string();
+  // The second run is at its second cycle when the power goes.
+  box->SetAgent("n=1; while [ -e " + dir + "/begun-$n ]; do n=$((n+1)); done; touch " + dir +
+                "/begun-$n\n[ $n != 3 ] || sleep 600\n"
+                "[ $n = 2 ] && echo 41 > answer.txt || echo 42 > answer.txt; echo $n >> n.txt\n");
+  const std::int64_t issue = box->LabelledIssue("The answer is wrong");
+  ASSERT_TRUE(box->WaitForSticky(issue, "in review")) << box->Sticky(issue);
+  const sandbox::Pull pull = box->Pulls().front();
+  box->forge().With([&](sandbox::World& world) {
+    sandbox::Repo& repo = *world.FindRepo(box->repo());
+    EXPECT_TRUE(sandbox::WriteRef(repo.git_dir, "refs/heads/" + pull.head_ref, first_, true).ok());
+  });
+  const auto theirs = box->forge().CommitToBranch(box->repo(), "ada", pull.head_ref,
+                                                  {{"theirs.txt", "mine\n"}}, "By hand");
+  ASSERT_TRUE(theirs.ok());
+  ASSERT_TRUE(box->WaitFor([&] { return Row(*box, "state") == "waiting"; }));
+  box->CommentOnPull("ada", pull.number, "/swage fix more");
+  ASSERT_TRUE(WaitForAgent(*box, 3)) << Row(*box, "state, reason");
+  box->KillServer();
+  const std::string lost = Row(*box, "checkpoint");
+  ASSERT_NE(lost, *theirs);
+  int removed = 0;
+  const std::string file = "/objects/" + lost.substr(0, 2) + "/" + lost.substr(2);
+  for (const auto& entry : std::filesystem::directory_iterator(box->data_dir() / "mirrors")) {
+    std::error_code none;
+    removed += std::filesystem::remove(entry.path().string() + file, none);
+  }
+  ASSERT_EQ(removed, 1);
+  box->StartServer();
+  ASSERT_TRUE(box->WaitFor([&] { return Row(*box, "state, run") == "in_review|2"; }))
+      << Row(*box, "state, run, reason");
+  EXPECT_TRUE(Holds(*box, box->Pulls().front().head_sha, *theirs));
+  EXPECT_EQ(Row(*box, "base_sha"), first_);
+}
+
 SWAGE_BOTH_DIALECTS(BaseMoved);
 
 }  // namespace

@@ -55,7 +55,9 @@ void CheckStates(World& world) {
           "I12", fmt::format("task {}: {} -> {}", row[0], Name(before.state), Name(now.state)));
     }
     CountRarePaths(world.machine, before, now);
-    const bool withdrawn = before.state == TaskState::kRunning && IsTerminal(now.state);
+    // A push by somebody else pauses it.
+    const bool ended = IsTerminal(now.state) || now.state == TaskState::kWaiting;
+    const bool withdrawn = before.state == TaskState::kRunning && ended;
     now.withdrawn = withdrawn ? world.machine.Now() : before.withdrawn;
     before = now;
   }
@@ -76,7 +78,11 @@ void CheckOnlyAgent(Node& node, TaskId task) {
   if (running == node.world().agents.end()) return;
   const MonotonicTime withdrawn = node.world().seen[task].withdrawn;
   for (const Node* other : running->second) {
-    const MonotonicTime unaware = std::max({other->paused_until, node.paused_until, withdrawn});
+    // Cut off, it cannot learn of it, and works on for no longer than its lease would have lasted.
+    const MonotonicTime cut =
+        std::min(other->store_cut_until, withdrawn + node.world().settings.node.lease);
+    const MonotonicTime unaware =
+        std::max({other->paused_until, node.paused_until, withdrawn, cut});
     if (node.machine().Now() < unaware + kLearnsWithin) {
       node.machine().Sometimes("an agent outlived its lease for a moment");
       continue;

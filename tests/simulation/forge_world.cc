@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::int64_t kFirstPull = 1001;
 constexpr std::string_view kPrefix = "swage/";
+const std::string kFirstCommit(40, '0');
 
 }  // namespace
 
@@ -23,7 +24,7 @@ std::int64_t IssueOfBranch(std::string_view branch) {
 
 ForgeWorld::ForgeWorld(Machine& machine, std::function<void(Event)> emit)
     : machine_(machine), emit_(std::move(emit)) {
-  branches[std::string(kBase)] = {CommitSha{std::string(40, '0')}, false};
+  branches[std::string(kBase)] = {CommitSha{kFirstCommit}, false};
 }
 
 Role ForgeWorld::RoleOf(const Actor& actor) {
@@ -164,8 +165,37 @@ void ForgeWorld::MoveHead(const std::string& branch, const CommitSha& sha) {
   Touch({ThreadKind::kPullRequest, pull->pull.number});
 }
 
-void ForgeWorld::PushByPerson(const std::string& branch) {
+CommitSha ForgeWorld::CommitByPerson(const std::string& parent) {
   const CommitSha sha{fmt::format("{:0>40}", "a" + NewId())};
+  parents[sha.value] = parent;
+  return sha;
+}
+
+void ForgeWorld::PushByPerson(const std::string& branch) {
+  TakeByPerson(branch, branches[branch].sha.value);
+}
+
+void ForgeWorld::ForcePushByPerson(const std::string& branch) {
+  const bool newest = machine_.rng().OneIn(2);
+  TakeByPerson(branch, newest ? branches[std::string(kBase)].sha.value : kFirstCommit);
+}
+
+void ForgeWorld::MoveBase() {
+  CommitSha& head = branches[std::string(kBase)].sha;
+  head = CommitByPerson(head.value);
+  ++revision;
+}
+
+void ForgeWorld::RewriteBase() {
+  CommitSha& head = branches[std::string(kBase)].sha;
+  const auto parent = parents.find(head.value);
+  if (parent == parents.end()) return;
+  head = CommitByPerson(parent->second);
+  ++revision;
+}
+
+void ForgeWorld::TakeByPerson(const std::string& branch, const std::string& parent) {
+  const CommitSha sha = CommitByPerson(parent);
   branches[branch].by_bot = false;
   pushed.insert(sha.value);
   MoveHead(branch, sha);
@@ -212,13 +242,22 @@ PullRequest ForgeWorld::CreatePull(const PullRequestDraft& draft) {
   return in.pull;
 }
 
+bool ForgeWorld::Follows(std::string commit, const std::string& ancestor) const {
+  while (commit != ancestor) {
+    const auto it = parents.find(commit);
+    if (it == parents.end()) return false;
+    commit = it->second;
+  }
+  return true;
+}
+
 Result<void> ForgeWorld::Push(const std::string& branch, const CommitSha& sha,
-                              const CommitSha& expected, bool follows) {
+                              const CommitSha& expected) {
   const auto it = branches.find(branch);
   const CommitSha now = it == branches.end() ? CommitSha{} : it->second.sha;
   if (now == sha) return Ok();
   if (now != expected) return MakeError(ErrorCode::kConflict, "stale info");
-  if (it != branches.end() && !it->second.by_bot && !follows) {
+  if (it != branches.end() && !it->second.by_bot && !Follows(sha.value, expected.value)) {
     machine_.Violated("I11", "threw away what somebody else pushed to " + branch);
   }
   branches[branch].by_bot = true;

@@ -76,7 +76,8 @@ class ForgeWorld {
   std::int64_t revision = 0;                    ///< grows with every change
   std::map<std::string, StatusState> statuses;  ///< "SHA CONTEXT"
   std::set<std::string> reactions;
-  std::set<std::string> pushed;  ///< commits
+  std::set<std::string> pushed;                ///< commits
+  std::map<std::string, std::string> parents;  ///< of every commit but the first
 
   static Role RoleOf(const Actor& actor);
   WorldPull* FindPull(std::int64_t number);
@@ -91,6 +92,11 @@ class ForgeWorld {
   void Comment(const Actor& actor, const Thread& thread, const std::string& body);
   void EndPull(const Actor& actor, std::int64_t number, bool merge);
   void PushByPerson(const std::string& branch);
+  /// In place of what the branch holds: on the newest base, or on the first commit there was.
+  void ForcePushByPerson(const std::string& branch);
+  void MoveBase();
+  /// Takes its newest commit back.
+  void RewriteBase();
 
   // --- the bot; checks what must never happen
   const WorldComment* FindComment(const Thread& thread, std::string_view marker) const;
@@ -98,9 +104,10 @@ class ForgeWorld {
                                     std::string_view body);
   PullRequest CreatePull(const PullRequestDraft& draft);
   void EditComment(const Thread& thread) { Touch(thread); }
-  /// Compare and swap, as a push with a lease. `follows`: the commit contains the expected one.
-  Result<void> Push(const std::string& branch, const CommitSha& sha, const CommitSha& expected,
-                    bool follows);
+  /// Compare and swap, as a push with a lease.
+  Result<void> Push(const std::string& branch, const CommitSha& sha, const CommitSha& expected);
+  /// Whether `commit` is `ancestor` or has it in its history.
+  bool Follows(std::string commit, const std::string& ancestor) const;
 
   std::string NewId() { return std::to_string(++last_id_); }
 
@@ -109,6 +116,8 @@ class ForgeWorld {
   Issue& TouchIssue(std::int64_t number);
   void Note(const Thread& thread, ThreadAct::Kind kind, const Actor& actor);
   void MoveHead(const std::string& branch, const CommitSha& sha);
+  CommitSha CommitByPerson(const std::string& parent);
+  void TakeByPerson(const std::string& branch, const std::string& parent);
 
   Machine& machine_;
   std::function<void(Event)> emit_;

@@ -87,7 +87,6 @@ struct World {
   MonotonicTime polled{};         ///< what happened before this was found by asking
 
   std::map<std::string, std::string> commits{};         ///< sha -> the files
-  std::map<std::string, std::string> parents{};         ///< of the commits made here
   std::map<std::string, WorkspaceState*> workspaces{};  ///< by path
   std::map<TaskId, std::vector<Node*>> agents{};        ///< that run now
   std::map<TaskId, SeenTask> seen{};

@@ -48,7 +48,7 @@ class WorkspacePort final : public Workspace {
       snapshot.commit = CommitSha{fmt::format("{:040d}", ++node_.world().last_commit)};
       snapshot.changed = true;
       commits[snapshot.commit.value] = state_.files;
-      node_.world().parents[snapshot.commit.value] = start;
+      node_.world().forge.parents[snapshot.commit.value] = start;
       node_.mirror.insert(snapshot.commit.value);
       state_.head = snapshot.commit;
     }
@@ -64,6 +64,9 @@ class WorkspacePort final : public Workspace {
   }
   Result<std::string> PackFromBase(const CommitSha& commit) override {
     if (!Work(milliseconds(100))) return Node::Dead();
+    if (!node_.world().forge.Follows(commit.value, base_.value)) {
+      return MakeError(ErrorCode::kInvalid, "the checkpoint does not start at its base");
+    }
     return Pack(base_, commit);
   }
   Result<void> Reset(const CommitSha& commit) override { return Restore(commit); }
@@ -100,7 +103,7 @@ class GitPort final : public Workspaces {
                           std::stop_token) override {
     SWAGE_RETURN_IF_ERROR(Travel());
     const auto& branches = node_.world().forge.branches;
-    for (const auto& [name, head] : branches) node_.mirror.insert(head.sha.value);
+    for (const auto& [name, head] : branches) Take(head.sha.value);
     const auto it = branches.find(branch);
     if (it == branches.end()) return MakeError(ErrorCode::kNotFound, "no such branch");
     return it->second.sha;
@@ -109,17 +112,25 @@ class GitPort final : public Workspaces {
     return MakeError(ErrorCode::kNotFound, "no such file");
   }
   Result<std::optional<std::string>> FindInHistory(
-      const RepoRef&, const CommitSha&, const CommitSha&,
+      const RepoRef&, const CommitSha& base, const CommitSha& head,
       const std::function<bool(std::string_view)>&) override {
+    if (!node_.world().forge.Follows(head.value, base.value)) {
+      return MakeError(ErrorCode::kNotFound, "the task branch does not start at its base");
+    }
     return std::optional<std::string>();
   }
   bool HasCommit(const RepoRef&, const CommitSha& commit) override {
     return node_.mirror.contains(commit.value);
   }
-  // Nobody rewrites a branch here.
-  Result<std::optional<CommitSha>> FindMergeBase(const RepoRef&, const CommitSha& one,
-                                                 const CommitSha&) override {
-    return std::optional(one);
+  Result<std::optional<CommitSha>> FindMergeBase(const RepoRef& repo, const CommitSha& one,
+                                                 const CommitSha& other) override {
+    if (!HasCommit(repo, one) || !HasCommit(repo, other)) {
+      return MakeError(ErrorCode::kNotFound, "no such commit");
+    }
+    const ForgeWorld& forge = node_.world().forge;
+    std::string common = one.value;
+    while (!forge.Follows(other.value, common)) common = forge.parents.at(common);
+    return std::optional(CommitSha{common});
   }
   Result<void> Unpack(const RepoRef&, const CommitSha& base, const CommitSha& commit,
                       std::string_view pack) override {
@@ -149,9 +160,7 @@ class GitPort final : public Workspaces {
       return MakeError(ErrorCode::kNotFound, "no such commit");
     }
     CheckIntent(node_.world(), "push", request.sha.value);
-    const auto pushed =
-        node_.world().forge.Push(request.branch, request.sha, request.expected,
-                                 Follows(request.sha.value, request.expected.value));
+    const auto pushed = node_.world().forge.Push(request.branch, request.sha, request.expected);
     machine.Note(node_, "push ", request.branch, pushed.ok() ? "" : " refused");
     if (!pushed.ok()) {
       machine.Sometimes("a push was refused");
@@ -180,14 +189,15 @@ class GitPort final : public Workspaces {
   Result<void> CheckGit() override { return Ok(); }
 
  private:
-  bool Follows(std::string commit, const std::string& ancestor) const {
-    const auto& parents = node_.world().parents;
-    while (commit != ancestor) {
-      const auto it = parents.find(commit);
-      if (it == parents.end()) return false;
-      commit = it->second;
+  // With all that it is made on.
+  void Take(const std::string& head) {
+    const auto& parents = node_.world().forge.parents;
+    std::string commit = head;
+    while (node_.mirror.insert(commit).second) {
+      const auto parent = parents.find(commit);
+      if (parent == parents.end()) return;
+      commit = parent->second;
     }
-    return true;
   }
 
   Result<void> Hang(const std::stop_token& stop) {

@@ -181,9 +181,16 @@ class Run {
     }
     for (std::int64_t acts = machine_.rng().Below(6); acts > 0 && !outside_.dead; --acts) {
       Wait(seconds(1), seconds(machine_.rng().OneIn(3) ? 240 : 60));
+      if (!outside_.dead && machine_.rng().OneIn(8)) ActOnBase();
       if (!outside_.dead) ActOn(issue);
     }
     --people_;
+  }
+
+  void ActOnBase() {
+    if (machine_.rng().OneIn(2)) return forge_.MoveBase();
+    machine_.Sometimes("the base was rewritten");
+    forge_.RewriteBase();
   }
 
   void ActOn(std::int64_t issue) {
@@ -239,8 +246,7 @@ class Run {
       case 1:
         return forge_.EndPull(kAda, number, false);
       case 2:
-        machine_.Sometimes("a person pushed to the branch");
-        return forge_.PushByPerson(pull.pull.head_branch);
+        return PushTo(pull.pull.head_branch);
       default:
         forge_.Comment(kAda, {ThreadKind::kPullRequest, number}, "/swage fix Say why");
     }
@@ -249,8 +255,14 @@ class Run {
     Wait(seconds(5), seconds(60));
     const WorldPull* same = outside_.dead ? nullptr : forge_.FindPull(number);
     if (same == nullptr || same->pull.state != PullRequestState::kOpen) return;
+    PushTo(same->pull.head_branch);
+  }
+
+  void PushTo(const std::string& branch) {
     machine_.Sometimes("a person pushed to the branch");
-    forge_.PushByPerson(same->pull.head_branch);
+    if (!machine_.rng().OneIn(4)) return forge_.PushByPerson(branch);
+    machine_.Sometimes("a person rewrote the branch");
+    forge_.ForcePushByPerson(branch);
   }
 
   // --- the world
@@ -389,6 +401,8 @@ const std::vector<std::string>& RarePaths() {
       "a push was refused",
       "a push hung, and others published",
       "a person pushed to the branch",
+      "a person rewrote the branch",
+      "the base was rewritten",
       "somebody without the right asked",
       "the forge ordered to wait",
       "the forge's answer to a write was lost",
