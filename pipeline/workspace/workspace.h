@@ -12,11 +12,14 @@
 //   workspaces/TASK-TOKEN/work       the files
 //   workspaces/TASK-TOKEN/home, tmp  private to the task
 //   workspaces/TASK-TOKEN/handoff    task.json and prompt.md
+//   bases/, pool/                    what the provisioners keep for the next task
 //
 // Thread-safe: tasks of one repository work in parallel; per-repository steps take the mirror's
 // lock.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -75,6 +78,9 @@ struct ProvisionRequest {
   std::map<std::string, std::string> extra_env;  ///< SWAGE_* for the commands
   std::vector<std::string> extra_path;
   std::optional<FileOwner> owner = {};  ///< whose the files have to be; nothing = the bot's own
+  /// Whether processes that the bot did not start must see the files (a container daemon's): then
+  /// nothing is mounted for them.
+  bool seen_by_host = false;
 };
 
 /// One task's files. Destroying it leaves the files; Release removes them.
@@ -167,11 +173,23 @@ class Workspaces {
 
 class CommitSigner;
 
+/// How the files of a task come to be, cheapest first; see provisioner.h.
+enum class ProvisionWay { kOverlay, kRecycled, kPlain };
+
+/// What may lie ready for the next task, beside the workspaces: base checkouts, released worktrees.
+struct KeptTrees {
+  int per_repository = 3;
+  std::chrono::milliseconds unused{std::chrono::hours(7 * 24)};
+  std::uint64_t bytes = std::uint64_t{20} << 30;  ///< of files, all repositories together
+};
+
 struct WorkspaceOptions {
   std::string git = "git";  ///< looked up in the bot's own PATH when it has no '/'
   bool allow_file_remotes =
       false;  ///< local mode: remotes that are absolute paths or file:// (T36)
   std::shared_ptr<const CommitSigner> signer = nullptr;  ///< null = commits are not signed (F11)
+  ProvisionWay provision = ProvisionWay::kPlain;  ///< the overlay: only when CanOverlay said yes
+  KeptTrees kept = {};
 };
 
 /// Works without doing anything yet; directories are made as they are needed. `processes` must

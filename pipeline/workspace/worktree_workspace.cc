@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
-
 #include "config/base/clock.h"
 #include "config/base/files.h"
 #include "config/base/text.h"
@@ -11,25 +9,14 @@
 #include "pipeline/workspace/checks.h"
 #include "pipeline/workspace/commit_signer.h"
 #include "pipeline/workspace/diff.h"
+#include "pipeline/workspace/file_ownership.h"
 #include "pipeline/workspace/git_library.h"
-#include "pipeline/workspace/private_git_dir.h"
 #include "pipeline/workspace/travel.h"
-#include "pipeline/workspace/tree_scan.h"
+#include "pipeline/workspace/trusted_git_dir.h"
 
 namespace swage {
 namespace fs = std::filesystem;
 namespace {
-
-constexpr std::chrono::minutes kCheckoutLimit{30};
-constexpr std::string_view kCommonDir = "../..\n";
-
-// Each of these, in the trusted git directory of the worktree, would change what git does there.
-constexpr std::array<std::string_view, 4> kForbidden = {"config.worktree", "config", "hooks",
-                                                        "info"};
-
-std::string HeadOf(const std::string& branch) {
-  return fmt::format("ref: refs/heads/{}\n", branch);
-}
 
 CommandContext MakeContext(const fs::path& place, const ProvisionRequest& request) {
   CommandContext context;
@@ -107,31 +94,32 @@ Result<CommitSha> WriteCommit(git_repository* repository, const std::string& tex
 
 }  // namespace
 
-WorktreeWorkspace::WorktreeWorkspace(Mirror mirror, Git git, fs::path place,
-                                     const std::string& name, const ProvisionRequest& request,
+WorktreeWorkspace::WorktreeWorkspace(TreePlan plan, const ProvisionRequest& request,
                                      std::function<void()> on_gone)
-    : mirror_(std::move(mirror)),
-      git_(std::move(git)),
-      place_(std::move(place)),
-      root_(place_ / "work"),
-      handoff_(place_ / "handoff"),
-      admin_(mirror_.AdminDir(name)),
-      branch_(request.branch),
-      base_(request.base),
+    : plan_(std::move(plan)),
+      root_(plan_.Root()),
+      handoff_(plan_.place / "handoff"),
       last_(request.start),
-      commands_(MakeContext(place_, request)),
+      commands_(MakeContext(plan_.place, request)),
       on_gone_(std::move(on_gone)) {}
 
 Result<std::unique_ptr<Workspace>> WorktreeWorkspace::Provision(
-    Mirror mirror, Git git, const fs::path& workspaces, const std::string& name,
-    const ProvisionRequest& request, std::function<void()> on_gone, std::stop_token stop) {
-  std::unique_ptr<WorktreeWorkspace> workspace(new WorktreeWorkspace(
-      std::move(mirror), std::move(git), workspaces / name, name, request, std::move(on_gone)));
+    Mirror mirror, Git git, Provisioner& provisioner, const fs::path& workspaces,
+    const std::string& name, const ProvisionRequest& request, std::function<void()> on_gone,
+    std::stop_token stop) {
+  const fs::path admin = mirror.AdminDir(name);
+  std::unique_ptr<WorktreeWorkspace> workspace(
+      new WorktreeWorkspace({std::move(mirror), std::move(git), workspaces / name, admin,
+                             request.branch, request.base, request.start, request.owner},
+                            request, std::move(on_gone)));
   const auto provision = [&]() -> Result<void> {
     SWAGE_RETURN_IF_ERROR(CheckBranchName(request.branch));
     SWAGE_RETURN_IF_ERROR(workspace->Register());
-    SWAGE_RETURN_IF_ERROR(workspace->mirror_.SetBranch(request.branch, request.start, nullptr));
-    return workspace->Checkout(request.start, std::move(stop));
+    SWAGE_RETURN_IF_ERROR(
+        workspace->plan_.mirror.SetBranch(request.branch, request.start, nullptr));
+    SWAGE_ASSIGN_OR_RETURN(workspace->tree_,
+                           provisioner.Provide(workspace->plan_, std::move(stop)));
+    return Ok();
   };
   if (const auto provisioned = provision(); !provisioned.ok()) {
     (void)workspace->Release().ok();
@@ -140,99 +128,48 @@ Result<std::unique_ptr<Workspace>> WorktreeWorkspace::Provision(
   return std::unique_ptr<Workspace>(std::move(workspace));
 }
 
-// Written by hand: names are unique, so neither `git worktree add` nor a lock is needed. "locked"
-// keeps any prune away.
 Result<void> WorktreeWorkspace::Register() {
   std::vector<std::string> repairs;
-  SWAGE_RETURN_IF_ERROR(mirror_.Guard(repairs));
-  SWAGE_ASSIGN_OR_RETURN(const auto repository, git2::OpenBare(mirror_.GitDir()));
-  SWAGE_ASSIGN_OR_RETURN(const auto base, git2::FindCommit(repository.get(), base_));
-  for (const fs::path& dir : {root_, handoff_, place_ / "home", place_ / "tmp", admin_}) {
+  SWAGE_RETURN_IF_ERROR(plan_.mirror.Guard(repairs));
+  SWAGE_ASSIGN_OR_RETURN(const auto repository, git2::OpenBare(plan_.mirror.GitDir()));
+  SWAGE_ASSIGN_OR_RETURN(const auto base, git2::FindCommit(repository.get(), plan_.base));
+  SWAGE_RETURN_IF_ERROR(MakeDirectories());
+  return RegisterTree(plan_.admin, root_, HeadOnBranch(plan_.branch));
+}
+
+Result<void> WorktreeWorkspace::MakeDirectories() {
+  for (const fs::path& dir : {handoff_, plan_.place / "home", plan_.place / "tmp"}) {
     SWAGE_RETURN_IF_ERROR(MakeDirs(dir));
+    SWAGE_RETURN_IF_ERROR(GiveDirectory(dir, plan_.owner));
   }
-  SWAGE_RETURN_IF_ERROR(WriteFileFast(admin_ / "commondir", kCommonDir));
-  SWAGE_RETURN_IF_ERROR(WriteFileFast(admin_ / "gitdir", (root_ / ".git").string() + "\n"));
-  SWAGE_RETURN_IF_ERROR(WriteFileFast(admin_ / "locked", "a task's workspace\n"));
-  return WriteFileFast(admin_ / "HEAD", HeadOf(branch_));
-}
-
-GitCall WorktreeWorkspace::Call(std::vector<std::string> arguments) const {
-  GitCall call;
-  call.git_dir = admin_;
-  call.work_tree = root_;
-  call.arguments = std::move(arguments);
-  call.time_limit = kCheckoutLimit;
-  return call;
-}
-
-Result<void> WorktreeWorkspace::Checkout(const CommitSha& commit, std::stop_token stop) {
-  SWAGE_RETURN_IF_ERROR(CheckCommitSha(commit));
-  const auto read = git_.Run(Call({"read-tree", "--reset", "-u", commit.value}), std::move(stop));
-  if (!read.ok()) return read.error();
-  return RefreshPrivateGit();
-}
-
-Result<void> WorktreeWorkspace::RefreshPrivateGit() {
-  return WritePrivateGitDir(
-      {root_, mirror_.GitDir() / "objects", admin_ / "index", branch_, last_});
+  if (!plan_.owner) return Ok();
+  const fs::path workspaces = plan_.place.parent_path();
+  for (const fs::path& dir : {workspaces.parent_path(), workspaces, plan_.place}) {
+    SWAGE_RETURN_IF_ERROR(LetPass(dir));
+  }
+  return ShowObjects(plan_.mirror.GitDir(), *plan_.owner);
 }
 
 Result<void> WorktreeWorkspace::Guard(std::vector<std::string>& warnings) {
-  SWAGE_RETURN_IF_ERROR(mirror_.Guard(warnings));
-  std::error_code ignored;
-  fs::remove(admin_ / "index.lock", ignored);  // of a git that was killed; no other one runs here
-  for (const std::string_view name : kForbidden) {
-    if (!fs::exists(fs::symlink_status(admin_ / name, ignored))) continue;
-    SWAGE_RETURN_IF_ERROR(RemoveTree(admin_ / name));
-    warnings.push_back(
-        fmt::format("somebody had put {} into the worktree's git directory; it was removed", name));
-  }
-  for (const auto& [name, bytes] :
-       {std::pair<std::string_view, std::string>{"commondir", kCommonDir},
-        {"HEAD", HeadOf(branch_)}}) {
-    const auto found = ReadFile(admin_ / name);
-    if (found.ok() && *found == bytes) continue;
-    SWAGE_RETURN_IF_ERROR(RemoveTree(admin_ / name));
-    SWAGE_RETURN_IF_ERROR(WriteFileFast(admin_ / name, bytes));
-    warnings.push_back(fmt::format("the worktree's {} had been changed; it was put back", name));
-  }
-  return Ok();
-}
-
-// Of files that are large, those that git would take: not the ignored ones, not the unchanged ones.
-Result<void> WorktreeWorkspace::RefuseLargeFiles(const std::vector<std::string>& candidates) {
-  if (candidates.empty()) return Ok();
-  std::vector<std::string> arguments = {
-      "--literal-pathspecs", "ls-files",           "-z", "--others",
-      "--modified",          "--exclude-standard", "--"};
-  arguments.insert(arguments.end(), candidates.begin(), candidates.end());
-  SWAGE_ASSIGN_OR_RETURN(const std::string taken, git_.Run(Call(std::move(arguments))));
-  if (taken.empty()) return Ok();
-  const std::string first = taken.substr(0, taken.find('\0'));
-  return MakeError(ErrorCode::kTooLarge,
-                   fmt::format("{} is larger than {} MiB; remove it or have git ignore it",
-                               ToValidUtf8(first), kMaxFileBytes >> 20));
+  SWAGE_RETURN_IF_ERROR(plan_.mirror.Guard(warnings));
+  return GuardTree(plan_.admin, HeadOnBranch(plan_.branch), warnings);
 }
 
 Result<Snapshot> WorktreeWorkspace::TakeSnapshot(const std::string& message,
                                                  const CommitIdentity& author,
                                                  std::vector<std::string>& warnings) {
   SWAGE_RETURN_IF_ERROR(Guard(warnings));
-  SWAGE_ASSIGN_OR_RETURN(TreeScan scan, ScanTree(root_, place_ / "quarantine", kMaxFileBytes));
-  warnings.insert(warnings.end(), scan.warnings.begin(), scan.warnings.end());
-  SWAGE_RETURN_IF_ERROR(RefuseLargeFiles(scan.large_files));
-  const auto added = git_.Run(Call({"add", "--all", "--", "."}));
-  if (!added.ok()) return added.error();
+  SWAGE_RETURN_IF_ERROR(tree_->Stage(warnings));
   SWAGE_ASSIGN_OR_RETURN(Snapshot snapshot, Commit(message, author));
-  SWAGE_RETURN_IF_ERROR(RefreshPrivateGit());
+  SWAGE_RETURN_IF_ERROR(tree_->RenewGit(last_));
   return snapshot;
 }
 
 Result<Snapshot> WorktreeWorkspace::Commit(const std::string& message,
                                            const CommitIdentity& author) {
-  SWAGE_ASSIGN_OR_RETURN(const auto repository, git2::OpenBare(mirror_.GitDir()));
+  SWAGE_ASSIGN_OR_RETURN(const auto repository, git2::OpenBare(plan_.mirror.GitDir()));
   SWAGE_ASSIGN_OR_RETURN(const auto parent, git2::FindCommit(repository.get(), last_));
-  SWAGE_ASSIGN_OR_RETURN(const auto tree, WriteTree(repository.get(), admin_ / "index"));
+  SWAGE_ASSIGN_OR_RETURN(const auto tree, WriteTree(repository.get(), plan_.Index()));
   Snapshot snapshot{last_, TreeSha{git2::Hex(*git_tree_id(tree.get()))}, false};
   if (git_oid_equal(git_tree_id(tree.get()), git_commit_tree_id(parent.get())) != 0)
     return snapshot;
@@ -240,48 +177,43 @@ Result<Snapshot> WorktreeWorkspace::Commit(const std::string& message,
   SWAGE_ASSIGN_OR_RETURN(const auto signature, MakeSignature(author));
   SWAGE_ASSIGN_OR_RETURN(const std::string text,
                          RenderCommit(repository.get(), *parent, *tree, *signature, message));
-  SWAGE_ASSIGN_OR_RETURN(snapshot.commit, WriteCommit(repository.get(), text, git_.Signer()));
+  SWAGE_ASSIGN_OR_RETURN(snapshot.commit, WriteCommit(repository.get(), text, plan_.git.Signer()));
   snapshot.changed = true;
-  SWAGE_RETURN_IF_ERROR(mirror_.SetBranch(branch_, snapshot.commit, &last_));
+  SWAGE_RETURN_IF_ERROR(plan_.mirror.SetBranch(plan_.branch, snapshot.commit, &last_));
   last_ = snapshot.commit;
   return snapshot;
 }
 
 Result<DiffSummary> WorktreeWorkspace::DiffFromBase(const CommitSha& commit) {
-  return DiffCommits(mirror_.GitDir(), base_, commit);
+  return DiffCommits(plan_.mirror.GitDir(), plan_.base, commit);
 }
 
 Result<std::string> WorktreeWorkspace::PackFromBase(const CommitSha& commit) {
-  return PackCommits(git_, mirror_.GitDir(), base_, commit);
+  return PackCommits(plan_.git, plan_.mirror.GitDir(), plan_.base, commit);
+}
+
+Result<void> WorktreeWorkspace::MoveTo(const CommitSha& commit, Untracked untracked) {
+  std::vector<std::string> repairs;
+  SWAGE_RETURN_IF_ERROR(Guard(repairs));
+  SWAGE_RETURN_IF_ERROR(CheckCommitSha(commit));
+  return tree_->MoveTo(commit, untracked);
 }
 
 Result<void> WorktreeWorkspace::Reset(const CommitSha& commit) {
-  std::vector<std::string> repairs;
-  SWAGE_RETURN_IF_ERROR(Guard(repairs));
-  SWAGE_ASSIGN_OR_RETURN(const TreeScan scan,
-                         ScanTree(root_, place_ / "quarantine", kMaxFileBytes));
-  SWAGE_RETURN_IF_ERROR(CheckCommitSha(commit));
-  const auto read = git_.Run(Call({"read-tree", "--reset", "-u", commit.value}));
-  if (!read.ok()) return read.error();
-  const auto cleaned = git_.Run(Call({"clean", "--quiet", "-d", "--force"}));
-  if (!cleaned.ok()) return cleaned.error();
-  SWAGE_RETURN_IF_ERROR(mirror_.SetBranch(branch_, commit, &last_));
+  SWAGE_RETURN_IF_ERROR(MoveTo(commit, Untracked::kRemove));
+  SWAGE_RETURN_IF_ERROR(plan_.mirror.SetBranch(plan_.branch, commit, &last_));
   last_ = commit;
-  return RefreshPrivateGit();
+  return tree_->RenewGit(last_);
 }
 
 Result<void> WorktreeWorkspace::Restore(const CommitSha& commit) {
-  std::vector<std::string> repairs;
-  SWAGE_RETURN_IF_ERROR(Guard(repairs));
-  SWAGE_RETURN_IF_ERROR(CheckCommitSha(commit));
-  const auto read = git_.Run(Call({"read-tree", "--reset", "-u", commit.value}));
-  if (!read.ok()) return read.error();
-  return Ok();
+  return MoveTo(commit, Untracked::kKeep);
 }
 
 Result<void> WorktreeWorkspace::Release() {
-  SWAGE_RETURN_IF_ERROR(RemoveTree(admin_));
-  SWAGE_RETURN_IF_ERROR(RemoveTree(place_));
+  if (tree_ != nullptr) SWAGE_RETURN_IF_ERROR(tree_->Release());
+  SWAGE_RETURN_IF_ERROR(RemoveTree(plan_.admin));
+  SWAGE_RETURN_IF_ERROR(RemoveTree(plan_.place));
   return Ok();
 }
 

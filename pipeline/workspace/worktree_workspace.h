@@ -1,26 +1,23 @@
-// One task's worktree: its files below workspaces/, its index and HEAD in the mirror (the trusted
-// side), and the agent's private `.git`. One thread at a time.
+// One task's workspace: its files below workspaces/, made by a Provisioner, its index and HEAD in
+// the mirror (the trusted side), and the commits that are made of them. One thread at a time.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <string>
 
-#include "pipeline/workspace/mirror.h"
+#include "pipeline/workspace/provisioner.h"
 
 namespace swage {
 
 class WorktreeWorkspace final : public Workspace {
  public:
-  /// A single file larger than this is never committed: forges refuse it, and the mirror keeps it
-  /// for ever.
-  static constexpr std::uintmax_t kMaxFileBytes = 100 << 20;
-
   /// `name` is the directory's name and the name of the worktree in the mirror. `on_gone` is called
   /// once, when the workspace is released or dropped. On failure nothing is left.
   static Result<std::unique_ptr<Workspace>> Provision(
-      Mirror mirror, Git git, const std::filesystem::path& workspaces, const std::string& name,
-      const ProvisionRequest& request, std::function<void()> on_gone, std::stop_token stop);
+      Mirror mirror, Git git, Provisioner& provisioner, const std::filesystem::path& workspaces,
+      const std::string& name, const ProvisionRequest& request, std::function<void()> on_gone,
+      std::stop_token stop);
   ~WorktreeWorkspace() override { on_gone_(); }
 
   const std::filesystem::path& Root() const override { return root_; }
@@ -35,25 +32,20 @@ class WorktreeWorkspace final : public Workspace {
   Result<void> Release() override;
 
  private:
-  WorktreeWorkspace(Mirror mirror, Git git, std::filesystem::path place, const std::string& name,
-                    const ProvisionRequest& request, std::function<void()> on_gone);
+  WorktreeWorkspace(TreePlan plan, const ProvisionRequest& request, std::function<void()> on_gone);
 
   Result<void> Register();
-  Result<void> Checkout(const CommitSha& commit, std::stop_token stop);
-  Result<void> RefreshPrivateGit();
+  Result<void> MakeDirectories();
+  Result<void> MoveTo(const CommitSha& commit, Untracked untracked);
   Result<void> Guard(std::vector<std::string>& warnings);
-  Result<void> RefuseLargeFiles(const std::vector<std::string>& candidates);
   Result<Snapshot> Commit(const std::string& message, const CommitIdentity& author);
-  GitCall Call(std::vector<std::string> arguments) const;
 
-  Mirror mirror_;
-  const Git git_;
-  const std::filesystem::path place_, root_, handoff_, admin_;
-  const std::string branch_;
-  const CommitSha base_;
+  TreePlan plan_;
+  const std::filesystem::path root_, handoff_;
   CommitSha last_;  // the newest checkpoint, which the task branch must hold
   CommandContext commands_;
   std::function<void()> on_gone_;
+  std::unique_ptr<WorkTree> tree_;
 };
 
 }  // namespace swage

@@ -10,6 +10,7 @@
 #include "pipeline/workspace/history_scan.h"
 #include "pipeline/workspace/mirror.h"
 #include "pipeline/workspace/own_branch.h"
+#include "pipeline/workspace/provisioner.h"
 #include "pipeline/workspace/sweep.h"
 #include "pipeline/workspace/travel.h"
 #include "pipeline/workspace/worktree_workspace.h"
@@ -51,7 +52,10 @@ class WorktreeWorkspaces final : public Workspaces {
   WorktreeWorkspaces(std::filesystem::path data_dir, ProcessRunner& processes,
                      const WorkspaceOptions& options)
       : data_dir_(std::filesystem::absolute(data_dir).lexically_normal()),
-        git_(processes, options) {}
+        git_(processes, options),
+        way_(options.provision),
+        plain_(MakePlainProvisioner()),
+        recycled_(MakeRecycledProvisioner(data_dir_ / "pool", options.kept)) {}
 
   Result<CommitSha> Fetch(const RepoRef& repo, const GitRemote& remote, const std::string& branch,
                           std::stop_token stop) override {
@@ -102,7 +106,7 @@ class WorktreeWorkspaces final : public Workspaces {
     const std::string name = WorkspaceName(request.task, RandomHex(4));
     open_->Add(name, request.task);
     return WorktreeWorkspace::Provision(
-        std::move(mirror), git_, data_dir_ / "workspaces", name, request,
+        std::move(mirror), git_, ProvisionerOf(way_), data_dir_ / "workspaces", name, request,
         [open = open_, name] { open->Remove(name); }, std::move(stop));
   }
 
@@ -133,6 +137,7 @@ class WorktreeWorkspaces final : public Workspaces {
   }
 
   Result<std::vector<std::string>> SweepOrphans(const std::set<TaskId>& live) override {
+    SWAGE_RETURN_IF_ERROR(recycled_->Tidy());
     return RemoveOrphans(data_dir_, [&](const std::string& name, TaskId task) {
       // What this process holds may be newer than `live`; what it does not hold of a task that it
       // does hold is from an earlier run.
@@ -154,8 +159,21 @@ class WorktreeWorkspaces final : public Workspaces {
     return MakeError(ErrorCode::kNotFound, fmt::format("{} has not been fetched yet", repo.path));
   }
 
+  Provisioner& ProvisionerOf(ProvisionWay way) {
+    switch (way) {
+      case ProvisionWay::kOverlay:
+      case ProvisionWay::kRecycled:
+        return *recycled_;
+      case ProvisionWay::kPlain:
+        return *plain_;
+    }
+    return *plain_;
+  }
+
   const std::filesystem::path data_dir_;
   const Git git_;
+  const ProvisionWay way_;
+  const std::unique_ptr<Provisioner> plain_, recycled_;
   const std::shared_ptr<OpenWorkspaces> open_ = std::make_shared<OpenWorkspaces>();
 };
 

@@ -5,7 +5,7 @@
 
 #include "tests/harness/fake_process.h"
 #include "tests/harness/signing_keys.h"
-#include "tests/unit/workspace_fixture.h"
+#include "tests/harness/workspace_fixture.h"
 
 namespace swage {
 namespace {

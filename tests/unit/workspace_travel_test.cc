@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "config/base/crypto.h"
-#include "tests/unit/workspace_fixture.h"
+#include "tests/harness/workspace_fixture.h"
 
 namespace swage {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <thread>
 
-#include "tests/unit/workspace_fixture.h"
+#include "tests/conformance/provisioned_test.h"
 
 namespace swage {
 namespace {
@@ -17,7 +17,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
-TEST_F(WorkspaceTest, FetchClonesThenFollowsTheRemote) {
+TEST_P(ProvisionedTest, FetchClonesThenFollowsTheRemote) {
   EXPECT_EQ(Fetch(), base_);
   EXPECT_EQ(workspaces_->ReadCommitted(repo_, base_, "README.md").value(), "one\ntwo\nthree\n");
   Write(Seed() / "README.md", "changed\n");
@@ -26,7 +26,7 @@ TEST_F(WorkspaceTest, FetchClonesThenFollowsTheRemote) {
   EXPECT_EQ(workspaces_->ReadCommitted(repo_, second, "README.md").value(), "changed\n");
 }
 
-TEST_F(WorkspaceTest, FetchSaysWhichBranchIsMissing) {
+TEST_P(ProvisionedTest, FetchSaysWhichBranchIsMissing) {
   const auto missing = workspaces_->Fetch(repo_, Remote(), "nowhere", {});
   ASSERT_FALSE(missing.ok());
   EXPECT_EQ(missing.error().code, ErrorCode::kNotFound);
@@ -36,7 +36,7 @@ TEST_F(WorkspaceTest, FetchSaysWhichBranchIsMissing) {
   EXPECT_EQ(workspaces_->Fetch(repo_, gone, "main", {}).error().code, ErrorCode::kNotFound);
 }
 
-TEST_F(WorkspaceTest, FetchFollowsBranchesThatGoAndChangePlaces) {
+TEST_P(ProvisionedTest, FetchFollowsBranchesThatGoAndChangePlaces) {
   Git(Seed(), {"push", "--quiet", "origin", "HEAD:refs/heads/topic"});
   EXPECT_EQ(Fetch("topic"), base_);
   Git(Seed(), {"push", "--quiet", "origin", ":topic"});
@@ -45,7 +45,7 @@ TEST_F(WorkspaceTest, FetchFollowsBranchesThatGoAndChangePlaces) {
   EXPECT_EQ(workspaces_->Fetch(repo_, Remote(), "topic", {}).error().code, ErrorCode::kNotFound);
 }
 
-TEST_F(WorkspaceTest, FetchAfterAKilledFetchStillWorks) {
+TEST_P(ProvisionedTest, FetchAfterAKilledFetchStillWorks) {
   Fetch();
   Write(MirrorDir() / "refs/remotes/origin/main.lock", "");
   Write(MirrorDir() / "packed-refs.lock", "");
@@ -72,7 +72,7 @@ TEST_F(WorkspaceTest, Fault_X2_FetchGetsPastTaskBranchesWhoseCommitsAreLost) {
 }
 
 // X1: killed while a checkpoint's branch was written.
-TEST_F(WorkspaceTest, ABranchLockOfADeadProcessDoesNotStay) {
+TEST_P(ProvisionedTest, ABranchLockOfADeadProcessDoesNotStay) {
   (void)FetchAndProvision()->Release().ok();
   const fs::path lock = MirrorDir() / "refs/heads/swage/issue-1.lock";
   Write(lock, "half");
@@ -83,7 +83,7 @@ TEST_F(WorkspaceTest, ABranchLockOfADeadProcessDoesNotStay) {
   EXPECT_FALSE(fs::exists(lock));
 }
 
-TEST_F(WorkspaceTest, AFetchNeverMovesATaskBranch) {
+TEST_P(ProvisionedTest, AFetchNeverMovesATaskBranch) {
   auto workspace = FetchAndProvision();
   Write(workspace->Root() / "new", "x");
   const Snapshot snapshot = Take(*workspace);
@@ -93,7 +93,7 @@ TEST_F(WorkspaceTest, AFetchNeverMovesATaskBranch) {
   EXPECT_EQ(Git(MirrorDir(), {"rev-parse", "refs/heads/swage/issue-1"}), snapshot.commit.value);
 }
 
-TEST_F(WorkspaceTest, ReadsOnlyRegularCommittedFiles) {
+TEST_P(ProvisionedTest, ReadsOnlyRegularCommittedFiles) {
   Fetch();
   const auto code = [&](std::string_view path) {
     const auto read = workspaces_->ReadCommitted(repo_, base_, path);
@@ -109,7 +109,7 @@ TEST_F(WorkspaceTest, ReadsOnlyRegularCommittedFiles) {
             ErrorCode::kNotFound);
 }
 
-TEST_F(WorkspaceTest, ProvisionGivesTheFilesAndAWorkingGit) {
+TEST_P(ProvisionedTest, ProvisionGivesTheFilesAndAWorkingGit) {
   auto workspace = FetchAndProvision();
   const Path root = workspace->Root();
   EXPECT_EQ(Read(root / "src/main.c"), "int main(void) { return 0; }\n");
@@ -126,7 +126,7 @@ TEST_F(WorkspaceTest, ProvisionGivesTheFilesAndAWorkingGit) {
   EXPECT_EQ(Git(root, {"log", "--format=%s"}), "the agent's own\nfirst");
 }
 
-TEST_F(WorkspaceTest, CommandsSeeTheirOwnEnvironmentOnly) {
+TEST_P(ProvisionedTest, CommandsSeeTheirOwnEnvironmentOnly) {
   Fetch();
   ProvisionRequest request = Request();
   request.extra_env = {{"SWAGE_TASK", "1"}};
@@ -145,7 +145,7 @@ TEST_F(WorkspaceTest, CommandsSeeTheirOwnEnvironmentOnly) {
   EXPECT_EQ(workspace->Commands().workspace, workspace->Root());
 }
 
-TEST_F(WorkspaceTest, ProvisionRefusesUnknownCommitsAndLeavesNothing) {
+TEST_P(ProvisionedTest, ProvisionRefusesUnknownCommitsAndLeavesNothing) {
   Fetch();
   ProvisionRequest request = Request();
   request.start = CommitSha{std::string(40, '1')};
@@ -156,7 +156,7 @@ TEST_F(WorkspaceTest, ProvisionRefusesUnknownCommitsAndLeavesNothing) {
   EXPECT_TRUE(fs::is_empty(MirrorDir() / "worktrees"));
 }
 
-TEST_F(WorkspaceTest, SnapshotTakesEveryKindOfChangeAsPlainGitDoes) {
+TEST_P(ProvisionedTest, SnapshotTakesEveryKindOfChangeAsPlainGitDoes) {
   Write(Seed() / "dir/a", "a\n");
   Write(Seed() / "dir/b", "b\n");
   Write(Seed() / "todir", "x\n");
@@ -196,7 +196,7 @@ TEST_F(WorkspaceTest, SnapshotTakesEveryKindOfChangeAsPlainGitDoes) {
   EXPECT_EQ(Git(MirrorDir(), {"rev-parse", "swage/issue-1"}), snapshot.commit.value);
 }
 
-TEST_F(WorkspaceTest, NothingChangedIsNoCommit) {
+TEST_P(ProvisionedTest, NothingChangedIsNoCommit) {
   auto workspace = FetchAndProvision();
   Write(workspace->Root() / "x.o", "ignored");
   Write(workspace->Root() / "README.md", "one\ntwo\nthree\n");  // rewritten, the same
@@ -206,7 +206,7 @@ TEST_F(WorkspaceTest, NothingChangedIsNoCommit) {
   EXPECT_EQ(snapshot.tree.value, Git(MirrorDir(), {"rev-parse", base_.value + "^{tree}"}));
 }
 
-TEST_F(WorkspaceTest, CheckpointsFollowEachOtherWhateverTheAgentCommits) {
+TEST_P(ProvisionedTest, CheckpointsFollowEachOtherWhateverTheAgentCommits) {
   auto workspace = FetchAndProvision();
   Write(workspace->Root() / "a", "1");
   const Snapshot first = Take(*workspace);
@@ -224,7 +224,7 @@ TEST_F(WorkspaceTest, CheckpointsFollowEachOtherWhateverTheAgentCommits) {
             "refs/heads/swage/issue-1");
 }
 
-TEST_F(WorkspaceTest, ATaskBranchMovedBySomebodyElseIsAConflict) {
+TEST_P(ProvisionedTest, ATaskBranchMovedBySomebodyElseIsAConflict) {
   auto workspace = FetchAndProvision();
   auto rival = Provision(Request());
   Write(rival->Root() / "theirs", "x");
@@ -236,7 +236,7 @@ TEST_F(WorkspaceTest, ATaskBranchMovedBySomebodyElseIsAConflict) {
   EXPECT_EQ(Git(MirrorDir(), {"rev-parse", "swage/issue-1"}), theirs.commit.value);
 }
 
-TEST_F(WorkspaceTest, LargeFilesAreRefusedByNameUnlessIgnored) {
+TEST_P(ProvisionedTest, LargeFilesAreRefusedByNameUnlessIgnored) {
   auto workspace = FetchAndProvision();
   Write(workspace->Root() / "core.o", "");
   fs::resize_file(workspace->Root() / "core.o", (100 << 20) + 1);
@@ -251,7 +251,7 @@ TEST_F(WorkspaceTest, LargeFilesAreRefusedByNameUnlessIgnored) {
   EXPECT_FALSE(Take(*workspace).changed);
 }
 
-TEST_F(WorkspaceTest, UnreadableFilesAndDirectoriesAreTakenAllTheSame) {
+TEST_P(ProvisionedTest, UnreadableFilesAndDirectoriesAreTakenAllTheSame) {
   auto workspace = FetchAndProvision();
   Write(workspace->Root() / "shut/file", "x");
   fs::permissions(workspace->Root() / "shut/file", fs::perms::none);
@@ -260,7 +260,7 @@ TEST_F(WorkspaceTest, UnreadableFilesAndDirectoriesAreTakenAllTheSame) {
   EXPECT_THAT(Files(snapshot.commit), ::testing::Contains("100644 shut/file"));
 }
 
-TEST_F(WorkspaceTest, PipesAndSocketsAreRemovedWithAWarning) {
+TEST_P(ProvisionedTest, PipesAndSocketsAreRemovedWithAWarning) {
   auto workspace = FetchAndProvision();
   fs::remove(workspace->Root() / "README.md");
   ASSERT_EQ(mkfifo((workspace->Root() / "README.md").c_str(), 0600), 0);
@@ -269,7 +269,7 @@ TEST_F(WorkspaceTest, PipesAndSocketsAreRemovedWithAWarning) {
   EXPECT_THAT(Files(snapshot.commit), ::testing::Not(::testing::Contains("100644 README.md")));
 }
 
-TEST_F(WorkspaceTest, DiffShowsTheLinesThatAForgeShows) {
+TEST_P(ProvisionedTest, DiffShowsTheLinesThatAForgeShows) {
   std::string text;
   for (int i = 1; i <= 40; ++i) text += "line " + std::to_string(i) + "\n";
   Write(Seed() / "long", text);
@@ -317,7 +317,7 @@ TEST_F(WorkspaceTest, DiffShowsTheLinesThatAForgeShows) {
   EXPECT_TRUE(workspace->DiffFromBase(base_).value().Empty());
 }
 
-TEST_F(WorkspaceTest, RestorePutsTrackedFilesBackAndKeepsWhatABuildLeft) {
+TEST_P(ProvisionedTest, RestorePutsTrackedFilesBackAndKeepsWhatABuildLeft) {
   auto workspace = FetchAndProvision();
   const Path root = workspace->Root();
   Write(root / "README.md", "changed\n");
@@ -331,7 +331,7 @@ TEST_F(WorkspaceTest, RestorePutsTrackedFilesBackAndKeepsWhatABuildLeft) {
   EXPECT_TRUE(fs::exists(root / "out/result"));
 }
 
-TEST_F(WorkspaceTest, ResetPutsTheFilesBackAndKeepsIgnoredOnes) {
+TEST_P(ProvisionedTest, ResetPutsTheFilesBackAndKeepsIgnoredOnes) {
   auto workspace = FetchAndProvision();
   const Path root = workspace->Root();
   Write(root / "README.md", "changed\n");
@@ -349,7 +349,7 @@ TEST_F(WorkspaceTest, ResetPutsTheFilesBackAndKeepsIgnoredOnes) {
   EXPECT_FALSE(Take(*workspace).changed);
 }
 
-TEST_F(WorkspaceTest, ReleaseRemovesEverythingButTheBranch) {
+TEST_P(ProvisionedTest, ReleaseRemovesEverythingButTheBranch) {
   auto workspace = FetchAndProvision();
   Write(workspace->Root() / "locked/dir/file", "x");
   const Snapshot snapshot = Take(*workspace);
@@ -362,7 +362,7 @@ TEST_F(WorkspaceTest, ReleaseRemovesEverythingButTheBranch) {
   EXPECT_TRUE(workspace->Release().ok()) << "twice is harmless";
 }
 
-TEST_F(WorkspaceTest, ATaskResumesFromItsCheckpointInANewProcess) {
+TEST_P(ProvisionedTest, ATaskResumesFromItsCheckpointInANewProcess) {
   Snapshot snapshot;
   {
     auto workspace = FetchAndProvision();
@@ -382,7 +382,7 @@ TEST_F(WorkspaceTest, ATaskResumesFromItsCheckpointInANewProcess) {
   EXPECT_EQ(resumed->DiffFromBase(next.commit).value().files.size(), 1u);
 }
 
-TEST_F(WorkspaceTest, SweepRemovesOrphansAndNothingElse) {
+TEST_P(ProvisionedTest, SweepRemovesOrphansAndNothingElse) {
   Fetch();
   const std::string orphan = Provision(Request(1))->Root().parent_path().filename();
   const std::string resumed = Provision(Request(2))->Root().parent_path().filename();
@@ -403,7 +403,7 @@ TEST_F(WorkspaceTest, SweepRemovesOrphansAndNothingElse) {
   EXPECT_TRUE(fs::exists(again->Root()));
 }
 
-TEST_F(WorkspaceTest, TwoTasksOnOneRepositoryDoNotSeeEachOther) {
+TEST_P(ProvisionedTest, TwoTasksOnOneRepositoryDoNotSeeEachOther) {
   Fetch();
   constexpr int kTasks = 4;
   std::vector<std::vector<std::string>> files(kTasks);
@@ -434,7 +434,7 @@ TEST_F(WorkspaceTest, TwoTasksOnOneRepositoryDoNotSeeEachOther) {
   EXPECT_TRUE(TryGit(MirrorDir(), {"fsck", "--strict", "--no-dangling"}).ok());
 }
 
-TEST_F(WorkspaceTest, PushMovesOnlyWhatItExpects) {
+TEST_P(ProvisionedTest, PushMovesOnlyWhatItExpects) {
   auto workspace = FetchAndProvision();
   Write(workspace->Root() / "a", "1");
   const CommitSha first = Take(*workspace).commit;
@@ -463,7 +463,7 @@ TEST_F(WorkspaceTest, PushMovesOnlyWhatItExpects) {
             "refs/heads/main\nrefs/heads/" + branch);
 }
 
-TEST_F(WorkspaceTest, APushThatAHookDeclinesIsDenied) {
+TEST_P(ProvisionedTest, APushThatAHookDeclinesIsDenied) {
   Fetch();
   Write(Path(Origin()) / "hooks/pre-receive", "#!/bin/sh\necho no entry >&2\nexit 1\n");
   fs::permissions(Path(Origin()) / "hooks/pre-receive", fs::perms(0755));
@@ -472,14 +472,14 @@ TEST_F(WorkspaceTest, APushThatAHookDeclinesIsDenied) {
   EXPECT_EQ(pushed.error().code, ErrorCode::kDenied) << pushed.error().message;
 }
 
-TEST_F(WorkspaceTest, StopEndsAFetch) {
+TEST_P(ProvisionedTest, StopEndsAFetch) {
   std::stop_source stop;
   stop.request_stop();
   EXPECT_EQ(workspaces_->Fetch(repo_, Remote(), "main", stop.get_token()).error().code,
             ErrorCode::kCancelled);
 }
 
-TEST_F(WorkspaceTest, ChangedMirrorConfigurationIsPutBackAndReported) {
+TEST_P(ProvisionedTest, ChangedMirrorConfigurationIsPutBackAndReported) {
   auto workspace = FetchAndProvision();
   const std::string before = Read(MirrorDir() / "config");
   Git(MirrorDir(), {"config", "core.fsmonitor", "touch /tmp/never"});
@@ -491,7 +491,7 @@ TEST_F(WorkspaceTest, ChangedMirrorConfigurationIsPutBackAndReported) {
   EXPECT_EQ(Read(MirrorDir() / "config"), before);
 }
 
-TEST_F(WorkspaceTest, CheckGitAcceptsTheInstalledOneAndRefusesOldOrMissingOnes) {
+TEST_P(ProvisionedTest, CheckGitAcceptsTheInstalledOneAndRefusesOldOrMissingOnes) {
   EXPECT_TRUE(workspaces_->CheckGit().ok());
   const Path stub = dir_.path() / "old-git";
   Write(stub, "#!/bin/sh\necho git version 2.17.1\n");
@@ -504,6 +504,8 @@ TEST_F(WorkspaceTest, CheckGitAcceptsTheInstalledOneAndRefusesOldOrMissingOnes) 
   ASSERT_FALSE(none.ok());
   EXPECT_THAT(none.error().message, HasSubstr("install git"));
 }
+
+INSTANTIATE_TEST_SUITE_P(Each, ProvisionedTest, ::testing::ValuesIn(kProvisionWays), NameOfWay);
 
 }  // namespace
 }  // namespace swage

@@ -37,6 +37,7 @@ class WorkspaceTest : public ::testing::Test {
 
   std::unique_ptr<Workspaces> NewWorkspaces(std::shared_ptr<const CommitSigner> signer = nullptr) {
     WorkspaceOptions options;
+    options.provision = way_;
     options.allow_file_remotes = true;
     options.signer = std::move(signer);
     return MakeWorktreeWorkspaces(Data(), *runner_, options);
@@ -91,6 +92,8 @@ class WorkspaceTest : public ::testing::Test {
     return fetched.ok() ? *fetched : CommitSha{};
   }
 
+  virtual void BeforeProvision() {}
+
   ProvisionRequest Request(std::int64_t task = 1) const {
     ProvisionRequest request;
     request.repo = repo_;
@@ -101,6 +104,7 @@ class WorkspaceTest : public ::testing::Test {
     return request;
   }
   std::unique_ptr<Workspace> Provision(const ProvisionRequest& request) {
+    BeforeProvision();
     auto made = workspaces_->Provision(request, {});
     EXPECT_TRUE(made.ok()) << (made.ok() ? "" : made.error().message);
     return made.ok() ? std::move(*made) : nullptr;
@@ -133,6 +137,7 @@ class WorkspaceTest : public ::testing::Test {
   }
 
   TempDir dir_;
+  ProvisionWay way_ = ProvisionWay::kPlain;
   std::unique_ptr<ProcessRunner> runner_ = MakePosixProcessRunner(test::Program("swage-supervise"));
   std::unique_ptr<Workspaces> workspaces_;
   const RepoRef repo_{"local", "7", "ann/demo"};

@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "tests/harness/trap_server.h"
-#include "tests/unit/workspace_fixture.h"
+#include "tests/conformance/provisioned_test.h"
 
 namespace swage {
 namespace {
@@ -18,7 +18,7 @@ using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-class WorkspaceThreats : public WorkspaceTest {
+class WorkspaceThreats : public ProvisionedTest {
  protected:
   Path Marker() const { return dir_.path() / "marker"; }
   bool Marked() {
@@ -62,7 +62,7 @@ class WorkspaceThreats : public WorkspaceTest {
   }
 };
 
-TEST_F(WorkspaceThreats, Threat_T31_ProgramsPlantedInTheAgentsGitNeverRun) {
+TEST_P(WorkspaceThreats, Threat_T31_ProgramsPlantedInTheAgentsGitNeverRun) {
   auto workspace = FetchAndProvision();
   const Path root = workspace->Root();
   Write(root / ".gitattributes", "* filter=x diff=x\n");
@@ -78,7 +78,7 @@ TEST_F(WorkspaceThreats, Threat_T31_ProgramsPlantedInTheAgentsGitNeverRun) {
   EXPECT_THAT(Files(snapshot.commit), Contains("100644 a.txt"));
 }
 
-TEST_F(WorkspaceThreats, Threat_T31_AFilterWithoutADriverStoresTheFileAsItIs) {
+TEST_P(WorkspaceThreats, Threat_T31_AFilterWithoutADriverStoresTheFileAsItIs) {
   auto workspace = FetchAndProvision();
   Write(workspace->Root() / ".gitattributes", "*.bin filter=lfs diff=lfs merge=lfs -text\n");
   Write(workspace->Root() / "x.bin", "bytes\r\n");
@@ -86,7 +86,7 @@ TEST_F(WorkspaceThreats, Threat_T31_AFilterWithoutADriverStoresTheFileAsItIs) {
   EXPECT_EQ(workspaces_->ReadCommitted(repo_, snapshot.commit, "x.bin").value(), "bytes\r\n");
 }
 
-TEST_F(WorkspaceThreats, Threat_T32_PlantedUrlsProxiesAndHelpersAreNeverAsked) {
+TEST_P(WorkspaceThreats, Threat_T32_PlantedUrlsProxiesAndHelpersAreNeverAsked) {
   TrapServer trap;
   auto workspace = FetchAndProvision();
   const std::string evil = "[url \"" + trap.Url() + "/x\"]\n\tinsteadOf = " + Origin() +
@@ -113,7 +113,7 @@ TEST_F(WorkspaceThreats, Threat_T32_PlantedUrlsProxiesAndHelpersAreNeverAsked) {
   EXPECT_FALSE(Marked());
 }
 
-TEST_F(WorkspaceThreats, Threat_T33_AnExchangedDotGitIsNeverConsulted) {
+TEST_P(WorkspaceThreats, Threat_T33_AnExchangedDotGitIsNeverConsulted) {
   const Path evil = dir_.path() / "evil";
   Git(dir_.path(), {"clone", "--quiet", Origin(), "evil"});
   PlantIn(evil / ".git");
@@ -140,7 +140,7 @@ TEST_F(WorkspaceThreats, Threat_T33_AnExchangedDotGitIsNeverConsulted) {
   }
 }
 
-TEST_F(WorkspaceThreats, Threat_T33_NestedRepositoriesBecomePlainFiles) {
+TEST_P(WorkspaceThreats, Threat_T33_NestedRepositoriesBecomePlainFiles) {
   auto workspace = FetchAndProvision();
   const Path root = workspace->Root();
   Git(root, {"clone", "--quiet", Origin(), "vendor/lib"});
@@ -168,7 +168,7 @@ TEST_F(WorkspaceThreats, Threat_T33_NestedRepositoriesBecomePlainFiles) {
   EXPECT_THAT(warnings_, Contains(HasSubstr("vendor/lib/.git")));
 }
 
-TEST_F(WorkspaceThreats, Threat_T35_OptionLikeBranchesReachNoCommand) {
+TEST_P(WorkspaceThreats, Threat_T35_OptionLikeBranchesReachNoCommand) {
   Fetch();
   for (const std::string& branch :
        {"--upload-pack=touch " + Marker().string(), std::string("--receive-pack=x"),
@@ -187,7 +187,7 @@ TEST_F(WorkspaceThreats, Threat_T35_OptionLikeBranchesReachNoCommand) {
   EXPECT_FALSE(fs::exists(Data() / "workspaces"));
 }
 
-TEST_F(WorkspaceThreats, Threat_T36_ForeignTransportsAreRefused) {
+TEST_P(WorkspaceThreats, Threat_T36_ForeignTransportsAreRefused) {
   GitRemote remote;
   remote.url = "ext::sh -c touch% " + Marker().string();
   EXPECT_EQ(workspaces_->Fetch(repo_, remote, "main", {}).error().code, ErrorCode::kInvalid);
@@ -196,7 +196,7 @@ TEST_F(WorkspaceThreats, Threat_T36_ForeignTransportsAreRefused) {
   EXPECT_FALSE(Marked());
 }
 
-TEST_F(WorkspaceThreats, Threat_T34_SubmodulesAreNotFollowed) {
+TEST_P(WorkspaceThreats, Threat_T34_SubmodulesAreNotFollowed) {
   Write(Seed() / ".gitmodules", "[submodule \"s\"]\n\tpath = s\n\turl = ext::sh -c touch% " +
                                     Marker().string() + "\n\tupdate = !touch " + Marker().string() +
                                     "\n");
@@ -213,7 +213,7 @@ TEST_F(WorkspaceThreats, Threat_T34_SubmodulesAreNotFollowed) {
   EXPECT_THAT(Files(snapshot.commit), Contains("160000 s")) << "kept as it was";
 }
 
-TEST_F(WorkspaceThreats, Threat_T37_LinksOutOfTheWorkspaceAreStoredAndNeverFollowed) {
+TEST_P(WorkspaceThreats, Threat_T37_LinksOutOfTheWorkspaceAreStoredAndNeverFollowed) {
   const Path outside = dir_.path() / "outside";
   Write(outside / "secret", "canary");
   Write(outside / "deep/file", "precious");
@@ -244,7 +244,7 @@ TEST_F(WorkspaceThreats, Threat_T37_LinksOutOfTheWorkspaceAreStoredAndNeverFollo
   EXPECT_EQ(Read(outside / "deep/file"), "precious");
 }
 
-TEST_F(WorkspaceThreats, Threat_T37_AWorkTreeExchangedForALinkIsRefused) {
+TEST_P(WorkspaceThreats, Threat_T37_AWorkTreeExchangedForALinkIsRefused) {
   const Path outside = dir_.path() / "outside";
   Write(outside / "secret", "canary");
   auto workspace = FetchAndProvision();
@@ -257,7 +257,7 @@ TEST_F(WorkspaceThreats, Threat_T37_AWorkTreeExchangedForALinkIsRefused) {
   EXPECT_FALSE(fs::exists(outside / ".git"));
 }
 
-TEST_F(WorkspaceThreats, Threat_T49_TheTokenReachesTheRemoteAndNothingElse) {
+TEST_P(WorkspaceThreats, Threat_T49_TheTokenReachesTheRemoteAndNothingElse) {
   const std::string token = "canary-token-0123456789";
   const std::string header = "Basic " + Base64Encode("x-access-token:" + token);
   std::string seen, argv;
@@ -286,7 +286,7 @@ TEST_F(WorkspaceThreats, Threat_T49_TheTokenReachesTheRemoteAndNothingElse) {
   }
 }
 
-TEST_F(WorkspaceThreats, Threat_T50_ARedirectIsNotFollowed) {
+TEST_P(WorkspaceThreats, Threat_T50_ARedirectIsNotFollowed) {
   TrapServer trap;
   TrapServer server([&](const httplib::Request&, httplib::Response& response) {
     response.set_redirect(trap.Url() + "/o/r.git/info/refs?service=git-upload-pack");
@@ -299,7 +299,7 @@ TEST_F(WorkspaceThreats, Threat_T50_ARedirectIsNotFollowed) {
   EXPECT_EQ(trap.Requests(), 0);
 }
 
-TEST_F(WorkspaceThreats, HttpFailuresSayWhoseFaultTheyAre) {
+TEST_P(WorkspaceThreats, HttpFailuresSayWhoseFaultTheyAre) {
   std::atomic<int> status = 0;
   TrapServer server(
       [&](const httplib::Request&, httplib::Response& response) { response.status = status; });
@@ -322,7 +322,7 @@ TEST_F(WorkspaceThreats, HttpFailuresSayWhoseFaultTheyAre) {
 }
 
 // What a push publishes is every commit on the way, not the last tree alone.
-TEST_F(WorkspaceThreats, Threat_T39_ASecretIsFoundWhereverAPushWouldPublishIt) {
+TEST_P(WorkspaceThreats, Threat_T39_ASecretIsFoundWhereverAPushWouldPublishIt) {
   const auto holds = [](std::string_view text) {
     return text.find("canary-5ec3e7") != std::string_view::npos;
   };
@@ -359,6 +359,8 @@ TEST_F(WorkspaceThreats, Threat_T39_ASecretIsFoundWhereverAPushWouldPublishIt) {
   Write(root / "large.dat", std::string(17 << 20, '.') + "canary-5ec3e7");
   EXPECT_EQ(found(take("six")), "large.dat");
 }
+
+INSTANTIATE_TEST_SUITE_P(Each, WorkspaceThreats, ::testing::ValuesIn(kProvisionWays), NameOfWay);
 
 }  // namespace
 }  // namespace swage

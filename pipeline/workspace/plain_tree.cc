@@ -1,0 +1,111 @@
+#include "pipeline/workspace/plain_tree.h"
+
+#include <fmt/format.h>
+
+#include "config/base/files.h"
+#include "config/base/text.h"
+#include "pipeline/workspace/checks.h"
+#include "pipeline/workspace/file_ownership.h"
+#include "pipeline/workspace/private_git_dir.h"
+#include "pipeline/workspace/tree_scan.h"
+
+namespace swage {
+namespace {
+
+constexpr std::chrono::minutes kCheckoutLimit{30};
+
+class PlainProvisioner final : public Provisioner {
+ public:
+  Result<std::unique_ptr<WorkTree>> Provide(const TreePlan& plan, std::stop_token stop) override {
+    SWAGE_RETURN_IF_ERROR(MakeDirs(plan.Root()));
+    auto tree = std::make_unique<PlainTree>(plan);
+    SWAGE_RETURN_IF_ERROR(tree->Fill(std::move(stop)));
+    return std::unique_ptr<WorkTree>(std::move(tree));
+  }
+  Result<void> Tidy() override { return Ok(); }
+};
+
+}  // namespace
+
+GitCall TreePlan::Call(std::vector<std::string> arguments) const {
+  GitCall call;
+  call.git_dir = admin;
+  call.work_tree = Root();
+  call.arguments = std::move(arguments);
+  call.time_limit = kCheckoutLimit;
+  return call;
+}
+
+Result<void> PlainTree::Fill(std::stop_token stop) {
+  SWAGE_RETURN_IF_ERROR(CheckCommitSha(plan_.start));
+  const auto read =
+      plan_.git.Run(plan_.Call({"read-tree", "--reset", "-u", plan_.start.value}), std::move(stop));
+  if (!read.ok()) return read.error();
+  SWAGE_RETURN_IF_ERROR(Give());
+  return RenewGit(plan_.start);
+}
+
+// A file that changes hands changes its stat data, too.
+Result<void> PlainTree::Give() {
+  if (!plan_.owner) return Ok();
+  SWAGE_RETURN_IF_ERROR(GiveTree(plan_.Root(), plan_.owner));
+  const auto refreshed = plan_.git.Run(plan_.Call({"update-index", "-q", "--refresh"}));
+  return refreshed.ok() ? Ok() : Result<void>(refreshed.error());
+}
+
+Result<void> PlainTree::RefuseLargeFiles(const std::vector<std::string>& candidates) const {
+  if (candidates.empty()) return Ok();
+  std::vector<std::string> arguments = {
+      "--literal-pathspecs", "ls-files",           "-z", "--others",
+      "--modified",          "--exclude-standard", "--"};
+  arguments.insert(arguments.end(), candidates.begin(), candidates.end());
+  SWAGE_ASSIGN_OR_RETURN(const std::string taken, plan_.git.Run(plan_.Call(std::move(arguments))));
+  if (taken.empty()) return Ok();
+  const std::string first = taken.substr(0, taken.find('\0'));
+  return MakeError(ErrorCode::kTooLarge,
+                   fmt::format("{} is larger than {} MiB; remove it or have git ignore it",
+                               ToValidUtf8(first), kMaxFileBytes >> 20));
+}
+
+Result<void> PlainTree::AddAll() const {
+  const auto added = plan_.git.Run(plan_.Call({"add", "--all", "--", "."}));
+  return added.ok() ? Ok() : Result<void>(added.error());
+}
+
+Result<void> PlainTree::Stage(std::vector<std::string>& warnings) {
+  SWAGE_ASSIGN_OR_RETURN(TreeScan scan, ScanTree(plan_.Root(), Quarantine(), kMaxFileBytes));
+  warnings.insert(warnings.end(), scan.warnings.begin(), scan.warnings.end());
+  SWAGE_RETURN_IF_ERROR(RefuseLargeFiles(scan.large_files));
+  return AddAll();
+}
+
+Result<void> PlainTree::MoveTo(const CommitSha& commit, Untracked untracked) {
+  SWAGE_RETURN_IF_ERROR(CheckCommitSha(commit));
+  if (untracked == Untracked::kRemove) {
+    SWAGE_ASSIGN_OR_RETURN(const TreeScan scan,
+                           ScanTree(plan_.Root(), Quarantine(), kMaxFileBytes));
+  }
+  const auto read = plan_.git.Run(plan_.Call({"read-tree", "--reset", "-u", commit.value}));
+  if (!read.ok()) return read.error();
+  if (untracked == Untracked::kRemove) {
+    const auto cleaned = plan_.git.Run(plan_.Call({"clean", "--quiet", "-d", "--force"}));
+    if (!cleaned.ok()) return cleaned.error();
+  }
+  return Give();
+}
+
+Result<void> PlainTree::RenewGit(const CommitSha& commit) {
+  SWAGE_RETURN_IF_ERROR(WritePrivateGitDir(
+      {plan_.Root(), plan_.mirror.GitDir() / "objects", plan_.Index(), plan_.branch, commit}));
+  return GiveTree(plan_.Root() / ".git", plan_.owner);
+}
+
+Result<void> PlainTree::Release() {
+  return RemoveTree(plan_.Root());
+}
+
+std::unique_ptr<Provisioner> MakePlainProvisioner() {
+  return std::make_unique<PlainProvisioner>();
+}
+
+}  // namespace swage
