@@ -32,7 +32,7 @@ constexpr std::size_t kReadBytes = 64 << 10;
 constexpr int kPipeBytes = 256 << 10;
 // What a pipe can still hold when everybody who was ours is dead; more comes from a stranger.
 constexpr std::size_t kFinalDrainBytes = 1 << 20;
-constexpr int kFirstFreeFd = kSupervisorReportFd + 1;
+constexpr int kFirstFreeFd = kSupervisorStartFd + 1;
 // The supervisor answers within the grace plus its own bounded rounds of KILL; then it is killed
 // itself.
 constexpr milliseconds kSupervisorSlack{10'000};
@@ -146,8 +146,14 @@ class SpawnAttributes {
     posix_spawn_file_actions_destroy(&actions_);
     posix_spawnattr_destroy(&attributes_);
   }
-  void Give(const Fd& fd, int as) { posix_spawn_file_actions_adddup2(&actions_, fd.get(), as); }
+  void Give(const Fd& fd, int as) {
+    posix_spawn_file_actions_adddup2(&actions_, fd.get(), as);
+    given_[static_cast<std::size_t>(as)] = true;
+  }
   int Spawn(pid_t* pid, const std::string& program, char** argv, char** env) {
+    for (int fd = 3; fd < kFirstFreeFd; ++fd) {
+      if (!given_[static_cast<std::size_t>(fd)]) posix_spawn_file_actions_addclose(&actions_, fd);
+    }
     posix_spawn_file_actions_addclosefrom_np(&actions_, kFirstFreeFd);
     return posix_spawn(pid, program.c_str(), &actions_, &attributes_, argv, env);
   }
@@ -155,6 +161,7 @@ class SpawnAttributes {
  private:
   posix_spawnattr_t attributes_;
   posix_spawn_file_actions_t actions_;
+  std::array<bool, kFirstFreeFd> given_{};
 };
 
 std::vector<char*> Pointers(std::vector<std::string>& strings) {
@@ -205,6 +212,7 @@ class Execution {
     control_.Close();
     Drain(output_, &Execution::TakeOutput);
     Drain(errors_, &Execution::TakeErrors);
+    ReadStart();
     return Conclude();
   }
 
@@ -224,12 +232,19 @@ class Execution {
     fcntl(output.read.get(), F_SETFL, O_NONBLOCK);
     fcntl(output.read.get(), F_SETPIPE_SZ, kPipeBytes);  // refused past the user's quota: no harm
 
+    Pipe start;
+    if (spec_.reports_start) {
+      SWAGE_ASSIGN_OR_RETURN(start, MakePipe());
+      fcntl(start.read.get(), F_SETFL, O_NONBLOCK);
+    }
+
     SpawnAttributes spawn;
     spawn.Give(input, 0);
     spawn.Give(output.write, 1);
     spawn.Give(spec_.merge_stderr ? output.write : errors.write, 2);
     spawn.Give(control.read, kSupervisorControlFd);
     spawn.Give(report.write, kSupervisorReportFd);
+    if (start.write.valid()) spawn.Give(start.write, kSupervisorStartFd);
 
     std::vector<std::string> words = {supervisor, std::to_string(spec_.kill_grace.count()),
                                       spec_.cwd};
@@ -247,6 +262,7 @@ class Execution {
     errors_ = std::move(errors.read);
     control_ = std::move(control.write);
     report_ = std::move(report.read);
+    start_ = std::move(start.read);
     return pid;
   }
 
@@ -311,6 +327,15 @@ class Execution {
     if (complete) outcome_ = report;
     if (!complete && group_ > 0) killpg(group_, SIGKILL);  // nobody else is left to do it
     reported_ = true;
+  }
+
+  // Two at most, which a pipe holds: nobody has to read them before the end.
+  void ReadStart() {
+    StartReport report;
+    while (start_.valid() && read(start_.get(), &report, sizeof report) == sizeof report) {
+      result_.start = report;
+      if (report.stage != StartStage::kStarted) return;
+    }
   }
 
   // False at the end of the stream and when nothing is there.
@@ -381,7 +406,7 @@ class Execution {
   const ProcessSpec& spec_;
   const ProcessRunner::Sink& sink_;
   const SystemClock clock_;
-  Fd output_, errors_, control_, report_, wake_;
+  Fd output_, errors_, control_, report_, start_, wake_;
   MonotonicTime started_{}, last_output_{}, asked_at_{};
   std::optional<ProcessEnd> asked_;  // why the supervisor was told to stop
   pid_t group_ = 0;                  // of the command, once it runs

@@ -51,7 +51,7 @@ std::string ProcessResult::Describe() const {
   return "";
 }
 
-Result<std::string> FindSupervisor() {
+Result<std::string> FindHelper(std::string_view name) {
   std::error_code error;
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error) {
@@ -59,14 +59,13 @@ Result<std::string> FindSupervisor() {
                      fmt::format("cannot read /proc/self/exe: {}", error.message()));
   }
   const std::filesystem::path here = self.parent_path();
-  for (const auto& candidate :
-       {here / "swage-supervise", here.parent_path() / "libexec" / "swage" / "swage-supervise"}) {
+  const std::filesystem::path installed = here.parent_path() / "libexec" / "swage";
+  for (const auto& candidate : {here / name, installed / name}) {
     if (access(candidate.c_str(), X_OK) == 0) return candidate.string();
   }
   return MakeError(ErrorCode::kNotFound,
-                   fmt::format("swage-supervise is neither in {} nor in {}; install it beside the "
-                               "program",
-                               here.string(), (here.parent_path() / "libexec/swage").string()));
+                   fmt::format("{} is neither in {} nor in {}; install it beside the program", name,
+                               here.string(), installed.string()));
 }
 
 Result<std::string> RunAndCapture(ProcessRunner& runner, ProcessSpec spec, std::size_t cap) {

@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "config/base/result.h"
+#include "config/base/start_report.h"
 
 namespace swage {
 
@@ -58,6 +59,8 @@ struct ProcessSpec {
   ResourceLimits limits = {};
   std::vector<std::string> disk_roots = {};  ///< absolute; what limits.disk_bytes counts
   NetworkUse network = NetworkUse::kHost;
+  /// The command is an enclosure that tells on kStartReportFd whether what it encloses began.
+  bool reports_start = false;
   bool merge_stderr = true;  ///< false: stderr goes to ProcessResult::stderr_tail only
 };
 
@@ -74,9 +77,10 @@ struct ProcessResult {
   int exit_code = 0;  ///< with kExited
   int signal = 0;     ///< with kSignalled
   std::chrono::milliseconds duration{0};
-  std::size_t output_bytes = 0;   ///< written by the command, whether kept or dropped
-  std::size_t dropped_bytes = 0;  ///< beyond output_cap
-  std::string stderr_tail;        ///< last 16 KiB when !merge_stderr
+  std::size_t output_bytes = 0;      ///< written by the command, whether kept or dropped
+  std::size_t dropped_bytes = 0;     ///< beyond output_cap
+  std::string stderr_tail;           ///< last 16 KiB when !merge_stderr
+  std::optional<StartReport> start;  ///< the last one, with ProcessSpec::reports_start
   int leftover_processes = 0;  ///< descendants that had to be killed after the command itself ended
 
   bool Succeeded() const { return end == ProcessEnd::kExited && exit_code == 0; }
@@ -99,8 +103,12 @@ class ProcessRunner {
 /// the path of that executable.
 std::unique_ptr<ProcessRunner> MakePosixProcessRunner(std::string supervisor);
 
-/// Where swage-supervise is, relative to the running executable: beside it or in ../libexec/swage.
-Result<std::string> FindSupervisor();
+/// Where a helper program is, relative to the running executable: beside it or in ../libexec/swage.
+/// Errors: kNotFound.
+Result<std::string> FindHelper(std::string_view name);
+inline Result<std::string> FindSupervisor() {
+  return FindHelper("swage-supervise");
+}
 
 /// Collects output (at most `cap` bytes) of a short command. Errors as Run, and kInternal with the
 /// tail of the output when the command fails.

@@ -29,6 +29,8 @@
 #include <ctime>
 #include <initializer_list>
 
+#include "config/base/execute.h"
+#include "config/base/start_report.h"
 #include "config/base/supervisor_protocol.h"
 
 namespace {
@@ -39,7 +41,6 @@ using swage::SupervisorReport;
 constexpr int kMaxTree = 16 << 10;  // processes signalled in one walk; the next walk finds the rest
 constexpr int kKillPauseMs = 5;     // between two walks that kill
 constexpr int kMaxKillWalks = 1000;  // 5 s: what survives that is stuck in the kernel
-constexpr const char* kDefaultPath = "/usr/local/bin:/usr/bin:/bin";
 
 // Shared with the child between vfork and execve.
 volatile int start_error = 0;
@@ -48,31 +49,6 @@ long NowMs() {
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);
   return now.tv_sec * 1000 + now.tv_nsec / 1'000'000;
-}
-
-// execvp without its shell fallback for files that lack a `#!`, and without relative PATH entries:
-// the current directory belongs to the agent. Returns errno.
-int Execute(char** argv) {
-  if (std::strchr(argv[0], '/') != nullptr) {
-    execve(argv[0], argv, environ);
-    return errno;
-  }
-  const char* path = std::getenv("PATH");
-  if (path == nullptr) path = kDefaultPath;
-  int error = ENOENT;
-  char file[4096];
-  while (*path != '\0') {
-    const char* end = strchrnul(path, ':');
-    const int length =
-        std::snprintf(file, sizeof file, "%.*s/%s", static_cast<int>(end - path), path, argv[0]);
-    if (*path == '/' && length > 0 && static_cast<std::size_t>(length) < sizeof file) {
-      execve(file, argv, environ);
-      if (errno == EACCES) error = EACCES;
-      if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) return errno;
-    }
-    path = *end == ':' ? end + 1 : end;
-  }
-  return error;
 }
 
 int Report(const SupervisorReport& report) {
@@ -90,7 +66,11 @@ pid_t Start(char** argv) {
   sigprocmask(SIG_SETMASK, &none, nullptr);
   // Before the command can do anything, also to its supervisor.
   Report({SupervisorOutcome::kStarted, getpid(), 0, 0});
-  start_error = Execute(argv);
+  // Over the control descriptor, whose work in this process is done.
+  if (fcntl(swage::kSupervisorStartFd, F_GETFD) >= 0) {
+    dup2(swage::kSupervisorStartFd, swage::kStartReportFd);
+  }
+  start_error = swage::Execute(argv);
   _exit(127);
 }
 
@@ -272,6 +252,7 @@ int main(int argc, char** argv) {
   if (argc < 4) return 64;
   fcntl(swage::kSupervisorControlFd, F_SETFD, FD_CLOEXEC);
   fcntl(swage::kSupervisorReportFd, F_SETFD, FD_CLOEXEC);
+  fcntl(swage::kSupervisorStartFd, F_SETFD, FD_CLOEXEC);  // fails when there is none
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   // A core file would end up in the workspace, and from there in the commit.
   rlimit core{};
@@ -290,6 +271,6 @@ int main(int argc, char** argv) {
   if (child < 0) return Report({SupervisorOutcome::kNotStarted, errno, 0, 0});
   if (start_error != 0) return Report({SupervisorOutcome::kNotStarted, start_error, 0, 0});
   // The runner sees the end of the output when the command's own copies are gone.
-  for (int fd = 0; fd <= 2; ++fd) close(fd);
+  for (const int fd : {0, 1, 2, swage::kSupervisorStartFd}) close(fd);
   return Report(Supervisor(child, std::atol(argv[1]), signals).Run());
 }

@@ -15,6 +15,8 @@ inline constexpr int kSupervisorControlFd = 3;
 /// Write end: kStarted just before execve, and one last report when no descendant is left (or
 /// nothing could be started).
 inline constexpr int kSupervisorReportFd = 4;
+/// Write end, open only when the command reports its own start: becomes its kStartReportFd.
+inline constexpr int kSupervisorStartFd = 9;
 
 enum class SupervisorOutcome : std::int32_t {
   kStarted,      ///< value: process id of the command, leader of its group; the end follows
