@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "bot/isolation_options.h"
 #include "bot/roles/housekeeping_role.h"
 #include "bot/roles/publisher_role.h"
 #include "bot/roles/web_role.h"
@@ -71,12 +72,13 @@ Result<void> Service::Build(const Concretes& concretes) {
   }
   SWAGE_ASSIGN_OR_RETURN(const std::string supervisor, FindSupervisor());
   processes_ = MakePosixProcessRunner(supervisor);
+  SWAGE_RETURN_IF_ERROR(BuildIsolations());
   SWAGE_RETURN_IF_ERROR(BuildWorkspaces(concretes));
   const HoldSource holds = [this](std::string_view duty) {
     return store_->TryHold("duty:" + std::string(duty));
   };
   SWAGE_RETURN_IF_ERROR(BuildRoles(
-      {settings_, node_, redactor_, log_, clock_, *store_, *processes_, *workspaces_,
+      {settings_, node_, redactor_, log_, clock_, *store_, *isolations_, *workspaces_,
        [this](std::string_view name) { return FindForge(name); }, dialects, hints_, holds}));
 
   own_duties_ = std::make_unique<Housekeeper>(holds, log_);
@@ -88,6 +90,12 @@ Result<void> Service::Build(const Concretes& concretes) {
   if (web_ == nullptr) dialects.clear();  // health alone
   webhooks_ = std::make_unique<WebhookServer>(settings_, dialects, *store_, *health_, clock_, log_,
                                               [this] { hints_.Give(HintTopic::kDeliveries); });
+  return Ok();
+}
+
+Result<void> Service::BuildIsolations() {
+  SWAGE_ASSIGN_OR_RETURN(const IsolationOptions options, IsolationOptionsOf(settings_));
+  isolations_ = MakeIsolations(options, *processes_);
   return Ok();
 }
 

@@ -21,6 +21,7 @@
 #include "config/base/redact.h"
 #include "config/settings.h"
 #include "forge/forge.h"
+#include "pipeline/isolation/isolations.h"
 #include "pipeline/maintenance/housekeeper.h"
 #include "pipeline/maintenance/presence.h"
 #include "pipeline/pace_keeper.h"
@@ -71,6 +72,7 @@ class Service {
  private:
   Service(Settings settings, Redactor& redactor, Log& log);
   Result<void> Build(const Concretes& concretes);
+  Result<void> BuildIsolations();
   Result<void> BuildWorkspaces(const Concretes& concretes);
   Result<void> BuildRoles(const NodeParts& parts);
   Result<void> Enter();
@@ -89,7 +91,8 @@ class Service {
   std::unique_ptr<Store> store_;
   std::vector<std::unique_ptr<PaceKeeper>> paces_;
   std::map<std::string, ForgeParts, std::less<>> forges_;
-  std::unique_ptr<ProcessRunner> processes_;
+  std::unique_ptr<ProcessRunner> processes_;  ///< of the bot's own commands
+  std::unique_ptr<Isolations> isolations_;    ///< of the tasks'
   std::unique_ptr<Workspaces> workspaces_;
   Presence* presence_ = nullptr;  ///< one of own_duties_
   std::unique_ptr<Housekeeper> own_duties_;

@@ -14,6 +14,7 @@
 
 #include "config/base/redact.h"
 #include "config/base/result.h"
+#include "config/isolation_means.h"
 #include "config/repo_policy.h"
 #include "config/runtime_settings.h"
 #include "config/secret.h"
@@ -126,6 +127,7 @@ struct Settings {
   std::string commit_email = "swage@localhost";
   SigningKey signing_key;
   bool keep_workspaces = false;  ///< leave a finished task's files on disk
+  IsolationMeans isolation;
   DiskMark disk_high_water;
 
   PortSettings ports;

@@ -546,6 +546,44 @@ const std::vector<Setting<Settings>>& CoreServerTable() {
            .manual = "Leave the files of a finished task on disk, to look into.",
            .example = "false"},
           BoolRule{}, [](auto& s) -> auto& { return s.keep_workspaces; }),
+      Declare<Settings>(
+          {.path = "isolation.user",
+           .manual = "Where the server runs as root, sandboxes and containers run as the user (and "
+                     "group) of this number, to whom nothing else must belong.",
+           .example = "65432"},
+          IntRule{1, 2'000'000'000}, [](auto& s) -> auto& { return s.isolation.user; }),
+      Declare<Settings>(
+          {.path = "isolation.show",
+           .manual =
+               "What sandboxes see, read-only, beside the system's programs (`/usr`, `/opt`), "
+               "`agent.extra_path` and the agent's own program: a toolchain elsewhere.",
+           .example = "[/srv/toolchains]"},
+          ListRule{{.kind = "an absolute path", .max_bytes = 500, .valid = IsAbsolutePath}, 100},
+          [](auto& s) -> auto& { return s.isolation.show; }),
+      Declare<Settings>(
+          {.path = "isolation.write",
+           .manual = "Folders that commands may write at every level, beside their own: a shared "
+                     "compiler cache. Tasks meet in them, so one may mislead another. Never "
+                     "`data_dir`.",
+           .example = "[/var/cache/ccache]"},
+          ListRule{{.kind = "an absolute path", .max_bytes = 500, .valid = IsAbsolutePath}, 100},
+          [](auto& s) -> auto& { return s.isolation.write; }),
+      Declare<Settings>(
+          {.path = "isolation.container.command",
+           .manual = "The engine of the level `container`: `podman`, or a program that takes its "
+                     "command line, such as `docker`.",
+           .example = "podman"},
+          TextRule{.kind = "a program", .max_bytes = 200},
+          [](auto& s) -> auto& { return s.isolation.container_command; }),
+      Declare<Settings>(
+          {.path = "isolation.container.image",
+           .manual =
+               "The image that containers are made of. It must be on this machine, nothing is "
+               "ever pulled, and hold `/bin/sh` and what agents and gates need.",
+           .example = "localhost/toolchain:12",
+           .fallback = "no level `container`"},
+          TextRule{.kind = "an image", .max_bytes = 300},
+          [](auto& s) -> auto& { return s.isolation.container_image; }),
   };
   return kTable;
 }

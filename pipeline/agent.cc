@@ -55,11 +55,12 @@ std::set<std::string> ScratchNames(const fs::path& workspace, std::string_view p
 
 class CommandAgent final : public Agent {
  public:
-  CommandAgent(AgentPreset preset, AgentSettings settings, ProcessRunner& processes)
-      : preset_(std::move(preset)), settings_(std::move(settings)), processes_(processes) {}
+  CommandAgent(AgentPreset preset, AgentSettings settings)
+      : preset_(std::move(preset)), settings_(std::move(settings)) {}
 
-  Result<AgentResult> Run(const CommandContext& context, const fs::path& handoff_dir,
-                          const ProcessRunner::Sink& log, std::stop_token stop) override {
+  Result<AgentResult> Run(ProcessRunner& runner, const CommandContext& context,
+                          const fs::path& handoff_dir, const ProcessRunner::Sink& log,
+                          std::stop_token stop) override {
     SWAGE_ASSIGN_OR_RETURN(const ProcessSpec spec, MakeSpec(context, handoff_dir));
     const bool has_scratch = !preset_.scratch_prefix.empty();
     std::set<std::string> before;
@@ -70,7 +71,7 @@ class CommandAgent final : public Agent {
       output.Add(bytes);
       if (log) log(bytes);
     };
-    Result<ProcessResult> process = processes_.Run(spec, sink, stop);
+    Result<ProcessResult> process = runner.Run(spec, sink, stop);
     if (!process.ok()) return StartFailure(process.error());
     output.Finish();
     if (has_scratch) RemoveScratch(context.workspace, before);
@@ -109,6 +110,7 @@ class CommandAgent final : public Agent {
     spec.time_limit = settings_.time_limit;
     spec.silence_limit = settings_.silence_limit;
     spec.output_cap = settings_.output_cap;
+    spec.network = NetworkUse::kAllowList;
     return spec;
   }
 
@@ -157,7 +159,6 @@ class CommandAgent final : public Agent {
 
   const AgentPreset preset_;
   const AgentSettings settings_;
-  ProcessRunner& processes_;
 };
 
 }  // namespace
@@ -168,7 +169,7 @@ std::vector<std::string> AgentPresets() {
   return names;
 }
 
-Result<std::unique_ptr<Agent>> MakeAgent(const AgentSettings& settings, ProcessRunner& processes) {
+Result<std::unique_ptr<Agent>> MakeAgent(const AgentSettings& settings) {
   AgentPreset preset;
   if (settings.preset == kCustomCommand) {
     if (settings.command.empty() || settings.command.front().empty()) {
@@ -185,8 +186,7 @@ Result<std::unique_ptr<Agent>> MakeAgent(const AgentSettings& settings, ProcessR
         fmt::format("unknown agent preset `{}`; known are {}, and `command` with agent.command",
                     settings.preset, Join(AgentPresets(), ", ")));
   }
-  return std::unique_ptr<Agent>(
-      std::make_unique<CommandAgent>(std::move(preset), settings, processes));
+  return std::unique_ptr<Agent>(std::make_unique<CommandAgent>(std::move(preset), settings));
 }
 
 }  // namespace swage

@@ -57,9 +57,10 @@ struct AgentResult {
 class Agent {
  public:
   virtual ~Agent() = default;
-  /// Blocks for at most the settings' time limit. `handoff_dir` holds task.json and prompt.md.
+  /// Blocks for at most the settings' time limit. The command runs through `runner`, the task's own
+  /// enclosure; `handoff_dir` holds task.json and prompt.md.
   /// Errors: kNotFound (no such command; says what to install), kCancelled, kInternal.
-  virtual Result<AgentResult> Run(const CommandContext& context,
+  virtual Result<AgentResult> Run(ProcessRunner& runner, const CommandContext& context,
                                   const std::filesystem::path& handoff_dir,
                                   const ProcessRunner::Sink& log, std::stop_token stop) = 0;
 };
@@ -67,6 +68,6 @@ class Agent {
 /// Names of the built-in presets, sorted.
 std::vector<std::string> AgentPresets();
 /// Errors: kInvalid for an unknown preset or an empty command.
-Result<std::unique_ptr<Agent>> MakeAgent(const AgentSettings& settings, ProcessRunner& processes);
+Result<std::unique_ptr<Agent>> MakeAgent(const AgentSettings& settings);
 
 }  // namespace swage

@@ -65,6 +65,7 @@ ProcessSpec MakeSpec(const GateSpec& gate, const CommandContext& context) {
   spec.env["SWAGE_GATE"] = gate.name;
   spec.cwd = context.workspace.string();
   spec.time_limit = gate.timeout;
+  spec.network = NetworkUse::kNone;
   return spec;
 }
 

@@ -18,6 +18,7 @@
 #include "config/base/process.h"
 #include "config/repo_policy.h"
 #include "pipeline/findings/finding.h"
+#include "pipeline/isolation/isolation.h"
 
 namespace swage {
 
@@ -48,6 +49,8 @@ inline constexpr std::size_t kLogTailBytes = 16 << 10;
 struct CommandContext {
   std::filesystem::path workspace;         ///< cwd
   std::map<std::string, std::string> env;  ///< HOME, TMPDIR, PATH, LANG and SWAGE_* only
+  std::string name;                        ///< of the workspace, unique on this node
+  std::vector<Shared> shares;              ///< what else they need to see: hand-off, objects
 };
 
 class GateRunner {

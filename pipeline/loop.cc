@@ -34,7 +34,8 @@ void Redact(const Redactor& redactor, GateVerdict& verdict) {
 
 }  // namespace
 
-Loop::Loop(LoopContext context, LoopPlan plan) : context_(context), plan_(std::move(plan)) {
+Loop::Loop(LoopContext context, LoopPlan plan)
+    : context_(context), gates_(context_.commands), plan_(std::move(plan)) {
   checkpoint_ = task().checkpoint;
   for (const CycleHistory& cycle : plan_.claimed.history) result_.cycles.push_back(cycle);
 }
@@ -172,7 +173,7 @@ Result<Loop::AgentOutcome> Loop::RunAgent(int cycle, std::stop_token stop) {
 
   const auto sink = [&](std::string_view bytes) { log.Append(bytes); };
   SWAGE_ASSIGN_OR_RETURN(AgentResult agent,
-                         context_.agent.Run(context_.workspace.Commands(),
+                         context_.agent.Run(context_.commands, context_.workspace.Commands(),
                                             context_.workspace.HandOffDir(), sink, stop));
   log.Flush();
   if (stop.stop_requested())
@@ -249,8 +250,7 @@ Result<GateVerdict> Loop::RunGate(const GateSpec& gate, int cycle, const CommitS
   SWAGE_ASSIGN_OR_RETURN(const std::int64_t step_id, context_.store.StartStep(lease(), step));
   const auto sink = [&](std::string_view bytes) { log.Append(bytes); };
   const auto run = [&] {
-    return context_.gate_runner.Run(gate, context_.workspace.Commands(), changed, commit, sink,
-                                    stop);
+    return gates_.Run(gate, context_.workspace.Commands(), changed, commit, sink, stop);
   };
   SWAGE_ASSIGN_OR_RETURN(GateVerdict verdict, run());
   // A gate that ran into its time limit would take as long again.

@@ -25,7 +25,7 @@ struct LoopContext {
   Store& store;
   Workspace& workspace;
   Agent& agent;
-  GateRunner& gate_runner;
+  ProcessRunner& commands;  ///< the enclosure that agent and gates run in
   const Settings& settings;
   const Redactor& redactor;
 };
@@ -85,6 +85,7 @@ class Loop {
   bool Decide(int cycle);
 
   LoopContext context_;
+  GateRunner gates_;
   LoopPlan plan_;
   LoopResult result_;
   CommitSha checkpoint_;

@@ -18,7 +18,7 @@ namespace swage {
 namespace {
 
 constexpr std::size_t kMaxEarlierRuns = 5;
-constexpr std::string_view kIsolation = "worktree";
+constexpr IsolationLevel kLevel = IsolationLevel::kWorktree;
 
 // The forge is left alone: nothing is claimed for it meanwhile, and the thread is for others (X27).
 bool WaitsForTheForge(ErrorCode code) {
@@ -30,6 +30,20 @@ void Pause(std::chrono::milliseconds delay, std::stop_token stop) {
   std::condition_variable_any never;
   std::unique_lock lock(mutex);
   never.wait_for(lock, stop, delay, [] { return false; });
+}
+
+Cell CellOf(const CommandContext& commands) {
+  const auto path_in = [&](const char* variable) {
+    const auto found = commands.env.find(variable);
+    return found == commands.env.end() ? std::string() : found->second;
+  };
+  Cell cell;
+  cell.name = commands.name;
+  cell.workspace = commands.workspace;
+  cell.home = path_in("HOME");
+  cell.tmp = path_in("TMPDIR");
+  cell.shares = commands.shares;
+  return cell;
 }
 
 // What the agent said last in each run before this one: the first, and the newest of the others.
@@ -55,7 +69,7 @@ std::chrono::milliseconds AttemptDelay(int attempt, std::chrono::milliseconds st
   return std::max({attempt * step, asked, std::chrono::milliseconds(1)});
 }
 
-Worker::Worker(WorkerContext context) : context_(std::move(context)), gates_(context_.processes) {
+Worker::Worker(WorkerContext context) : context_(std::move(context)) {
   if (!context_.pause) context_.pause = Pause;
 }
 
@@ -198,6 +212,7 @@ Result<std::unique_ptr<Workspace>> Worker::Provision(const Claimed& claimed, std
   request.base = task.base_sha;
   request.start = task.checkpoint.value.empty() ? task.base_sha : task.checkpoint;
   request.extra_path = context_.settings.agent.extra_path;
+  request.owner = context_.isolations.At(kLevel).Owner();
   request.extra_env = {{"SWAGE_TASK", TaskKey(task)},
                        {"SWAGE_BASE", task.base_sha.value},
                        {"SWAGE_ISSUE", std::to_string(task.issue_number)}};
@@ -219,8 +234,10 @@ Result<LoopResult> Worker::RunLoop(const Claimed& claimed, const Ground& ground,
   } else if (!wanted.empty()) {
     SWAGE_RETURN_IF_ERROR(TellOfUnknownProfile(claimed.task, ground.policy));
   }
+  SWAGE_ASSIGN_OR_RETURN(const auto enclosure,
+                         context_.isolations.At(kLevel).Enclose(CellOf(workspace.Commands())));
   Loop loop(
-      {context_.store, workspace, context_.agent, gates_, context_.settings, context_.redactor},
+      {context_.store, workspace, context_.agent, *enclosure, context_.settings, context_.redactor},
       std::move(plan));
   return loop.Run(stop);
 }
@@ -246,7 +263,7 @@ Result<RunOutcome> Worker::Conclude(const Claimed& claimed, const Ground& ground
   SWAGE_ASSIGN_OR_RETURN(input.report.earlier, EarlierSummaries(context_.store, task));
   input.report.verdicts = std::move(result.verdicts);
   input.report.cycles = std::move(result.cycles);
-  input.report.isolation = kIsolation;
+  input.report.isolation = Name(kLevel);
   input.report.usage = result.usage;
   const auto is_policy = [](const FileDiff& file) {
     return file.path == kPolicyFile || file.old_path == kPolicyFile;

@@ -21,6 +21,7 @@
 #include "forge/forge.h"
 #include "pipeline/agent.h"
 #include "pipeline/gate.h"
+#include "pipeline/isolation/isolations.h"
 #include "pipeline/loop.h"
 #include "pipeline/publisher.h"
 #include "pipeline/store/store.h"
@@ -32,7 +33,7 @@ struct WorkerContext {
   Store& store;
   Workspaces& workspaces;
   Agent& agent;
-  ProcessRunner& processes;
+  Isolations& isolations;
   ForgeLookup forges;
   const Settings& settings;
   const Redactor& redactor;
@@ -113,7 +114,6 @@ class Worker {
   RunOutcome Failed(const Task& task, std::string reason) const;
 
   WorkerContext context_;
-  GateRunner gates_;
 };
 
 template <class F>

@@ -21,6 +21,7 @@
 #include "config/base/redact.h"
 #include "config/settings.h"
 #include "forge/forge.h"
+#include "pipeline/isolation/isolations.h"
 #include "pipeline/publisher.h"
 #include "pipeline/store/hold.h"
 #include "pipeline/store/store.h"
@@ -36,7 +37,7 @@ struct NodeParts {
   Log& log;
   const Clock& clock;
   Store& store;
-  ProcessRunner& processes;
+  Isolations& isolations;
   Workspaces& workspaces;
   ForgeLookup forges;
   std::map<std::string, const WebhookDialect*> dialects;

@@ -36,14 +36,14 @@ Result<Fd> TakeDirectory(const std::filesystem::path& data_dir) {
 
 Result<std::unique_ptr<WorkerRole>> WorkerRole::Create(NodeParts parts) {
   SWAGE_RETURN_IF_ERROR(parts.workspaces.CheckGit());
-  SWAGE_ASSIGN_OR_RETURN(auto agent, MakeAgent(parts.settings.agent, parts.processes));
+  SWAGE_ASSIGN_OR_RETURN(auto agent, MakeAgent(parts.settings.agent));
   return std::unique_ptr<WorkerRole>(new WorkerRole(std::move(parts), std::move(agent)));
 }
 
 WorkerRole::WorkerRole(NodeParts parts, std::unique_ptr<Agent> agent)
     : parts_(std::move(parts)),
       agent_(std::move(agent)),
-      scheduler_({parts_.store, parts_.workspaces, *agent_, parts_.processes, parts_.forges,
+      scheduler_({parts_.store, parts_.workspaces, *agent_, parts_.isolations, parts_.forges,
                   parts_.settings, parts_.redactor, parts_.log},
                  parts_.clock, parts_.node, [this] {
                    parts_.hints.Give(HintTopic::kEffects);

@@ -53,12 +53,18 @@ enum class Guarantee {
   kProcessLimit,
   kDiskLimit,
 };
+inline constexpr Guarantee kGuarantees[] = {
+    Guarantee::kNoWriteOutside, Guarantee::kNoReadOtherTasks, Guarantee::kNoReadBot,
+    Guarantee::kNoNetwork,      Guarantee::kNoBotPorts,       Guarantee::kNoSurvivors,
+    Guarantee::kMemoryLimit,    Guarantee::kProcessLimit,     Guarantee::kDiskLimit};
 std::string_view Describe(Guarantee guarantee);  ///< for people: "write outside of the workspace"
 
 /// Whether a level can be given on this machine, found by trying.
 struct Ability {
   bool available = false;
-  std::string why_not;  ///< cause and fix: "bwrap is not installed; apt install bubblewrap"
+  /// Cause and fix: "bwrap is not installed; apt install bubblewrap". Also of an available level
+  /// that lacks a guarantee here.
+  std::string why_not;
   std::vector<Guarantee> guarantees;
 };
 

@@ -18,9 +18,12 @@ namespace swage {
 namespace fs = std::filesystem;
 namespace {
 
-CommandContext MakeContext(const fs::path& place, const ProvisionRequest& request) {
+CommandContext MakeContext(const fs::path& place, const fs::path& objects,
+                           const ProvisionRequest& request) {
   CommandContext context;
+  context.name = place.filename().string();
   context.workspace = place / "work";
+  context.shares = {{place / "handoff"}, {objects}};
   std::vector<std::string> path = request.extra_path;
   path.emplace_back(kCommandPath);
   context.env = {
@@ -100,7 +103,7 @@ WorktreeWorkspace::WorktreeWorkspace(TreePlan plan, const ProvisionRequest& requ
       root_(plan_.Root()),
       handoff_(plan_.place / "handoff"),
       last_(request.start),
-      commands_(MakeContext(plan_.place, request)),
+      commands_(MakeContext(plan_.place, plan_.mirror.GitDir() / "objects", request)),
       on_gone_(std::move(on_gone)) {}
 
 Result<std::unique_ptr<Workspace>> WorktreeWorkspace::Provision(

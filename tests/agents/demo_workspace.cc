@@ -69,9 +69,10 @@ HandOff DemoWorkspace::MakeHandOff(const std::string& issue_file) const {
 Result<AgentResult> DemoWorkspace::RunAgent(const AgentSettings& settings, const HandOff& handoff) {
   SWAGE_RETURN_IF_ERROR(WriteFileAtomic(handoff_ / "task.json", RenderTaskJson(handoff)));
   SWAGE_RETURN_IF_ERROR(WriteFileAtomic(handoff_ / "prompt.md", RenderPrompt(handoff)));
-  SWAGE_ASSIGN_OR_RETURN(const std::unique_ptr<Agent> agent, MakeAgent(settings, *processes_));
+  SWAGE_ASSIGN_OR_RETURN(const std::unique_ptr<Agent> agent, MakeAgent(settings));
   log_.clear();
-  return agent->Run(context_, handoff_, [&](std::string_view bytes) { log_ += bytes; }, {});
+  return agent->Run(*processes_, context_, handoff_, [&](std::string_view bytes) { log_ += bytes; },
+                    {});
 }
 
 std::vector<GateVerdict> DemoWorkspace::RunGates() {

@@ -78,11 +78,9 @@ TEST_P(MainJob, FixContinuesOnTheSameBranchAndPullRequest) {
 // F11: every commit of the branch, not only its head, on the forge's side.
 TEST_P(MainJob, PublishedCommitsVerifyWithTheSigningKey) {
   const auto processes = MakePosixProcessRunner(Program("swage-supervise"));
-  BoxOptions options = Options(AnswerRepo(),
-                               "env > \"$1.env\"; find \"$HOME\" \"$TMPDIR\" . >> "
-                               "\"$1.env\"; cp \"$1.env\" seen.txt\n" +
-                                   TwoCycleAgent(),
-                               "publish: {signing_key: file:signer/key}\n");
+  BoxOptions options = Options(
+      AnswerRepo(), "env > seen.txt; find \"$HOME\" \"$TMPDIR\" . >> seen.txt\n" + TwoCycleAgent(),
+      "publish: {signing_key: file:signer/key}\n");
   options.start = false;
   Box box(std::move(options));
   const bool ssh = GetParam() == sandbox::Dialect::kGitHub;

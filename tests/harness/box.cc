@@ -71,6 +71,7 @@ std::string TwoCycleAgent() {
 
 Box::Box(BoxOptions options)
     : options_(std::move(options)), hooks_port_(AnyPort()), dashboard_port_(AnyPort()) {
+  SWAGE_CHECK(MakeDirs(meeting_).ok());
   sandbox::SandboxOptions forge;
   forge.dialect = options_.dialect;
   forge.data_dir = dir() / "forge";
@@ -102,6 +103,20 @@ Box::~Box() {
   }
 }
 
+// Whatever else the test says about isolation.
+std::string Box::ExtraConfig() const {
+  if (!options_.agents_meet) return options_.extra_config;
+  const std::string write = fmt::format("write: [{}]", dir().string());
+  std::string config = "\n" + options_.extra_config;
+  const std::string_view section = "\nisolation:";
+  const std::size_t at = config.find(section);
+  if (at == config.npos) return options_.extra_config + fmt::format("isolation: {{{}}}\n", write);
+  const std::size_t behind = at + section.size();
+  const bool flow = config.compare(behind, 2, " {") == 0;
+  config.insert(flow ? behind + 2 : behind, flow ? write + ", " : "\n  " + write);
+  return config.substr(1);
+}
+
 std::string Box::HooksUrl() const {
   return fmt::format("http://127.0.0.1:{}/hooks/box", hooks_port());
 }
@@ -129,7 +144,7 @@ void Box::WriteConfig() {
   // Most tests end servers that have work in hand, and are about something else.
   if (options_.extra_config.find("drain_limit:") == std::string::npos) yaml += "drain_limit: 0s\n";
   yaml += fmt::format("intake: {}\npoll_interval: 300ms\n", options_.intake);
-  Write(dir() / "swage.yml", yaml + options_.extra_config);
+  Write(dir() / "swage.yml", yaml + ExtraConfig());
 }
 
 void Box::EditConfig(std::string_view what, std::string_view with) {

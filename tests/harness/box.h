@@ -51,6 +51,8 @@ struct BoxOptions {
   std::string path = "/usr/local/bin:/usr/bin:/bin";
   /// Somewhere else than beside the box's other files.
   std::filesystem::path data_dir;
+  /// Whether agents may write into Box::dir(), beside what a task's level allows.
+  bool agents_meet = true;
 };
 
 /// A small repository whose gate `tests` passes when `answer.txt` holds 42, and whose advisory gate
@@ -66,7 +68,8 @@ class Box {
 
   sandbox::SandboxForge& forge() { return *forge_; }
   const std::string& repo() const { return options_.repo; }
-  const std::filesystem::path& dir() const { return dir_.path(); }
+  /// Where tests, forge and agents meet; agents may write there unless BoxOptions says otherwise.
+  const std::filesystem::path& dir() const { return meeting_; }
   std::filesystem::path data_dir() const {
     return options_.data_dir.empty() ? dir_.path() / "data" : options_.data_dir;
   }
@@ -140,6 +143,7 @@ class Box {
   std::string Query(const std::string& sql);
 
  private:
+  std::string ExtraConfig() const;
   void WriteConfig();
   void Spawn(const std::map<std::string, std::string>& extra_env = {});
   pid_t SpawnSwage(std::vector<std::string> arguments, const std::string& out,
@@ -149,6 +153,7 @@ class Box {
 
   BoxOptions options_;
   TempDir dir_{"swage-box-"};
+  const std::filesystem::path meeting_ = dir_.path() / "box";
   std::unique_ptr<sandbox::SandboxForge> forge_;
   std::string bot_token_;
   std::string secret_;

@@ -28,6 +28,7 @@ Node::Parts::Parts(Node& node)
       workspaces(MakeGitPort(node)),
       agent(MakeAgentPort(node)),
       processes(MakeGatePort(node)),
+      isolations(PlainIsolations(*processes)),
       publisher(*store, *workspaces, [this](std::string_view) { return forge.get(); },
                 node.world_.redactor, node.world_.log, node.clock_,
                 {.public_url = "",
@@ -36,7 +37,7 @@ Node::Parts::Parts(Node& node)
                  .jitter_seed = static_cast<std::uint32_t>(node.machine().rng().Next())}),
       room(node.roles_.carriers),
       scheduler(
-          {*store, *workspaces, *agent, *processes,
+          {*store, *workspaces, *agent, isolations,
            [this](std::string_view) { return forge.get(); }, node.world_.settings,
            node.world_.redactor, node.world_.log,
            [&node](milliseconds time, std::stop_token stop_it) {

@@ -18,6 +18,7 @@
 #include "pipeline/reconcile/repo_poll.h"
 #include "pipeline/scheduler.h"
 #include "tests/harness/memory_store.h"
+#include "tests/harness/plain_isolations.h"
 #include "tests/simulation/forge_world.h"
 #include "tests/simulation/machine.h"
 
@@ -146,6 +147,7 @@ class Node final : public Host {
     std::unique_ptr<Workspaces> workspaces;
     std::unique_ptr<Agent> agent;
     std::unique_ptr<ProcessRunner> processes;
+    Isolations isolations;
     std::stop_source stop;
     Signal intake_news;
     Signal publisher_news;

@@ -236,8 +236,9 @@ class AgentPort final : public Agent {
  public:
   explicit AgentPort(Node& node) : node_(node) {}
 
-  Result<AgentResult> Run(const CommandContext& context, const std::filesystem::path&,
-                          const ProcessRunner::Sink&, std::stop_token stop) override {
+  Result<AgentResult> Run(ProcessRunner&, const CommandContext& context,
+                          const std::filesystem::path&, const ProcessRunner::Sink&,
+                          std::stop_token stop) override {
     if (node_.dead) return Node::Dead();
     Machine& machine = node_.machine();
     WorkspaceState& workspace = *node_.world().workspaces.at(context.workspace.string());

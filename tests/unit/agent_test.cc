@@ -33,10 +33,13 @@ struct AgentTest : ::testing::Test {
   void WritePrompt(std::string_view text) { std::ofstream(handoff / "prompt.md") << text; }
 
   Result<AgentResult> Run() {
-    auto agent = MakeAgent(settings, processes);
+    auto agent = MakeAgent(settings);
     if (!agent.ok()) return agent.error();
-    const CommandContext context{workspace, {{"PATH", "/usr/bin:/bin"}, {"HOME", "/task/home"}}};
-    return (*agent)->Run(context, handoff, [&](std::string_view bytes) { log += bytes; }, {});
+    CommandContext context;
+    context.workspace = workspace;
+    context.env = {{"PATH", "/usr/bin:/bin"}, {"HOME", "/task/home"}};
+    return (*agent)->Run(processes, context, handoff, [&](std::string_view bytes) { log += bytes; },
+                         {});
   }
 };
 
@@ -53,14 +56,14 @@ TEST_F(AgentTest, KnowsItsPresets) {
 
 TEST_F(AgentTest, RefusesUnknownPresetsAndEmptyCommands) {
   settings.preset = "cluade";
-  auto agent = MakeAgent(settings, processes);
+  auto agent = MakeAgent(settings);
   ASSERT_FALSE(agent.ok());
   EXPECT_EQ(agent.error().code, ErrorCode::kInvalid);
   EXPECT_NE(agent.error().message.find("aider, claude, codex"), std::string::npos);
   settings.preset = "command";
-  EXPECT_EQ(MakeAgent(settings, processes).error().code, ErrorCode::kInvalid);
+  EXPECT_EQ(MakeAgent(settings).error().code, ErrorCode::kInvalid);
   settings.command = {""};
-  EXPECT_EQ(MakeAgent(settings, processes).error().code, ErrorCode::kInvalid);
+  EXPECT_EQ(MakeAgent(settings).error().code, ErrorCode::kInvalid);
 }
 
 TEST_F(AgentTest, Threat_T24_PlaceholdersAreWholeArgumentsAndNoShellSeesThem) {

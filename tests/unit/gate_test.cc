@@ -30,7 +30,9 @@ struct GateTest : ::testing::Test {
 
   Result<GateVerdict> Run(ProcessRunner& processes,
                           const std::vector<std::string>& changed = {"a.cc"}) {
-    const CommandContext context{workspace, {{"PATH", "/bin"}, {"HOME", "/h"}}};
+    CommandContext context;
+    context.workspace = workspace;
+    context.env = {{"PATH", "/bin"}, {"HOME", "/h"}};
     return GateRunner(processes).Run(gate, context, changed, kCommit,
                                      [&](std::string_view bytes) { log += bytes; }, {});
   }

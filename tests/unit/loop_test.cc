@@ -24,8 +24,9 @@ class ScriptedAgent final : public Agent {
  public:
   explicit ScriptedAgent(FakeWorkspace& workspace) : workspace_(workspace) {}
 
-  Result<AgentResult> Run(const CommandContext&, const std::filesystem::path& handoff,
-                          const ProcessRunner::Sink&, std::stop_token) override {
+  Result<AgentResult> Run(ProcessRunner&, const CommandContext&,
+                          const std::filesystem::path& handoff, const ProcessRunner::Sink&,
+                          std::stop_token) override {
     prompts.push_back(*ReadFile(handoff / "prompt.md"));
     if (!turns.empty()) {
       workspace_.files = turns.front();
@@ -81,7 +82,7 @@ class LoopTest : public ::testing::Test {
     gate.rerun = rerun_;
     plan.gates = {gate};
     if (two_gates_) plan.gates.push_back(plan.gates.front());
-    Loop loop({*store_, workspace_, agent_, gate_runner_, settings_, redactor_}, std::move(plan));
+    Loop loop({*store_, workspace_, agent_, processes_, settings_, redactor_}, std::move(plan));
     return loop.Run(stop);
   }
 
@@ -100,7 +101,6 @@ class LoopTest : public ::testing::Test {
     if (rewriting_gates_) workspace_.files = "rewritten by a gate";
     return FakeProcessRunner::Exited(good ? 0 : 1);
   }};
-  GateRunner gate_runner_{processes_};
   std::vector<std::string> seen_by_gates_;
   bool rewriting_gates_ = false;
   bool two_gates_ = false;

@@ -1,0 +1,36 @@
+// Trying a level out, in a cell of its own, before any task depends on it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "pipeline/isolation/isolation.h"
+
+namespace swage {
+
+using MakeRunner = std::function<Result<std::unique_ptr<ProcessRunner>>(const Cell&)>;
+
+/// A cell in a temporary folder, which goes with it. Its folders belong to `owner`.
+class ScratchCell {
+ public:
+  static Result<std::unique_ptr<ScratchCell>> Make(const std::optional<FileOwner>& owner);
+  ~ScratchCell();
+  ScratchCell(const ScratchCell&) = delete;
+  ScratchCell& operator=(const ScratchCell&) = delete;
+  const Cell& Get() const { return cell_; }
+  const std::filesystem::path& Folder() const { return folder_; }
+
+ private:
+  ScratchCell() = default;
+  std::filesystem::path folder_;
+  Cell cell_;
+};
+
+/// What commands of a scratch cell find in their environment.
+std::map<std::string, std::string> EnvironmentOf(const Cell& cell);
+
+/// Whether a command that writes into its workspace works there. Blocks for seconds at most.
+Result<void> TryEnclosure(const std::optional<FileOwner>& owner, const MakeRunner& make_runner);
+
+}  // namespace swage
