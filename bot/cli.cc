@@ -4,6 +4,7 @@
 #include <ostream>
 
 #include "bot/config_check.h"
+#include "bot/isolation_doctor.h"
 #include "bot/operator/audit_commands.h"
 #include "bot/operator/task_commands.h"
 #include "config/base/text.h"
@@ -34,6 +35,7 @@ class Parser {
     AddConfig();
     AddTasks();
     AddAudit();
+    AddDoctor();
     AddDemo();
     version_ = app_.add_subcommand("version", "Print the version.");
   }
@@ -58,6 +60,7 @@ class Parser {
     if (*stop_) return StopTaskCommand(task_options_, actions_.store, out, err);
     if (*verify_) return VerifyAudit(verify_options_, actions_.store, out, err);
     if (*export_) return ExportAudit(export_options_, actions_.store, out, err);
+    if (*doctor_isolation_) return DoctorIsolation(doctor_options_, out, err);
     if (*reference_) out << SettingsReference();
     if (*version_) out << "swage " << SWAGE_VERSION << "\n";
     return kExitOk;
@@ -166,6 +169,23 @@ class Parser {
                       "JSON Lines, with all that is needed to check the hashes");
   }
 
+  void AddDoctor() {
+    CLI::App* doctor = app_.add_subcommand("doctor", "Try what this machine can do.");
+    doctor->require_subcommand(1);
+    doctor_isolation_ = doctor->add_subcommand(
+        "isolation", "Try to get out of every level of isolation, and say what held.");
+    doctor_isolation_
+        ->add_option("-c,--config", doctor_options_.config,
+                     "The server's settings file; default: the settings' defaults")
+        ->envname("SWAGE_CONFIG");
+    doctor_isolation_->add_flag("--all", doctor_options_.all,
+                                "List every attempt and what came of it");
+    doctor_isolation_->footer(
+        "Run it as the user of the server. Exit codes: 0 every level keeps what it promises here; "
+        "1 "
+        "one does not; 2 the settings are wrong.");
+  }
+
   void AddDemo() {
     demo_ = app_.add_subcommand(
         "demo", "Run the whole way on this machine: a sandbox forge, a repository, an issue.");
@@ -232,6 +252,8 @@ class Parser {
   CLI::App* export_ = nullptr;
   ServeOptions serve_options_;
   DemoOptions demo_options_;
+  CLI::App* doctor_isolation_ = nullptr;
+  DoctorOptions doctor_options_;
   TasksOptions tasks_options_;
   TaskOptions task_options_;
   AuditVerifyOptions verify_options_;

@@ -1,0 +1,145 @@
+#include "bot/isolation_doctor.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <ostream>
+
+#include "bot/cli.h"
+#include "bot/isolation_options.h"
+#include "config/base/files.h"
+#include "config/settings.h"
+
+namespace swage {
+namespace {
+
+constexpr int kNameColumn = 32;
+constexpr int kLevelColumn = 11;
+
+bool Promises(const LevelFindings& level, Guarantee guarantee) {
+  const auto& given = level.ability.guarantees;
+  return std::find(given.begin(), given.end(), guarantee) != given.end();
+}
+
+bool Breaks(const Attempt& attempt, const AttemptResult& result, const LevelFindings& level) {
+  return Promises(level, attempt.guarantee) && result.end != AttemptEnd::kStopped;
+}
+
+bool IsBroken(const LevelFindings& level, Guarantee guarantee) {
+  return std::ranges::any_of(level.attempts, [&](const auto& tried) {
+    return tried.first->guarantee == guarantee && Breaks(*tried.first, tried.second, level);
+  });
+}
+
+std::string_view Word(const LevelFindings& level, Guarantee guarantee) {
+  if (!level.ability.available) return "not here";
+  if (!Promises(level, guarantee)) return "-";
+  return IsBroken(level, guarantee) ? "NO" : "yes";
+}
+
+std::string_view Word(AttemptEnd end) {
+  switch (end) {
+    case AttemptEnd::kStopped:
+      return "stopped";
+    case AttemptEnd::kThrough:
+      return "got through";
+    case AttemptEnd::kFailed:
+      return "could not be tried";
+  }
+  return "";
+}
+
+std::string ShowAttempts(const LevelFindings& level, bool all) {
+  std::string out;
+  for (const auto& [attempt, result] : level.attempts) {
+    const bool breaks = Breaks(*attempt, result, level);
+    if (!breaks && !all) continue;
+    out += fmt::format("  {:<10} {} {}: {}{}{}\n", Name(level.level), breaks ? "NO " : "   ",
+                       attempt->about, Word(result.end), result.detail.empty() ? "" : "; ",
+                       result.detail);
+  }
+  return out;
+}
+
+std::vector<LevelFindings> TryAll(const Isolations& isolations, AttemptField& field) {
+  std::vector<LevelFindings> all;
+  for (const IsolationLevel level : kIsolationLevels) {
+    Isolation& isolation = isolations.At(level);
+    LevelFindings findings{level, isolation.Here(), {}};
+    if (findings.ability.available) {
+      for (const Attempt& attempt : Attempts()) {
+        findings.attempts.emplace_back(&attempt, field.Try(attempt, isolation));
+      }
+    }
+    all.push_back(std::move(findings));
+  }
+  return all;
+}
+
+Result<std::vector<LevelFindings>> Examine(const Settings& settings) {
+  SWAGE_ASSIGN_OR_RETURN(const std::string supervisor, FindSupervisor());
+  SWAGE_ASSIGN_OR_RETURN(const std::string escape, FindHelper("swage-escape"));
+  const auto processes = MakePosixProcessRunner(supervisor);
+  SWAGE_ASSIGN_OR_RETURN(const IsolationOptions options, IsolationOptionsOf(settings));
+  SWAGE_ASSIGN_OR_RETURN(const auto field, AttemptField::Make(escape, *processes));
+  return TryAll(*MakeIsolations(options, *processes), *field);
+}
+
+}  // namespace
+
+bool KeepsItsWord(const LevelFindings& findings) {
+  return std::ranges::none_of(findings.attempts, [&](const auto& tried) {
+    return Breaks(*tried.first, tried.second, findings);
+  });
+}
+
+std::string ShowFindings(const std::vector<LevelFindings>& findings, bool all) {
+  std::string out = fmt::format("{:<{}}", "a task's commands cannot", kNameColumn);
+  for (const LevelFindings& level : findings) {
+    out += fmt::format("{:<{}}", Name(level.level), kLevelColumn);
+  }
+  out += "\n";
+  for (const Guarantee guarantee : kGuarantees) {
+    out += fmt::format("{:<{}}", Describe(guarantee), kNameColumn);
+    for (const LevelFindings& level : findings) {
+      out += fmt::format("{:<{}}", Word(level, guarantee), kLevelColumn);
+    }
+    out += "\n";
+  }
+  out += "\nyes: tried, and stopped; -: not promised at this level; NO: promised, and not kept\n";
+  for (const LevelFindings& level : findings) {
+    if (level.ability.why_not.empty()) continue;
+    out += fmt::format("{}: {}\n", Name(level.level), level.ability.why_not);
+  }
+  std::string attempts;
+  for (const LevelFindings& level : findings) attempts += ShowAttempts(level, all);
+  return attempts.empty() ? out : out + "\n" + attempts;
+}
+
+int DoctorIsolation(const DoctorOptions& options, std::ostream& out, std::ostream& err) {
+  Redactor redactor;
+  Settings settings;
+  const TempDir scratch("swage-doctor-");
+  if (options.config.empty()) {
+    settings.data_dir = scratch.path();
+  } else {
+    auto loaded = LoadSettings(options.config, redactor);
+    if (!loaded.ok()) {
+      err << redactor.Apply(loaded.error().message) << "\n";
+      return kExitUsage;
+    }
+    settings = *std::move(loaded);
+  }
+  const auto findings = Examine(settings);
+  if (!findings.ok()) {
+    err << "swage doctor: " << redactor.Apply(findings.error().message) << "\n";
+    return kExitFailed;
+  }
+  out << "as " << (geteuid() == 0 ? "root" : fmt::format("user {}", geteuid()))
+      << ", on this machine\n\n"
+      << ShowFindings(*findings, options.all);
+  return std::ranges::all_of(*findings, KeepsItsWord) ? kExitOk : kExitFailed;
+}
+
+}  // namespace swage
