@@ -26,6 +26,7 @@ class CrashWorkspace final : public Workspace {
   }
   Result<void> Reset(const CommitSha& commit) override { return inner_->Reset(commit); }
   Result<void> Restore(const CommitSha& commit) override { return inner_->Restore(commit); }
+  std::vector<std::string> TakeRepairs() override { return inner_->TakeRepairs(); }
   Result<void> Release() override {
     auto released = inner_->Release();
     points_.Pass("workspace/Release");
@@ -89,6 +90,10 @@ class CrashWorkspaces final : public Workspaces {
     auto pushed = inner_->Push(request, stop);
     points_.Pass("workspace/Push");
     return pushed;
+  }
+  Result<bool> ForgetBranch(const RepoRef& repo, const std::string& branch,
+                            const std::string& base_branch, const CommitSha& pushed) override {
+    return inner_->ForgetBranch(repo, branch, base_branch, pushed);
   }
   Result<std::vector<std::string>> SweepOrphans(const std::set<TaskId>& live) override {
     auto removed = inner_->SweepOrphans(live);

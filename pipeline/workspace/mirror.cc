@@ -16,6 +16,7 @@
 #include "config/base/text.h"
 #include "pipeline/workspace/checks.h"
 #include "pipeline/workspace/git_library.h"
+#include "pipeline/workspace/merged.h"
 
 namespace swage {
 namespace fs = std::filesystem;
@@ -44,11 +45,19 @@ constexpr std::string_view kHead = "ref: refs/heads/none\n";
 
 // Each of these, if it were there, would change what git does in this repository: whose
 // configuration, objects and refs it takes, and which commits it sees.
-constexpr std::array<std::string_view, 13> kForbidden = {
-    "config.worktree", "hooks",    "info/attributes",         "info/exclude",
-    "info/grafts",     "shallow",  "objects/info/alternates", "objects/info/http-alternates",
-    "commondir",       "branches", "remotes",                 "refs/replace",
-    "config.lock"};
+constexpr std::array<std::string_view, 13> kForbidden = {"config.worktree",
+                                                         "hooks",
+                                                         "info/attributes",
+                                                         "info/exclude",
+                                                         "info/grafts",
+                                                         "shallow",
+                                                         "objects/info/alternates",
+                                                         "objects/info/http-alternates",
+                                                         "commondir",
+                                                         "branches",
+                                                         "remotes",
+                                                         "refs/replace",
+                                                         "config.lock"};
 
 // Holds the lock file of a mirror, also against another process.
 class FileLock {
@@ -287,6 +296,31 @@ Result<void> Mirror::Guard(std::vector<std::string>& warnings) {
     warnings.push_back(fmt::format("somebody had put {} into the mirror; it was removed", name));
   }
   return Ok();
+}
+
+Result<bool> Mirror::ForgetBranch(const std::string& branch, const std::string& base_branch,
+                                  const CommitSha& pushed) {
+  SWAGE_ASSIGN_OR_RETURN(const auto repository, git2::OpenBare(git_dir_));
+  git_reference* raw = nullptr;
+  const std::string ref = "refs/heads/" + branch;
+  int code = git_reference_lookup(&raw, repository.get(), ref.c_str());
+  if (code == GIT_ENOTFOUND) return false;
+  const git2::Reference reference(raw);
+  if (code != 0 || git_reference_target(reference.get()) == nullptr) {
+    return git2::FailureOf(code, "branch " + branch);
+  }
+  const CommitSha head{git2::Hex(*git_reference_target(reference.get()))};
+  bool safe = head == pushed;
+  if (!safe) {
+    const auto base = ReadFetched(base_branch);
+    if (!base.ok()) return false;  // gone: nothing tells that the work is anywhere else
+    SWAGE_ASSIGN_OR_RETURN(safe, IsMergedInto(git_dir_, head, *base));
+  }
+  if (!safe) return false;
+  // Only if it still holds what was looked at.
+  code = git_reference_delete(reference.get());
+  if (code != 0) return git2::FailureOf(code, "forget the branch " + branch);
+  return true;
 }
 
 Result<void> Mirror::SetBranch(const std::string& branch, const CommitSha& target,

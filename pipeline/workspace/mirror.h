@@ -42,6 +42,9 @@ class Mirror {
   /// Restores what only the bot may write: configuration, and the absence of files that change what
   /// git does. Every repair is named in `warnings`.
   Result<void> Guard(std::vector<std::string>& warnings);
+  /// See Workspaces::ForgetBranch.
+  Result<bool> ForgetBranch(const std::string& branch, const std::string& base_branch,
+                            const CommitSha& pushed);
   /// Points the task branch at `target`; with `expected`, only if it holds that now (else
   /// kConflict).
   Result<void> SetBranch(const std::string& branch, const CommitSha& target,

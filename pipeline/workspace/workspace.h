@@ -69,6 +69,12 @@ struct Snapshot {
   bool changed = false;  ///< against the parent
 };
 
+/// Ignored files that a workspace begins with: see include.h.
+struct IncludeSpec {
+  std::filesystem::path folder;
+  std::string patterns;  ///< as in .gitignore
+};
+
 struct ProvisionRequest {
   RepoRef repo;
   TaskId task;
@@ -81,6 +87,7 @@ struct ProvisionRequest {
   /// Whether processes that the bot did not start must see the files (a container daemon's): then
   /// nothing is mounted for them.
   bool seen_by_host = false;
+  std::optional<IncludeSpec> include = {};
 };
 
 /// One task's files. Destroying it leaves the files; Release removes them.
@@ -104,6 +111,9 @@ class Workspace {
   virtual Result<void> Reset(const CommitSha& commit) = 0;
   /// Puts the tracked files back to `commit`; untracked ones (what a build left) stay.
   virtual Result<void> Restore(const CommitSha& commit) = 0;
+  /// What had to be put back in the bot's own git directories since the last call, beyond what
+  /// TakeSnapshot has reported; one sentence each (C12).
+  virtual std::vector<std::string> TakeRepairs() { return {}; }
   /// Unregisters the worktree and deletes the directory without following links (T37).
   virtual Result<void> Release() = 0;
 };
@@ -165,6 +175,12 @@ class Workspaces {
                                                          const std::string& base_branch,
                                                          const CommitSha& base, const OwnMark& mark,
                                                          std::stop_token stop) = 0;
+  /// Forgets a task branch of the mirror whose work is at the forge: its head is `pushed`, or all
+  /// of it is in `base_branch` as it was fetched last, also squashed (C11). What it holds stays for
+  /// whoever takes the task up again. Returns whether the branch was there and is gone. Errors:
+  /// kInternal.
+  virtual Result<bool> ForgetBranch(const RepoRef& repo, const std::string& branch,
+                                    const std::string& base_branch, const CommitSha& pushed) = 0;
   /// Removes every workspace that belongs to none of `live`; returns what was removed (C11).
   virtual Result<std::vector<std::string>> SweepOrphans(const std::set<TaskId>& live) = 0;
   /// Whether the installed git is new enough (T34). Errors: kInvalid with the version and the fix.

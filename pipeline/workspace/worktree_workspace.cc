@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "config/base/clock.h"
 #include "config/base/files.h"
 #include "config/base/text.h"
@@ -11,6 +13,7 @@
 #include "pipeline/workspace/diff.h"
 #include "pipeline/workspace/file_ownership.h"
 #include "pipeline/workspace/git_library.h"
+#include "pipeline/workspace/include.h"
 #include "pipeline/workspace/travel.h"
 #include "pipeline/workspace/trusted_git_dir.h"
 
@@ -122,7 +125,7 @@ Result<std::unique_ptr<Workspace>> WorktreeWorkspace::Provision(
         workspace->plan_.mirror.SetBranch(request.branch, request.start, nullptr));
     SWAGE_ASSIGN_OR_RETURN(workspace->tree_,
                            provisioner.Provide(workspace->plan_, std::move(stop)));
-    return Ok();
+    return workspace->Include(request);
   };
   if (const auto provisioned = provision(); !provisioned.ok()) {
     (void)workspace->Release().ok();
@@ -132,8 +135,7 @@ Result<std::unique_ptr<Workspace>> WorktreeWorkspace::Provision(
 }
 
 Result<void> WorktreeWorkspace::Register() {
-  std::vector<std::string> repairs;
-  SWAGE_RETURN_IF_ERROR(plan_.mirror.Guard(repairs));
+  SWAGE_RETURN_IF_ERROR(plan_.mirror.Guard(repairs_));
   SWAGE_ASSIGN_OR_RETURN(const auto repository, git2::OpenBare(plan_.mirror.GitDir()));
   SWAGE_ASSIGN_OR_RETURN(const auto base, git2::FindCommit(repository.get(), plan_.base));
   SWAGE_RETURN_IF_ERROR(MakeDirectories());
@@ -153,6 +155,22 @@ Result<void> WorktreeWorkspace::MakeDirectories() {
   return ShowObjects(plan_.mirror.GitDir(), *plan_.owner);
 }
 
+Result<void> WorktreeWorkspace::Include(const ProvisionRequest& request) {
+  if (!request.include) return Ok();
+  const IncludePlace place{plan_.admin, root_, plan_.place, plan_.owner};
+  SWAGE_ASSIGN_OR_RETURN(included_, IncludeIgnored(plan_.git, place, request.include->folder,
+                                                   request.include->patterns));
+  return Ok();
+}
+
+// Once more, for what the last command of the task did.
+std::vector<std::string> WorktreeWorkspace::TakeRepairs() {
+  if (const auto guarded = Guard(repairs_); !guarded.ok()) {
+    repairs_.push_back("the bot's git directory could not be checked: " + guarded.error().message);
+  }
+  return std::exchange(repairs_, {});
+}
+
 Result<void> WorktreeWorkspace::Guard(std::vector<std::string>& warnings) {
   SWAGE_RETURN_IF_ERROR(plan_.mirror.Guard(warnings));
   return GuardTree(plan_.admin, HeadOnBranch(plan_.branch), warnings);
@@ -163,6 +181,7 @@ Result<Snapshot> WorktreeWorkspace::TakeSnapshot(const std::string& message,
                                                  std::vector<std::string>& warnings) {
   SWAGE_RETURN_IF_ERROR(Guard(warnings));
   SWAGE_RETURN_IF_ERROR(tree_->Stage(warnings));
+  SWAGE_RETURN_IF_ERROR(Unstage(plan_.Index(), included_));
   SWAGE_ASSIGN_OR_RETURN(Snapshot snapshot, Commit(message, author));
   SWAGE_RETURN_IF_ERROR(tree_->RenewGit(last_));
   return snapshot;
@@ -196,8 +215,7 @@ Result<std::string> WorktreeWorkspace::PackFromBase(const CommitSha& commit) {
 }
 
 Result<void> WorktreeWorkspace::MoveTo(const CommitSha& commit, Untracked untracked) {
-  std::vector<std::string> repairs;
-  SWAGE_RETURN_IF_ERROR(Guard(repairs));
+  SWAGE_RETURN_IF_ERROR(Guard(repairs_));
   SWAGE_RETURN_IF_ERROR(CheckCommitSha(commit));
   return tree_->MoveTo(commit, untracked);
 }

@@ -29,12 +29,14 @@ class WorktreeWorkspace final : public Workspace {
   Result<std::string> PackFromBase(const CommitSha& commit) override;
   Result<void> Reset(const CommitSha& commit) override;
   Result<void> Restore(const CommitSha& commit) override;
+  std::vector<std::string> TakeRepairs() override;
   Result<void> Release() override;
 
  private:
   WorktreeWorkspace(TreePlan plan, const ProvisionRequest& request, std::function<void()> on_gone);
 
   Result<void> Register();
+  Result<void> Include(const ProvisionRequest& request);
   Result<void> MakeDirectories();
   Result<void> MoveTo(const CommitSha& commit, Untracked untracked);
   Result<void> Guard(std::vector<std::string>& warnings);
@@ -42,7 +44,9 @@ class WorktreeWorkspace final : public Workspace {
 
   TreePlan plan_;
   const std::filesystem::path root_, handoff_;
-  CommitSha last_;  // the newest checkpoint, which the task branch must hold
+  CommitSha last_;                     // the newest checkpoint, which the task branch must hold
+  std::vector<std::string> included_;  // paths that no snapshot takes
+  std::vector<std::string> repairs_;   // that nobody was told of yet
   CommandContext commands_;
   std::function<void()> on_gone_;
   std::unique_ptr<WorkTree> tree_;

@@ -136,6 +136,13 @@ class WorktreeWorkspaces final : public Workspaces {
     return own ? std::optional(*head) : std::nullopt;
   }
 
+  Result<bool> ForgetBranch(const RepoRef& repo, const std::string& branch,
+                            const std::string& base_branch, const CommitSha& pushed) override {
+    SWAGE_ASSIGN_OR_RETURN(Mirror mirror, MirrorOf(repo));
+    if (!mirror.Exists()) return false;
+    return mirror.ForgetBranch(branch, base_branch, pushed);
+  }
+
   Result<std::vector<std::string>> SweepOrphans(const std::set<TaskId>& live) override {
     SWAGE_RETURN_IF_ERROR(recycled_->Tidy());
     return RemoveOrphans(data_dir_, [&](const std::string& name, TaskId task) {

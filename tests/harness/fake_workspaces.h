@@ -126,6 +126,10 @@ class FakeWorkspaces : public Workspaces {
                                                  std::stop_token) override {
     return own_branch;
   }
+  Result<bool> ForgetBranch(const RepoRef&, const std::string&, const std::string&,
+                            const CommitSha&) override {
+    return false;
+  }
   Result<std::vector<std::string>> SweepOrphans(const std::set<TaskId>&) override {
     return std::vector<std::string>{};
   }

@@ -183,6 +183,10 @@ class GitPort final : public Workspaces {
     node_.machine().Sometimes("a branch was taken over");
     return std::optional(it->second.sha);
   }
+  Result<bool> ForgetBranch(const RepoRef&, const std::string&, const std::string&,
+                            const CommitSha&) override {
+    return false;
+  }
   Result<std::vector<std::string>> SweepOrphans(const std::set<TaskId>&) override {
     return std::vector<std::string>{};
   }
