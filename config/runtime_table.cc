@@ -179,9 +179,9 @@ const std::vector<Setting<DatabaseSettings>>& DatabaseTable() {
           {.path = "admin",
            .manual = "Where the `postgres://` URL is kept of a role with CREATEDB and CREATEROLE "
                      "on a server (14 or newer) that asks for passwords. No task ever gets it: "
-                     "each has a role of its own, dropped with what it made. Without a network of "
-                     "its own a gate reaches only a server whose URL names a socket's folder "
-                     "(`?host=/run/postgresql`).",
+                     "each has a role of its own, dropped with what it made. A task whose level "
+                     "gives it no network reaches the server through a socket in its HOME (the URL "
+                     "then has `?host=FOLDER`); that needs a server that can do without TLS.",
            .example = "file:/etc/swage/task-database"},
           SecretRule{}, [](auto& d) -> auto& { return d.admin; }),
       Declare<DatabaseSettings>(

@@ -20,9 +20,30 @@ DatabaseLease::~DatabaseLease() {
   all_.redactor_.Forget(database_.password);
 }
 
+const DatabaseSettings& DatabaseLease::settings() const {
+  return all_.settings_[server_];
+}
+
+Result<void> DatabaseLease::BringInto(const std::filesystem::path& folder,
+                                      const std::optional<FileOwner>& owner) {
+  if (!database_.socket_dir.empty()) return Ok();
+  if (database_.needs_tls) {
+    return MakeError(ErrorCode::kInvalid,
+                     fmt::format("the database {} asks for TLS, which a task without a network "
+                                 "cannot have; let its server be reached without on this machine",
+                                 settings().name));
+  }
+  SWAGE_ASSIGN_OR_RETURN(
+      relay_, SocketRelay::Start(folder / postgres::kSocketName, {database_.host, database_.port},
+                                 settings().connections, owner));
+  database_.url = database_.UrlBySocketIn(folder.string());
+  return Ok();
+}
+
 Result<void> DatabaseLease::Drop() {
   if (dropped_) return Ok();
   dropped_ = true;
+  relay_.reset();
   SWAGE_ASSIGN_OR_RETURN(postgres::TaskServer* const server, all_.ServerOf(server_));
   const auto done = server->Drop(name_);
   all_.Forget(name_);
@@ -79,7 +100,7 @@ Result<std::unique_ptr<DatabaseLease>> Databases::Make(const DatabaseSettings& s
     return made.error().With(fmt::format("make the database {}", settings.name));
   }
   (void)redactor_.Add(made->password);
-  std::unique_ptr<DatabaseLease> lease(new DatabaseLease(*this, index, spec.name, settings.env));
+  std::unique_ptr<DatabaseLease> lease(new DatabaseLease(*this, index, spec.name));
   lease->database_ = *std::move(made);
   return lease;
 }

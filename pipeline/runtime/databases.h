@@ -5,8 +5,10 @@
 // at the next sweep. Thread-safe.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -15,6 +17,7 @@
 #include "config/base/log.h"
 #include "config/base/redact.h"
 #include "config/runtime_settings.h"
+#include "pipeline/runtime/socket_relay.h"
 #include "pipeline/store/postgres/task_database.h"
 #include "pipeline/task.h"
 
@@ -28,23 +31,29 @@ class DatabaseLease {
   DatabaseLease(const DatabaseLease&) = delete;
   DatabaseLease& operator=(const DatabaseLease&) = delete;
 
-  const std::string& variable() const { return variable_; }
+  const std::string& variable() const { return settings().env; }
   const std::string& url() const { return database_.url; }
   /// The folder of the server's socket, if that is how it is reached; else empty.
   const std::string& socket_dir() const { return database_.socket_dir; }
+  /// For a task without a network: from now on `url` is that of a socket in `folder`, which is
+  /// there. No change where the server is reached by a socket anyway. Errors: as SocketRelay, and
+  /// kInvalid (the server wants TLS, which sockets do not have).
+  Result<void> BringInto(const std::filesystem::path& folder,
+                         const std::optional<FileOwner>& owner);
   /// Drops it; again is no error. What fails is left to the next sweep.
   Result<void> Drop();
 
  private:
   friend class Databases;
-  DatabaseLease(Databases& all, std::size_t server, std::string name, std::string variable)
-      : all_(all), server_(server), name_(std::move(name)), variable_(std::move(variable)) {}
+  DatabaseLease(Databases& all, std::size_t server, std::string name)
+      : all_(all), server_(server), name_(std::move(name)) {}
+  const DatabaseSettings& settings() const;
 
   Databases& all_;
   const std::size_t server_;
   const std::string name_;
-  const std::string variable_;
   postgres::TaskDatabase database_;
+  std::unique_ptr<SocketRelay> relay_;
   bool dropped_ = false;
 };
 

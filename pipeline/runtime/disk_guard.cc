@@ -32,7 +32,9 @@ Result<DiskUse> MeasureDisk(const std::filesystem::path& dir) {
 
 bool IsAbove(const DiskMark& mark, const DiskUse& use) {
   if (mark.bytes > 0) return use.used() > mark.bytes;
-  return use.total > 0 && use.used() / 100.0 > use.total / 10'000.0 * mark.percent;
+  // total * percent / 100, without overflow.
+  const auto percent = static_cast<std::uint64_t>(mark.percent);
+  return use.used() > use.total / 100 * percent + use.total % 100 * percent / 100;
 }
 
 std::string DescribeDisk(const DiskMark& mark, const DiskUse& use) {

@@ -19,6 +19,7 @@ Result<void> RunHook(ProcessRunner& runner, std::string_view point, const HookSp
   spec.env["SWAGE_HOOK"] = point;
   spec.cwd = context.workspace.string();
   spec.time_limit = hook.timeout;
+  spec.network = NetworkUse::kAllowList;  // they fetch what gates need
   spec.output_cap = kOutputCap;
   std::string tail;
   const auto sink = [&](std::string_view bytes) {

@@ -42,22 +42,35 @@ Result<void> TaskRuntime::AddVariable(const std::string& name, std::string value
                                what, name));
 }
 
-Result<void> TaskRuntime::Furnish(const CommandContext& commands,
-                                  const std::optional<FileOwner>& owner, bool may_share) {
+Result<void> TaskRuntime::Furnish(const CommandContext& commands, const LevelTraits& level) {
   const fs::path home = commands.env.at("HOME");
-  if (ports_) steps_.every = ports_->Env();
+  caches_.clear();
+  shares_.clear();
+  steps_.every = ports_ ? ports_->Env() : StepEnvironments::Variables();
   for (const auto& database : databases_) {
-    SWAGE_RETURN_IF_ERROR(AddVariable(database->variable(), database->url(), "a database"));
-    if (!database->socket_dir().empty()) shares_.push_back({database->socket_dir(), false});
+    SWAGE_RETURN_IF_ERROR(GiveDatabase(*database, home, level));
   }
   for (const DatabaseSettings* database : files_) {
-    SWAGE_RETURN_IF_ERROR(MakeSqlite(*database, home, owner));
+    SWAGE_RETURN_IF_ERROR(MakeSqlite(*database, home, level.owner));
   }
   for (const CacheSettings& cache : settings_.caches) {
     if (!IsRepoAllowed(cache.repos, repo_.path)) continue;
-    SWAGE_RETURN_IF_ERROR(GiveCache(cache, home, owner, may_share));
+    SWAGE_RETURN_IF_ERROR(GiveCache(cache, home, level));
   }
   return Ok();
+}
+
+// Each in a folder of its own, since the name of the socket is always the same.
+Result<void> TaskRuntime::GiveDatabase(DatabaseLease& database, const fs::path& home,
+                                       const LevelTraits& level) {
+  if (!level.has_network) {
+    const fs::path folder = home / "sockets" / database.variable();
+    SWAGE_RETURN_IF_ERROR(MakeFolder(folder.parent_path(), level.owner));
+    SWAGE_RETURN_IF_ERROR(MakeFolder(folder, level.owner));
+    SWAGE_RETURN_IF_ERROR(database.BringInto(folder, level.owner));
+  }
+  if (!database.socket_dir().empty()) shares_.push_back({database.socket_dir(), false});
+  return AddVariable(database.variable(), database.url(), "a database");
 }
 
 // An empty file is an empty database.
@@ -74,13 +87,13 @@ Result<void> TaskRuntime::MakeSqlite(const DatabaseSettings& database, const fs:
 }
 
 Result<void> TaskRuntime::GiveCache(const CacheSettings& settings, const fs::path& home,
-                                    const std::optional<FileOwner>& owner, bool may_share) {
+                                    const LevelTraits& level) {
   const fs::path own = home / "caches";
-  SWAGE_RETURN_IF_ERROR(MakeFolder(own, owner));
+  SWAGE_RETURN_IF_ERROR(MakeFolder(own, level.owner));
   std::string warning;
   SWAGE_ASSIGN_OR_RETURN(
       TaskCache cache,
-      store_.Give({settings, repo_, own / settings.name, owner, may_share}, warning));
+      store_.Give({settings, repo_, own / settings.name, level.owner, level.may_share}, warning));
   if (!warning.empty()) warnings_.push_back(std::move(warning));
   SWAGE_RETURN_IF_ERROR(
       AddVariable(settings.env, cache.folder.string(), "the cache " + settings.name));
@@ -110,6 +123,7 @@ void TaskRuntime::WarmOne(const TaskCache& cache, ProcessRunner& runner,
   spec.env = steps_.ForHook(commands).env;
   spec.cwd = commands.workspace.string();
   spec.time_limit = cache.settings->warm_timeout;
+  spec.network = NetworkUse::kAllowList;
   spec.output_cap = kWarmOutputCap;
   const auto ran = runner.Run(spec, log, stop);
   std::string failure;

@@ -28,13 +28,19 @@
 
 namespace swage {
 
+/// What the level of a task means for what it gets.
+struct LevelTraits {
+  std::optional<FileOwner> owner;  ///< whose its files are; nothing = the bot's own
+  bool may_share = false;          ///< it keeps commands from writing to what is shared
+  bool has_network = true;         ///< commands reach servers by themselves
+};
+
 class TaskRuntime {
  public:
-  /// Puts what lies in files below the task's HOME, which `commands` names, for `owner` to use.
-  /// `may_share`: the task's level keeps its commands from writing to what is shared. Errors:
-  /// kInternal, kInvalid (two of them want one variable).
-  Result<void> Furnish(const CommandContext& commands, const std::optional<FileOwner>& owner,
-                       bool may_share);
+  /// Puts what lies in files below the task's HOME, which `commands` names; again when the task
+  /// goes on in another workspace, with what is in databases kept. Errors: kInternal, kInvalid (two
+  /// of them want one variable, or a database cannot be reached at that level).
+  Result<void> Furnish(const CommandContext& commands, const LevelTraits& level);
   /// Directories that the task's commands have to see. After Furnish.
   const std::vector<Shared>& Shares() const { return shares_; }
   /// What each step sees. After Furnish.
@@ -54,10 +60,12 @@ class TaskRuntime {
   TaskRuntime(const Settings& settings, const Caches& store, RepoRef repo)
       : settings_(settings), store_(store), repo_(std::move(repo)) {}
   Result<void> AddVariable(const std::string& name, std::string value, std::string_view what);
+  Result<void> GiveDatabase(DatabaseLease& database, const std::filesystem::path& home,
+                            const LevelTraits& level);
   Result<void> MakeSqlite(const DatabaseSettings& database, const std::filesystem::path& home,
                           const std::optional<FileOwner>& owner);
   Result<void> GiveCache(const CacheSettings& settings, const std::filesystem::path& home,
-                         const std::optional<FileOwner>& owner, bool may_share);
+                         const LevelTraits& level);
   void WarmOne(const TaskCache& cache, ProcessRunner& runner, const CommandContext& commands,
                const ProcessRunner::Sink& log, std::stop_token stop);
 

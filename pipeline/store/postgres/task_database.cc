@@ -18,7 +18,7 @@ constexpr const char* kConnectSeconds = "5";
 constexpr std::string_view kStatementMillis = "30000";
 constexpr std::size_t kPasswordBytes = 24;
 constexpr std::size_t kMaxName = 63;  // PostgreSQL cuts longer ones in silence
-// What a server says to a connection that asks for no password (class 28).
+constexpr std::string_view kUsualSocketDir = "/var/run/postgresql";
 constexpr std::string_view kWrongPassword = "not-the-password";
 
 struct Finish {
@@ -231,31 +231,41 @@ Result<void> TaskServer::MustAskPasswords(const TaskDatabase& made) {
   return Ok();
 }
 
+std::string TaskDatabase::UrlBySocketIn(std::string_view folder) const {
+  return fmt::format("postgresql://{}:{}@/{}?host={}", role, password, PercentEncode(database),
+                     PercentEncode(folder));
+}
+
 TaskDatabase TaskServer::Describe(const TaskDatabaseSpec& spec, const std::string& password) const {
-  const std::string host = OptionOf(admin_, "host");
-  const std::string port = OptionOf(admin_, "port");
-  const std::string own = OptionOf(admin_, "dbname");
+  const auto option = [&](std::string_view keyword, std::string_view fallback) {
+    const std::string given = OptionOf(admin_, keyword);
+    return given.empty() ? std::string(fallback) : given;
+  };
   TaskDatabase made;
+  made.role = spec.name;
   made.password = password;
+  made.database = spec.schema ? option("dbname", option("user", "postgres")) : spec.name;
+  made.port = option("port", "5432");
+  const std::string host = option("host", option("hostaddr", kUsualSocketDir));
   std::vector<std::string> query;
   if (host.starts_with('/')) {
     made.socket_dir = host;
     query.push_back("host=" + PercentEncode(host));
-    if (!port.empty()) query.push_back("port=" + port);
+    query.push_back("port=" + made.port);
+  } else {
+    made.host = host;
   }
+  const std::string tls = option("sslmode", "prefer");
+  made.needs_tls = tls == "require" || tls.starts_with("verify-");
   for (const char* keyword : {"sslmode", "sslrootcert"}) {
     const std::string value = OptionOf(admin_, keyword);
     if (!value.empty()) query.push_back(fmt::format("{}={}", keyword, PercentEncode(value)));
   }
   const bool colon = host.find(':') != std::string::npos;
   const std::string place =
-      host.starts_with('/') ? ""
-                            : (colon ? "[" + host + "]" : host) + (port.empty() ? "" : ":" + port);
-  const std::string database = !spec.schema  ? spec.name
-                               : own.empty() ? OptionOf(admin_, "user")
-                                             : own;
-  made.url = fmt::format("postgresql://{}:{}@{}/{}{}{}", spec.name, password, place,
-                         PercentEncode(database), query.empty() ? "" : "?", Join(query, "&"));
+      made.host.empty() ? "" : fmt::format("{}:{}", colon ? "[" + host + "]" : host, made.port);
+  made.url = fmt::format("postgresql://{}:{}@{}/{}{}{}", made.role, password, place,
+                         PercentEncode(made.database), query.empty() ? "" : "?", Join(query, "&"));
   return made;
 }
 

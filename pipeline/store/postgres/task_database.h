@@ -28,9 +28,19 @@ struct TaskDatabaseSpec {
 
 struct TaskDatabase {
   std::string url;  ///< with role and password, for the task
+  std::string role;
   std::string password;
+  std::string database;
   std::string socket_dir;  ///< of a server that is reached by a socket's folder; else empty
+  std::string host;        ///< of one that is reached by TCP; else empty
+  std::string port;
+  bool needs_tls = false;  ///< the administrator's URL asks for it
+
+  /// The same database by a socket in another folder, with PostgreSQL's usual name there.
+  std::string UrlBySocketIn(std::string_view folder) const;
 };
+/// The name of a server's socket in its folder.
+inline constexpr std::string_view kSocketName = ".s.PGSQL.5432";
 
 class TaskServer {
  public:
