@@ -7,6 +7,7 @@
 #include "config/base/files.h"
 #include "pipeline/effects.h"
 #include "pipeline/messages.h"
+#include "pipeline/runtime/hooks.h"
 #include "pipeline/step_log.h"
 
 namespace swage {
@@ -155,10 +156,23 @@ Result<void> Loop::KeepCheckpoint(const CommitSha& commit) {
   return store.AddNote(lease(), messages::CheckpointStays(lease().node, packed.error().message));
 }
 
+Result<void> Loop::RunHook(std::string_view point, const std::vector<HookSpec>& hooks, int cycle,
+                           std::stop_token stop) {
+  if (hooks.empty()) return Ok();
+  SWAGE_ASSIGN_OR_RETURN(
+      StepLog log,
+      StepLog::Open(context_.settings.data_dir, task().id,
+                    LogName(task(), cycle, fmt::format("hook-{}", point)), context_.redactor));
+  return RunHooks(
+      context_.commands, point, hooks, plan_.environments.ForHook(context_.workspace.Commands()),
+      [&](std::string_view bytes) { log.Append(bytes); }, stop);
+}
+
 Result<Loop::AgentOutcome> Loop::RunAgent(int cycle, std::stop_token stop) {
   const Settings& settings = context_.settings;
   SWAGE_RETURN_IF_ERROR(EnterStage(Stage::kAgent, cycle));
   SWAGE_RETURN_IF_ERROR(WriteHandOff(cycle));
+  SWAGE_RETURN_IF_ERROR(RunHook("before_agent", plan_.before_agent, cycle, stop));
   SWAGE_ASSIGN_OR_RETURN(
       StepLog log, StepLog::Open(settings.data_dir, task().id, LogName(task(), cycle, "agent"),
                                  context_.redactor));
@@ -172,12 +186,18 @@ Result<Loop::AgentOutcome> Loop::RunAgent(int cycle, std::stop_token stop) {
   SWAGE_ASSIGN_OR_RETURN(const std::int64_t step_id, context_.store.StartStep(lease(), step));
 
   const auto sink = [&](std::string_view bytes) { log.Append(bytes); };
-  SWAGE_ASSIGN_OR_RETURN(AgentResult agent,
-                         context_.agent.Run(context_.commands, context_.workspace.Commands(),
-                                            context_.workspace.HandOffDir(), sink, stop));
+  SWAGE_ASSIGN_OR_RETURN(
+      AgentResult agent,
+      context_.agent.Run(context_.commands,
+                         plan_.environments.ForAgent(context_.workspace.Commands()),
+                         context_.workspace.HandOffDir(), sink, stop));
   log.Flush();
   if (stop.stop_requested())
     return MakeError(ErrorCode::kCancelled, "stopped during the agent's run");
+  if (auto hook = RunHook("after_agent", plan_.after_agent, cycle, stop); !hook.ok()) {
+    if (hook.error().code != ErrorCode::kUnavailable) return hook.error();
+    result_.warnings.push_back(context_.redactor.Apply(messages::AsSentence(hook.error().message)));
+  }
   if (agent.usage) {
     result_.usage.input_tokens += agent.usage->input_tokens;
     result_.usage.output_tokens += agent.usage->output_tokens;
@@ -250,7 +270,8 @@ Result<GateVerdict> Loop::RunGate(const GateSpec& gate, int cycle, const CommitS
   SWAGE_ASSIGN_OR_RETURN(const std::int64_t step_id, context_.store.StartStep(lease(), step));
   const auto sink = [&](std::string_view bytes) { log.Append(bytes); };
   const auto run = [&] {
-    return gates_.Run(gate, context_.workspace.Commands(), changed, commit, sink, stop);
+    return gates_.Run(gate, plan_.environments.ForGate(context_.workspace.Commands(), gate.name),
+                      changed, commit, sink, stop);
   };
   SWAGE_ASSIGN_OR_RETURN(GateVerdict verdict, run());
   // A gate that ran into its time limit would take as long again.

@@ -16,6 +16,7 @@
 #include "config/settings.h"
 #include "pipeline/agent.h"
 #include "pipeline/gate.h"
+#include "pipeline/runtime/step_environment.h"
 #include "pipeline/store/store.h"
 #include "pipeline/workspace/workspace.h"
 
@@ -36,6 +37,9 @@ struct LoopPlan {
   int max_cycles = 3;
   std::string repo_instructions;  ///< house rules and the profile's instructions
   std::string requester_email;    ///< for the commits' trailers
+  StepEnvironments environments;  ///< what steps see beyond the workspace's own variables
+  std::vector<HookSpec> before_agent;
+  std::vector<HookSpec> after_agent;
 };
 
 struct LoopResult {
@@ -75,6 +79,8 @@ class Loop {
   Result<bool> AgentDoneBefore(int cycle);
   Result<void> WriteHandOff(int cycle);
   Result<AgentOutcome> RunAgent(int cycle, std::stop_token stop);
+  Result<void> RunHook(std::string_view point, const std::vector<HookSpec>& hooks, int cycle,
+                       std::stop_token stop);
   Result<void> RunGates(int cycle, const CommitSha& commit, std::stop_token stop);
   Result<GateVerdict> RunGate(const GateSpec& gate, int cycle, const CommitSha& commit,
                               const std::vector<std::string>& changed, std::stop_token stop);

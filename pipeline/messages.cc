@@ -671,6 +671,13 @@ std::string PaceFix(PauseCause cause) {
   return "";
 }
 
+std::string AsSentence(std::string_view text) {
+  std::string sentence(text);
+  if (!sentence.empty() && sentence[0] >= 'a' && sentence[0] <= 'z') sentence[0] -= 'a' - 'A';
+  if (!sentence.ends_with('.')) sentence += '.';
+  return sentence;
+}
+
 std::string PolicyChanged() {
   return "This change edits .swage.yml. The gates above are those of the default branch; the edit "
          "counts after the merge.";

@@ -138,6 +138,8 @@ std::string NothingNewForRemark();
 std::string SecretInChange(std::string_view path);
 /// For a change that edits the policy file (T23).
 std::string PolicyChanged();
+/// "the cache was left out" -> "The cache was left out."
+std::string AsSentence(std::string_view text);
 std::string ClosedBeforePullRequest();
 std::string UnlabelledBeforePullRequest();
 std::string HumanTookOver();

@@ -13,6 +13,7 @@
 #include "pipeline/messages.h"
 #include "pipeline/pace_keeper.h"
 #include "pipeline/publication.h"
+#include "pipeline/runtime/hooks.h"
 
 namespace swage {
 namespace {
@@ -168,22 +169,24 @@ Result<RunOutcome> Worker::Attempt(const Claimed& claimed, std::stop_token stop)
   Ground ground;
   SWAGE_ASSIGN_OR_RETURN(auto ended, FindGround(grounded, ground, *forge, stop));
   if (ended) return *std::move(ended);
-  Result<std::unique_ptr<Workspace>> provisioned = Provision(grounded, stop);
+  SWAGE_ASSIGN_OR_RETURN(const auto runtime, PrepareRuntime(grounded.task, ground, stop));
+  Result<std::unique_ptr<Workspace>> provisioned = Provision(grounded, ground, stop);
   if (!provisioned.ok() && provisioned.error().code == ErrorCode::kNotFound &&
       !grounded.task.checkpoint.value.empty()) {
     // Checkpoints are not synced to disk one by one: a power cut may take the newest with it.
     context_.log.Warn("the last checkpoint is gone; going back", {{"task_id", claimed.task.id}});
     SWAGE_RETURN_IF_ERROR(GoBack(grounded.task));
-    provisioned = Provision(grounded, stop);
+    provisioned = Provision(grounded, ground, stop);
   }
   SWAGE_ASSIGN_OR_RETURN(const std::unique_ptr<Workspace> workspace, std::move(provisioned));
-  Result<LoopResult> looped = RunLoop(grounded, ground, *forge, *workspace, stop);
+  Result<LoopResult> looped = RunLoop(grounded, ground, *forge, *workspace, runtime.get(), stop);
   if (!context_.settings.keep_workspaces) {
     if (auto released = workspace->Release(); !released.ok()) {
       context_.log.Warn("a workspace was not removed; the next start will",
                         {{"task_id", claimed.task.id}, {"error", released.error().message}});
     }
   }
+  ReleaseRuntime(claimed.task, runtime.get());
   if (!looped.ok()) return looped.error();
   if (looped->failed_because.empty()) {
     SWAGE_ASSIGN_OR_RETURN(auto again,
@@ -203,7 +206,8 @@ Result<void> Worker::TellOfUnknownProfile(const Task& task, const RepoPolicy& po
       [&](auto marker) { return messages::UnknownProfile(marker, label, known); })});
 }
 
-Result<std::unique_ptr<Workspace>> Worker::Provision(const Claimed& claimed, std::stop_token stop) {
+Result<std::unique_ptr<Workspace>> Worker::Provision(const Claimed& claimed, const Ground& ground,
+                                                     std::stop_token stop) {
   const Task& task = claimed.task;
   ProvisionRequest request;
   request.repo = task.repo;
@@ -216,11 +220,13 @@ Result<std::unique_ptr<Workspace>> Worker::Provision(const Claimed& claimed, std
   request.extra_env = {{"SWAGE_TASK", TaskKey(task)},
                        {"SWAGE_BASE", task.base_sha.value},
                        {"SWAGE_ISSUE", std::to_string(task.issue_number)}};
+  SWAGE_ASSIGN_OR_RETURN(request.include, FindIncludes(task, ground));
   return context_.workspaces.Provision(request, stop);
 }
 
 Result<LoopResult> Worker::RunLoop(const Claimed& claimed, const Ground& ground, const Forge& forge,
-                                   Workspace& workspace, std::stop_token stop) {
+                                   Workspace& workspace, TaskRuntime* runtime,
+                                   std::stop_token stop) {
   LoopPlan plan;
   plan.claimed = claimed;
   plan.gates = ground.policy.gates;
@@ -234,12 +240,26 @@ Result<LoopResult> Worker::RunLoop(const Claimed& claimed, const Ground& ground,
   } else if (!wanted.empty()) {
     SWAGE_RETURN_IF_ERROR(TellOfUnknownProfile(claimed.task, ground.policy));
   }
-  SWAGE_ASSIGN_OR_RETURN(const auto enclosure,
-                         context_.isolations.At(kLevel).Enclose(CellOf(workspace.Commands())));
+  Isolation& level = context_.isolations.At(kLevel);
+  SWAGE_ASSIGN_OR_RETURN(const CommandContext commands, Furnish(workspace, level, runtime));
+  SWAGE_ASSIGN_OR_RETURN(const auto enclosure, level.Enclose(CellOf(commands)));
+  SWAGE_RETURN_IF_ERROR(SetUp(claimed, ground, *enclosure, commands, runtime, stop));
+  if (runtime != nullptr) plan.environments = runtime->Environments();
+  const HookSet& own = context_.settings.hooks;
+  plan.before_agent = HooksAt(own, ground.policy.hooks, &HookSet::before_agent);
+  plan.after_agent = HooksAt(own, ground.policy.hooks, &HookSet::after_agent);
   Loop loop(
       {context_.store, workspace, context_.agent, *enclosure, context_.settings, context_.redactor},
       std::move(plan));
-  return loop.Run(stop);
+  Result<LoopResult> result = loop.Run(stop);
+  BeforeRemove(claimed.task, ground, *enclosure, commands, stop);
+  std::vector<std::string> more = workspace.TakeRepairs();
+  if (runtime != nullptr) std::ranges::copy(runtime->Warnings(), std::back_inserter(more));
+  for (std::string& warning : more) {
+    context_.log.Warn("warning of a run", {{"task_id", claimed.task.id}, {"text", warning}});
+    if (result.ok()) result->warnings.push_back(messages::AsSentence(warning));
+  }
+  return result;
 }
 
 Result<RunOutcome> Worker::Conclude(const Claimed& claimed, const Ground& ground,

@@ -24,6 +24,8 @@
 #include "pipeline/isolation/isolations.h"
 #include "pipeline/loop.h"
 #include "pipeline/publisher.h"
+#include "pipeline/runtime/task_runtime.h"
+#include "pipeline/step_log.h"
 #include "pipeline/store/store.h"
 #include "pipeline/workspace/workspace.h"
 
@@ -40,6 +42,7 @@ struct WorkerContext {
   Log& log;
   /// How to wait before another try, at most until a stop; empty = the thread waits.
   std::function<void(std::chrono::milliseconds, std::stop_token)> pause = {};
+  TaskRuntimes* runtimes = nullptr;  ///< null = tasks have nothing beside their files
 };
 
 /// How long a task rests after its attempt number `attempt` failed: longer each time, and at least
@@ -103,9 +106,26 @@ class Worker {
   Result<void> BringCheckpoint(Claimed& claimed, const Ground& ground, std::stop_token stop);
   Result<void> GoBack(Task& task);
   Result<void> TellOfUnknownProfile(const Task& task, const RepoPolicy& policy);
-  Result<std::unique_ptr<Workspace>> Provision(const Claimed& claimed, std::stop_token stop);
+  Result<std::unique_ptr<Workspace>> Provision(const Claimed& claimed, const Ground& ground,
+                                               std::stop_token stop);
   Result<LoopResult> RunLoop(const Claimed& claimed, const Ground& ground, const Forge& forge,
-                             Workspace& workspace, std::stop_token stop);
+                             Workspace& workspace, TaskRuntime* runtime, std::stop_token stop);
+  /// What the task has beside its files, and its hooks: worker_runtime.cc.
+  Result<std::unique_ptr<TaskRuntime>> PrepareRuntime(const Task& task, const Ground& ground,
+                                                      std::stop_token stop);
+  Result<std::optional<IncludeSpec>> FindIncludes(const Task& task, const Ground& ground);
+  /// What hooks see; agent and gates see secrets as well.
+  Result<CommandContext> Furnish(Workspace& workspace, const Isolation& level,
+                                 TaskRuntime* runtime);
+  Result<void> SetUp(const Claimed& claimed, const Ground& ground, ProcessRunner& enclosure,
+                     const CommandContext& commands, TaskRuntime* runtime, std::stop_token stop);
+  Result<void> RunHook(const Task& task, std::string_view point, const std::vector<HookSpec>& hooks,
+                       ProcessRunner& enclosure, const CommandContext& commands,
+                       std::stop_token stop);
+  void BeforeRemove(const Task& task, const Ground& ground, ProcessRunner& enclosure,
+                    const CommandContext& commands, std::stop_token stop);
+  void ReleaseRuntime(const Task& task, TaskRuntime* runtime);
+  Result<StepLog> HookLog(const Task& task, std::string_view what) const;
   Result<RunOutcome> Conclude(const Claimed& claimed, const Ground& ground, LoopResult result);
   RunOutcome GiveBackUntilTheForgeIsBack(const Task& task, const Error& error) const;
   /// What may pass is tried again, as often as a task may be; anything else ends the run.

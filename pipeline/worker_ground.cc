@@ -97,6 +97,7 @@ Result<RepoPolicy> Worker::ReadPolicy(const Task& task, const Ground& ground) {
   if (policy.gates.empty() || !context_.settings.policy_gates) {
     policy.gates = context_.settings.gates;
   }
+  if (!context_.settings.policy_gates) policy.hooks = {};
   return policy;
 }
 

@@ -7,6 +7,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "pipeline/runtime/node_sweep.h"
+#include "pipeline/runtime/reclaim.h"
+
 namespace swage {
 namespace {
 
@@ -43,26 +46,71 @@ Result<std::unique_ptr<WorkerRole>> WorkerRole::Create(NodeParts parts) {
 WorkerRole::WorkerRole(NodeParts parts, std::unique_ptr<Agent> agent)
     : parts_(std::move(parts)),
       agent_(std::move(agent)),
-      scheduler_({parts_.store, parts_.workspaces, *agent_, parts_.isolations, parts_.forges,
-                  parts_.settings, parts_.redactor, parts_.log},
-                 parts_.clock, parts_.node, [this] {
+      runtimes_(parts_.settings, parts_.node, parts_.redactor, parts_.log),
+      scheduler_({parts_.store,
+                  parts_.workspaces,
+                  *agent_,
+                  parts_.isolations,
+                  parts_.forges,
+                  parts_.settings,
+                  parts_.redactor,
+                  parts_.log,
+                  {},
+                  &runtimes_},
+                 parts_.clock, parts_.node,
+                 [this] {
                    parts_.hints.Give(HintTopic::kEffects);
                    run_ended_.Signal();
-                 }) {
+                 }),
+      duties_(parts_.holds, parts_.log) {
   parts_.hints.Subscribe(HintTopic::kTasks, [this] { scheduler_.Wake(); });
   parts_.hints.SubscribeCancelled([this](TaskId task) { scheduler_.StopTask(task); });
 }
 
 Result<void> WorkerRole::Start() {
   SWAGE_ASSIGN_OR_RETURN(directory_, TakeDirectory(parts_.settings.data_dir));
-  if (!parts_.settings.keep_workspaces) {  // the sweep cannot tell kept from orphaned
-    SWAGE_ASSIGN_OR_RETURN(const auto removed, parts_.workspaces.SweepOrphans({}));
-    if (!removed.empty()) {
-      parts_.log.Info("removed workspaces of an earlier process", {{"count", removed.size()}});
-    }
-  }
+  AddDuties();
+  duties_.Start();
   scheduler_.Start();
   return Ok();
+}
+
+// Both are this node's own matter: its workspaces, its disk. What an earlier process left goes in
+// the first round, beside the first tasks, which it cannot be mistaken for.
+void WorkerRole::AddDuties() {
+  const Settings& settings = parts_.settings;
+  duties_.Add({.duty = std::make_unique<NodeSweep>(parts_.store, parts_.workspaces, runtimes_,
+                                                   settings.keep_workspaces, parts_.log),
+               .every = NodeSweep::kEvery,
+               .single = false});
+  std::vector<std::unique_ptr<Reclaimer>> reclaimers;
+  reclaimers.push_back(
+      std::make_unique<KeptWorkspaces>(settings.data_dir, parts_.store, parts_.workspaces));
+  reclaimers.push_back(std::make_unique<OldCaches>(settings.data_dir));
+  duties_.Add({.duty = std::make_unique<DiskGuard>(
+                   settings.disk_high_water, [dir = settings.data_dir] { return MeasureDisk(dir); },
+                   std::move(reclaimers),
+                   [this](std::optional<std::string> no_room) {
+                     scheduler_.SetRoomOnDisk(!no_room.has_value());
+                   },
+                   parts_.log),
+               .every = DiskGuard::kEvery,
+               .single = false});
+}
+
+void WorkerRole::BeginStop() {
+  duties_.BeginStop();
+  scheduler_.BeginShutdown();
+}
+
+void WorkerRole::Stop() {
+  scheduler_.Shutdown();
+  duties_.Stop();
+}
+
+Result<void> WorkerRole::Health() const {
+  SWAGE_RETURN_IF_ERROR(scheduler_.Health());
+  return duties_.Health();
 }
 
 void WorkerRole::Drain(std::chrono::milliseconds limit) {

@@ -7,6 +7,8 @@
 #include "config/base/files.h"
 #include "config/base/wakeup.h"
 #include "pipeline/agent.h"
+#include "pipeline/maintenance/housekeeper.h"
+#include "pipeline/runtime/task_runtime.h"
 #include "pipeline/scheduler.h"
 
 namespace swage {
@@ -19,18 +21,21 @@ class WorkerRole final : public NodeRole {
   Result<void> Start() override;
   /// Lets runs go on, so that they end well or are stopped by people.
   void Drain(std::chrono::milliseconds limit) override;
-  void BeginStop() override { scheduler_.BeginShutdown(); }
-  void Stop() override { scheduler_.Shutdown(); }
-  Result<void> Health() const override { return scheduler_.Health(); }
+  void BeginStop() override;
+  void Stop() override;
+  Result<void> Health() const override;
 
  private:
   WorkerRole(NodeParts parts, std::unique_ptr<Agent> agent);
+  void AddDuties();
 
   NodeParts parts_;
   Fd directory_;  ///< holds the lock of settings.data_dir
   std::unique_ptr<Agent> agent_;
+  TaskRuntimes runtimes_;
   Wakeup run_ended_;
   Scheduler scheduler_;
+  Housekeeper duties_;  // last: they speak to the scheduler
 };
 
 }  // namespace swage

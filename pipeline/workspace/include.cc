@@ -79,7 +79,7 @@ Result<std::vector<std::string>> IncludeIgnored(const Git& git, const IncludePla
   std::error_code ignored;
   if (!fs::is_directory(source, ignored)) {
     return MakeError(
-        ErrorCode::kNotFound,
+        ErrorCode::kInvalid,
         fmt::format("workspaces.include names {}, which is no folder", source.string()));
   }
   const fs::path rules = place.scratch / "include-patterns";

@@ -30,7 +30,7 @@ struct IncludePlace {
 };
 
 /// Copies regular files, never through a link; returns their paths. `patterns` are those of the
-/// base branch. Errors: kTooLarge, kNotFound (no such folder), kInternal.
+/// base branch. Errors: kTooLarge, kInvalid (no such folder), kInternal.
 Result<std::vector<std::string>> IncludeIgnored(const Git& git, const IncludePlace& place,
                                                 const std::filesystem::path& source,
                                                 std::string_view patterns);

@@ -24,9 +24,10 @@ class ScriptedAgent final : public Agent {
  public:
   explicit ScriptedAgent(FakeWorkspace& workspace) : workspace_(workspace) {}
 
-  Result<AgentResult> Run(ProcessRunner&, const CommandContext&,
+  Result<AgentResult> Run(ProcessRunner&, const CommandContext& context,
                           const std::filesystem::path& handoff, const ProcessRunner::Sink&,
                           std::stop_token) override {
+    env = context.env;
     prompts.push_back(*ReadFile(handoff / "prompt.md"));
     if (!turns.empty()) {
       workspace_.files = turns.front();
@@ -41,6 +42,7 @@ class ScriptedAgent final : public Agent {
   std::vector<std::string> turns;
   int exit_code = 0;
   std::vector<std::string> prompts;
+  std::map<std::string, std::string> env;  ///< of the last run
 
  private:
   FakeWorkspace& workspace_;
@@ -82,6 +84,9 @@ class LoopTest : public ::testing::Test {
     gate.rerun = rerun_;
     plan.gates = {gate};
     if (two_gates_) plan.gates.push_back(plan.gates.front());
+    plan.before_agent = before_agent_;
+    plan.after_agent = after_agent_;
+    plan.environments = environments_;
     Loop loop({*store_, workspace_, agent_, processes_, settings_, redactor_}, std::move(plan));
     return loop.Run(stop);
   }
@@ -93,7 +98,12 @@ class LoopTest : public ::testing::Test {
   Settings settings_;
   FakeWorkspace workspace_{FakeCommit(0)};
   ScriptedAgent agent_{workspace_};
-  FakeProcessRunner processes_{[this](const ProcessSpec&, const ProcessRunner::Sink& sink) {
+  FakeProcessRunner processes_{[this](const ProcessSpec& spec, const ProcessRunner::Sink& sink) {
+    if (spec.env.contains("SWAGE_HOOK")) {
+      hooks_run_.push_back(spec.argv.front() + " on " + workspace_.files);
+      return FakeProcessRunner::Exited(spec.argv.front() == "broken" ? 7 : 0);
+    }
+    gate_env_ = spec.env;
     seen_by_gates_.push_back(workspace_.files);
     sink("saw " + workspace_.files + "\n");
     const bool good = workspace_.files == "good" ||
@@ -101,6 +111,11 @@ class LoopTest : public ::testing::Test {
     if (rewriting_gates_) workspace_.files = "rewritten by a gate";
     return FakeProcessRunner::Exited(good ? 0 : 1);
   }};
+  std::vector<HookSpec> before_agent_;
+  std::vector<HookSpec> after_agent_;
+  StepEnvironments environments_;
+  std::vector<std::string> hooks_run_;
+  std::map<std::string, std::string> gate_env_;
   std::vector<std::string> seen_by_gates_;
   bool rewriting_gates_ = false;
   bool two_gates_ = false;
@@ -262,6 +277,47 @@ TEST_F(LoopTest, SecretsAreMaskedInEverythingThatIsKept) {
     if (!entry.is_regular_file()) continue;
     EXPECT_THAT(*ReadFile(entry.path()), testing::Not(HasSubstr("hunter2")));
   }
+}
+
+TEST_F(LoopTest, HooksStandAroundEachRunOfTheAgent) {
+  before_agent_ = {{{"one"}, 5min}, {{"two"}, 5min}};
+  after_agent_ = {{{"format"}, 5min}};
+  agent_.turns = {"bad", "good"};
+  const auto result = Run(Claim());
+  ASSERT_TRUE(result.ok()) << result.error().message;
+  EXPECT_THAT(hooks_run_, ElementsAre("one on ", "two on ", "format on bad", "one on bad",
+                                      "two on bad", "format on good"));
+  EXPECT_THAT(result->warnings, IsEmpty());
+}
+
+TEST_F(LoopTest, ABrokenHookBeforeTheAgentEndsTheAttempt) {
+  before_agent_ = {{{"broken"}, 5min}};
+  const auto result = Run(Claim());
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().code, ErrorCode::kUnavailable);
+  EXPECT_THAT(result.error().message, HasSubstr("before_agent failed: exit code 7"));
+  EXPECT_THAT(agent_.prompts, IsEmpty());
+}
+
+TEST_F(LoopTest, ABrokenHookAfterTheAgentIsAWarning) {
+  after_agent_ = {{{"broken"}, 5min}};
+  agent_.turns = {"good"};
+  const auto result = Run(Claim());
+  ASSERT_TRUE(result.ok());
+  EXPECT_TRUE(result->green);
+  EXPECT_THAT(result->warnings, ElementsAre("The hook after_agent failed: exit code 7."));
+}
+
+TEST_F(LoopTest, EachStepSeesWhatIsItsOwn) {
+  environments_.every = {{"PORT", "1"}};
+  environments_.agent = {{"KEY", "for the agent"}};
+  environments_.gates["tests"] = {{"TOKEN", "for the gate"}};
+  agent_.turns = {"good"};
+  ASSERT_TRUE(Run(Claim()).ok());
+  EXPECT_EQ(agent_.env.at("PORT") + agent_.env.at("KEY"), "1for the agent");
+  EXPECT_FALSE(agent_.env.contains("TOKEN"));
+  EXPECT_EQ(gate_env_.at("PORT") + gate_env_.at("TOKEN"), "1for the gate");
+  EXPECT_FALSE(gate_env_.contains("KEY"));
 }
 
 }  // namespace

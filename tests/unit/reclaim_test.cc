@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/harness/manual_clock.h"
-#include "tests/unit/workspace_fixture.h"
+#include "tests/harness/workspace_fixture.h"
 
 namespace swage {
 namespace {
