@@ -13,6 +13,7 @@
 #include "config/base/crypto.h"
 #include "config/base/files.h"
 #include "config/base/text.h"
+#include "pipeline/isolation/supply.h"
 #include "pipeline/lease_keeper.h"
 #include "pipeline/maintenance/seal_audit.h"
 #include "pipeline/workspace/commit_signer.h"
@@ -141,6 +142,11 @@ Result<void> Service::Enter() {
   self.version = SWAGE_VERSION;
   if (web_ != nullptr) self.url = settings_.public_url;
   self.started = clock_.Now();
+  if (settings_.node.Has(kRoleWorker)) {
+    NodeLevels here = LevelsHere(*isolations_, settings_.node.levels);
+    self.levels = here.given;
+    self.lacks = std::move(here.lacks);
+  }
   SWAGE_ASSIGN_OR_RETURN(auto presence, Presence::Enter(*store_, clock_, std::move(self)));
   presence_ = presence.get();
   DutyPlan plan;

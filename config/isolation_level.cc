@@ -1,5 +1,7 @@
 #include "config/isolation_level.h"
 
+#include "config/base/text.h"
+
 namespace swage {
 
 std::string_view Name(IsolationLevel level) {
@@ -21,6 +23,24 @@ std::optional<IsolationLevel> ParseIsolationLevel(std::string_view name) {
     if (Name(level) == name) return level;
   }
   return std::nullopt;
+}
+
+std::string Names(const LevelSet& levels) {
+  std::string names;
+  for (const IsolationLevel level : kIsolationLevels) {
+    if (!levels.Has(level)) continue;
+    if (!names.empty()) names.push_back(' ');
+    names.append(Name(level));
+  }
+  return names;
+}
+
+LevelSet ParseLevelSet(std::string_view names) {
+  LevelSet levels;
+  for (const std::string_view name : Split(names, ' ')) {
+    if (const auto level = ParseIsolationLevel(name)) levels.Add(*level);
+  }
+  return levels;
 }
 
 }  // namespace swage

@@ -2,6 +2,7 @@
 
 #include "config/base/text.h"
 #include "config/gate_spec.h"
+#include "config/isolation_table.h"
 #include "config/runtime_table.h"
 #include "config/settings_table.h"
 
@@ -68,6 +69,25 @@ constexpr std::string_view kCaches = R"(
 
 Each item of `caches`.
 
+)";
+
+constexpr std::string_view kLevels = R"(
+## Levels of isolation
+
+How far a task's commands are kept apart, cheapest first: `shared` (a view of the base that cannot be written to),
+`worktree`, `sandbox`, `container`. A task runs at the highest level that any rule asks for, within the floor and the
+ceiling; without a rule that applies, at `worktree`. It is looked at again after every round of the agent: the task then
+goes on one level up, from its last checkpoint, and never comes down. A level that no node can give leaves it waiting.
+
+Each item of `isolation.rules`, in the settings and in `.swage.yml`. A rule applies when all that it names is so; it can
+only add to what others ask for.
+
+)";
+
+constexpr std::string_view kBuiltInRules = R"(
+These are built in:
+
+```yaml
 )";
 
 constexpr std::string_view kPolicy = R"(
@@ -139,6 +159,11 @@ std::string SettingsReference() {
   out += Table(DatabaseTable());
   out += kCaches;
   out += Table(CacheTable());
+  out += kLevels;
+  out += Table(IsolationRuleTable());
+  out += kBuiltInRules;
+  out += BuiltInRulesText();
+  out += "```\n";
   out += kPolicy;
   out += Table(PolicyTable());
   out += kPolicyExample;

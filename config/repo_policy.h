@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "config/base/result.h"
+#include "config/isolation_rules.h"
 #include "config/runtime_settings.h"
 
 namespace swage {
@@ -35,12 +36,21 @@ struct GateSpec {
   bool operator==(const GateSpec&) const = default;
 };
 
+/// What the label `LABEL:PROFILE` asks for.
+struct Profile {
+  std::string instructions;  ///< added to the prompt, after the repository's
+  /// The agent looks and answers, and changes nothing: no branch, no pull request (C4).
+  bool reads_only = false;
+  bool operator==(const Profile&) const = default;
+};
+
 struct RepoPolicy {
   std::vector<GateSpec> gates;
   std::optional<int> max_cycles;
   std::optional<std::string> when_red;
-  std::string instructions;  ///< added to every prompt: how to build, house rules
-  std::map<std::string, std::string> profiles;  ///< label suffix -> extra instructions (A1)
+  std::string instructions;                 ///< added to every prompt: how to build, house rules
+  std::map<std::string, Profile> profiles;  ///< by the label's suffix (A1)
+  IsolationRules isolation;
   std::vector<std::string> secrets;  ///< what the agent asks for by name; the server grants
   /// Which of the server's databases the tasks need; nothing = all that it has for them.
   std::optional<std::vector<std::string>> databases;

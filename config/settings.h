@@ -15,6 +15,7 @@
 #include "config/base/redact.h"
 #include "config/base/result.h"
 #include "config/isolation_means.h"
+#include "config/isolation_rules.h"
 #include "config/repo_policy.h"
 #include "config/runtime_settings.h"
 #include "config/secret.h"
@@ -81,6 +82,7 @@ struct NodeSettings {
   std::vector<std::string> roles = {std::string(kRoleWeb), std::string(kRoleWorker),
                                     std::string(kRolePublisher), std::string(kRoleHousekeeping)};
   std::chrono::milliseconds lease{std::chrono::seconds(60)};
+  LevelSet levels = LevelSet::All();  ///< at which tasks may run here, where the machine gives them
   bool Has(std::string_view role) const;
 };
 
@@ -137,6 +139,7 @@ struct Settings {
   /// "owner/name" or a glob -> where the ignored files are that tasks get copies of.
   std::map<std::string, std::filesystem::path> includes;
   HookSet hooks;
+  IsolationRules isolation_rules;
 
   std::vector<std::string> warnings;  ///< what works but is hardly meant; one "FILE:LINE: ..." each
 };

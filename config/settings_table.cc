@@ -8,6 +8,8 @@
 
 #include "config/base/text.h"
 #include "config/gate_spec.h"
+#include "config/isolation_table.h"
+#include "config/profile_rule.h"
 #include "config/runtime_table.h"
 
 namespace swage {
@@ -616,11 +618,14 @@ const std::vector<Setting<RepoPolicy>>& CorePolicyTable() {
           [](auto& p) -> auto& { return p.instructions; }),
       Declare<RepoPolicy>(
           {.path = "profiles",
-           .manual = "Further instructions for issues with the label `LABEL:PROFILE`.",
-           .example = "{docs: Change documentation only.}"},
-          MapRule<TextRule>{
+           .manual =
+               "Further instructions for issues with the label `LABEL:PROFILE`. With `reads_only: "
+               "true` the agent cannot change anything: its answer becomes a comment on the issue, "
+               "and there is neither a branch nor a pull request.",
+           .example = "{docs: Change documentation only., explain: {reads_only: true}}"},
+          MapRule<ProfileRule>{
               .key = {.kind = "a name of a-z, 0-9, - and _", .max_bytes = 40, .valid = IsGateName},
-              .inner = {.kind = "text", .max_bytes = 16'000, .multiline = true},
+              .inner = {},
               .value_example = "Change documentation only."},
           [](auto& p) -> auto& { return p.profiles; }),
   };
@@ -636,12 +641,14 @@ std::vector<Setting<T>> Joined(std::vector<Setting<T>> table, std::vector<Settin
 }  // namespace
 
 const std::vector<Setting<Settings>>& ServerTable() {
-  static const auto kTable = Joined(CoreServerTable(), RuntimeServerTable());
+  static const auto kTable =
+      Joined(Joined(CoreServerTable(), ServerIsolationTable()), RuntimeServerTable());
   return kTable;
 }
 
 const std::vector<Setting<RepoPolicy>>& PolicyTable() {
-  static const auto kTable = Joined(CorePolicyTable(), RuntimePolicyTable());
+  static const auto kTable =
+      Joined(Joined(CorePolicyTable(), PolicyIsolationTable()), RuntimePolicyTable());
   return kTable;
 }
 

@@ -37,6 +37,7 @@ struct HandOff {
   std::vector<CycleHistory> history;
   std::vector<std::string> remarks;  ///< texts of `/swage fix`, oldest first
   std::string repo_instructions;
+  bool reads_only = false;  ///< an answer is wanted, and no change (C4)
 };
 
 std::string RenderTaskJson(const HandOff& handoff);

@@ -33,7 +33,18 @@ constexpr std::size_t kMaxGates = 50;
 constexpr std::size_t kMaxCommandLine = 300;
 constexpr std::size_t kMaxPrompt = 112 << 10;
 
-const std::vector<std::string>& Constraints() {
+const std::vector<std::string>& ReaderConstraints() {
+  static const std::vector<std::string> constraints = {
+      "Look only at the current directory, a checkout of the repository that cannot be written to.",
+      "Change nothing, neither here nor elsewhere: nothing but your last message is kept.",
+      "Do not repeat secrets, tokens or the content of environment variables.",
+      "Nobody can answer a question: when something is unclear, say what you assumed.",
+      "End with your answer as Markdown, naming files and lines; it will be posted on the issue.",
+  };
+  return constraints;
+}
+
+const std::vector<std::string>& WriterConstraints() {
   static const std::vector<std::string> constraints = {
       "Work only inside the current directory, a checkout of the repository that is yours alone.",
       "Make the smallest change that resolves the issue; leave unrelated code, formatting and "
@@ -47,6 +58,10 @@ const std::vector<std::string>& Constraints() {
       "End with a short summary of what you changed and why; it will be shown to the reviewer.",
   };
   return constraints;
+}
+
+const std::vector<std::string>& Constraints(const HandOff& handoff) {
+  return handoff.reads_only ? ReaderConstraints() : WriterConstraints();
 }
 
 std::string Clean(std::string_view text, std::size_t max_bytes) {
@@ -182,7 +197,7 @@ std::string RenderTaskJson(const HandOff& handoff) {
   const json document = {{"schema", 1},
                          {"task", TaskJson(handoff.task)},
                          {"cycle", handoff.cycle},
-                         {"constraints", Constraints()},
+                         {"constraints", Constraints(handoff)},
                          {"gates", std::move(gates)},
                          {"history", std::move(history)},
                          {"remarks", std::move(remarks)},
@@ -191,10 +206,11 @@ std::string RenderTaskJson(const HandOff& handoff) {
 }
 
 std::string RenderPrompt(const HandOff& handoff) {
-  std::string out =
-      "# Your task\n\nResolve one issue of a software project by editing its files.\n\n## "
-      "Rules\n\n";
-  for (const std::string& rule : Constraints()) out += fmt::format("- {}\n", rule);
+  std::string out = fmt::format(
+      "# Your task\n\n{}\n\n## Rules\n\n",
+      handoff.reads_only ? "Answer one issue of a software project by reading its files."
+                         : "Resolve one issue of a software project by editing its files.");
+  for (const std::string& rule : Constraints(handoff)) out += fmt::format("- {}\n", rule);
   const std::string house_rules = Clean(handoff.repo_instructions, kMaxInstructions);
   if (!house_rules.empty())
     out += fmt::format("\n## Instructions of the repository\n\n{}\n", house_rules);

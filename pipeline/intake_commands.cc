@@ -93,7 +93,10 @@ class CommandDecision {
     const bool open = facts_.issue && facts_.issue->open && e_.thread_open;
     if (!open) return Refuse(messages::ThreadClosed());
     const Issue& text = e_.issue ? *e_.issue : *facts_.issue;
-    switch (PlanStart({e_.repo, e_.actor, text, "", false}, facts_, rules_, plan_)) {
+    // A profile that only reads must not be lost on whoever asks again by a comment.
+    const auto profile = TriggerProfile(facts_.issue->labels, rules_.trigger_label);
+    switch (
+        PlanStart({e_.repo, e_.actor, text, profile.value_or(""), false}, facts_, rules_, plan_)) {
       case StartOutcome::kWorking:
         return Refuse(messages::AlreadyWorking(*facts_.task));
       case StartOutcome::kInReview:

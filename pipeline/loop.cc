@@ -38,6 +38,9 @@ void Redact(const Redactor& redactor, GateVerdict& verdict) {
 Loop::Loop(LoopContext context, LoopPlan plan)
     : context_(context), gates_(context_.commands), plan_(std::move(plan)) {
   checkpoint_ = task().checkpoint;
+  result_ = std::move(plan_.before);
+  result_.outgrown = false;
+  if (!result_.cycles.empty()) return;
   for (const CycleHistory& cycle : plan_.claimed.history) result_.cycles.push_back(cycle);
 }
 
@@ -52,7 +55,11 @@ int Loop::LastCycle() const {
 }
 
 Result<LoopResult> Loop::Run(std::stop_token stop) {
+  if (plan_.reads_only) return Read(stop);
   const bool gates_only = task().run_kind == RunKind::kGates;
+  // What an earlier attempt left may ask for more than it was made at.
+  SWAGE_ASSIGN_OR_RETURN(const bool elsewhere, Outgrown(FirstCycle()));
+  if (elsewhere) return std::move(result_);
   for (int cycle = FirstCycle(); cycle <= LastCycle(); ++cycle) {
     const bool first_of_run = cycle == task().run_first_cycle + 1;
     bool tree_changed = true;
@@ -65,13 +72,9 @@ Result<LoopResult> Loop::Run(std::stop_token stop) {
       tree_changed = outcome.snapshot.changed;
       checkpoint_ = outcome.snapshot.commit;
       tree_ = outcome.snapshot.tree;
-      const bool nothing_yet = checkpoint_.value.empty() || checkpoint_ == task().base_sha;
-      if (!tree_changed && (nothing_yet || (first_of_run && !outcome.ran_well))) {
-        const std::string& agent = context_.settings.agent.name;
-        result_.failed_because = outcome.ran_well ? messages::NoChange(agent)
-                                                  : messages::AgentFailed(agent, outcome.how);
-        return std::move(result_);
-      }
+      // Also when the agent came to nothing: maybe for lack of what a higher level gives.
+      SWAGE_ASSIGN_OR_RETURN(const bool outgrown, Outgrown(cycle));
+      if (outgrown || CameToNothing(outcome, first_of_run)) return std::move(result_);
     }
     // A round that changed nothing after a red one would only repeat the verdicts it was told.
     if (!tree_changed && !first_of_run && !result_.verdicts.empty()) {
@@ -83,6 +86,49 @@ Result<LoopResult> Loop::Run(std::stop_token stop) {
     if (Decide(cycle) || gates_only) return std::move(result_);
     // Gates may have written files; what the agent sees next is its own work and nothing else.
     SWAGE_RETURN_IF_ERROR(context_.workspace.Reset(checkpoint_));
+  }
+  return std::move(result_);
+}
+
+bool Loop::HasWork() const {
+  return !checkpoint_.value.empty() && checkpoint_ != task().base_sha;
+}
+
+bool Loop::CameToNothing(const AgentOutcome& outcome, bool first_of_run) {
+  if (outcome.snapshot.changed || (HasWork() && !(first_of_run && !outcome.ran_well))) return false;
+  const std::string& agent = context_.settings.agent.name;
+  result_.failed_because =
+      outcome.ran_well ? messages::NoChange(agent) : messages::AgentFailed(agent, outcome.how);
+  return true;
+}
+
+Result<bool> Loop::Outgrown(int cycle) {
+  if (!plan_.outgrows) return false;
+  InFlight found;
+  found.signs = signs_;
+  if (HasWork()) {
+    SWAGE_ASSIGN_OR_RETURN(const DiffSummary diff, context_.workspace.DiffFromBase(checkpoint_));
+    for (const FileDiff& file : diff.files) {
+      found.touched.push_back(file.path);
+      if (file.old_path != file.path) found.touched.push_back(file.old_path);
+    }
+  }
+  result_.outgrown = plan_.outgrows(found);
+  result_.head = checkpoint_;
+  result_.cycle = cycle;
+  return result_.outgrown;
+}
+
+// Nothing of what it may have left is looked at: there is no snapshot, and so no checkpoint.
+Result<LoopResult> Loop::Read(std::stop_token stop) {
+  SWAGE_ASSIGN_OR_RETURN(const AgentRun run, AskAgent(FirstCycle(), stop));
+  SWAGE_RETURN_IF_ERROR(EndAgentStep(run, {}));
+  const std::string& agent = context_.settings.agent.name;
+  const ProcessResult& process = run.agent.process;
+  if (!process.Succeeded()) {
+    result_.failed_because = messages::AgentFailed(agent, process.Describe());
+  } else if (run.summary.empty()) {
+    result_.failed_because = messages::NoAnswer(agent);
   }
   return std::move(result_);
 }
@@ -124,9 +170,10 @@ Result<void> Loop::WriteHandOff(int cycle) {
   HandOff handoff;
   handoff.task = task();
   handoff.cycle = cycle;
-  handoff.gates = plan_.gates;
+  if (!plan_.reads_only) handoff.gates = plan_.gates;
   handoff.history = result_.cycles;
   handoff.repo_instructions = plan_.repo_instructions;
+  handoff.reads_only = plan_.reads_only;
   SWAGE_ASSIGN_OR_RETURN(handoff.remarks, context_.store.ListRemarks(lease()));
   const std::string task_json = RenderTaskJson(handoff);
   const std::string prompt = RenderPrompt(handoff);
@@ -168,7 +215,7 @@ Result<void> Loop::RunHook(std::string_view point, const std::vector<HookSpec>& 
       [&](std::string_view bytes) { log.Append(bytes); }, stop);
 }
 
-Result<Loop::AgentOutcome> Loop::RunAgent(int cycle, std::stop_token stop) {
+Result<Loop::AgentRun> Loop::AskAgent(int cycle, std::stop_token stop) {
   const Settings& settings = context_.settings;
   SWAGE_RETURN_IF_ERROR(EnterStage(Stage::kAgent, cycle));
   SWAGE_RETURN_IF_ERROR(WriteHandOff(cycle));
@@ -183,14 +230,14 @@ Result<Loop::AgentOutcome> Loop::RunAgent(int cycle, std::stop_token stop) {
   step.kind = StepKind::kAgent;
   step.name = settings.agent.name;
   step.log_path = log.RelativePath();
-  SWAGE_ASSIGN_OR_RETURN(const std::int64_t step_id, context_.store.StartStep(lease(), step));
+  AgentRun run;
+  SWAGE_ASSIGN_OR_RETURN(run.step, context_.store.StartStep(lease(), step));
 
   const auto sink = [&](std::string_view bytes) { log.Append(bytes); };
   SWAGE_ASSIGN_OR_RETURN(
-      AgentResult agent,
-      context_.agent.Run(context_.commands,
-                         plan_.environments.ForAgent(context_.workspace.Commands()),
-                         context_.workspace.HandOffDir(), sink, stop));
+      run.agent, context_.agent.Run(context_.commands,
+                                    plan_.environments.ForAgent(context_.workspace.Commands()),
+                                    context_.workspace.HandOffDir(), sink, stop));
   log.Flush();
   if (stop.stop_requested())
     return MakeError(ErrorCode::kCancelled, "stopped during the agent's run");
@@ -198,18 +245,31 @@ Result<Loop::AgentOutcome> Loop::RunAgent(int cycle, std::stop_token stop) {
     if (hook.error().code != ErrorCode::kUnavailable) return hook.error();
     result_.warnings.push_back(context_.redactor.Apply(messages::AsSentence(hook.error().message)));
   }
-  if (agent.usage) {
-    result_.usage.input_tokens += agent.usage->input_tokens;
-    result_.usage.output_tokens += agent.usage->output_tokens;
-    result_.usage.cost_usd += agent.usage->cost_usd;
+  if (run.agent.usage) {
+    result_.usage.input_tokens += run.agent.usage->input_tokens;
+    result_.usage.output_tokens += run.agent.usage->output_tokens;
+    result_.usage.cost_usd += run.agent.usage->cost_usd;
   }
-  const std::string summary = context_.redactor.Apply(agent.summary);
-  if (!summary.empty()) result_.summary = summary;
+  run.summary = context_.redactor.Apply(run.agent.summary);
+  if (!run.summary.empty()) result_.summary = run.summary;
+  return run;
+}
 
+Result<void> Loop::EndAgentStep(const AgentRun& run, const CommitSha& commit) {
+  const ProcessResult& process = run.agent.process;
+  const bool ran_well = process.Succeeded();
+  return context_.store.FinishStep(
+      lease(), run.step, ran_well ? "ok" : "failed",
+      run.summary.empty() && !ran_well ? process.Describe() : run.summary, commit);
+}
+
+Result<Loop::AgentOutcome> Loop::RunAgent(int cycle, std::stop_token stop) {
+  const Settings& settings = context_.settings;
+  SWAGE_ASSIGN_OR_RETURN(const AgentRun run, AskAgent(cycle, stop));
   const CommitIdentity bot{settings.commit_name, settings.commit_email};
   AgentOutcome outcome;
-  outcome.ran_well = agent.process.Succeeded();
-  outcome.how = agent.process.Describe();
+  outcome.ran_well = run.agent.process.Succeeded();
+  outcome.how = run.agent.process.Describe();
   SWAGE_ASSIGN_OR_RETURN(outcome.snapshot, context_.workspace.TakeSnapshot(
                                                context_.redactor.Apply(messages::CommitMessage(
                                                    task(), cycle, plan_.requester_email, bot)),
@@ -221,9 +281,7 @@ Result<Loop::AgentOutcome> Loop::RunAgent(int cycle, std::stop_token stop) {
     result_.warnings.push_back(
         fmt::format("The agent ended with {} in cycle {}.", outcome.how, cycle));
   }
-  SWAGE_RETURN_IF_ERROR(context_.store.FinishStep(
-      lease(), step_id, outcome.ran_well ? "ok" : "failed",
-      summary.empty() && !outcome.ran_well ? outcome.how : summary, outcome.snapshot.commit));
+  SWAGE_RETURN_IF_ERROR(EndAgentStep(run, outcome.snapshot.commit));
   return outcome;
 }
 

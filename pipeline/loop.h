@@ -7,12 +7,15 @@
 // never its exit code (D4).
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
 
 #include "config/base/redact.h"
+#include "config/isolation_rules.h"
 #include "config/settings.h"
 #include "pipeline/agent.h"
 #include "pipeline/gate.h"
@@ -31,15 +34,10 @@ struct LoopContext {
   const Redactor& redactor;
 };
 
-struct LoopPlan {
-  Claimed claimed;
-  std::vector<GateSpec> gates;
-  int max_cycles = 3;
-  std::string repo_instructions;  ///< house rules and the profile's instructions
-  std::string requester_email;    ///< for the commits' trailers
-  StepEnvironments environments;  ///< what steps see beyond the workspace's own variables
-  std::vector<HookSpec> before_agent;
-  std::vector<HookSpec> after_agent;
+/// What a run brought to light so far, of which its level of isolation may depend.
+struct InFlight {
+  std::vector<std::string> touched;  ///< by the change
+  std::set<Sign> signs;
 };
 
 struct LoopResult {
@@ -54,6 +52,24 @@ struct LoopResult {
   DiffSummary diff;  ///< base to head
   /// Set when there is nothing to publish: the reason for kFailed.
   std::string failed_because;
+  /// LoopPlan::outgrows said yes: the run goes on elsewhere, from `head` in cycle `cycle`.
+  bool outgrown = false;
+  int cycle = 0;
+};
+
+struct LoopPlan {
+  Claimed claimed;
+  std::vector<GateSpec> gates;
+  int max_cycles = 3;
+  std::string repo_instructions;  ///< house rules and the profile's instructions
+  std::string requester_email;    ///< for the commits' trailers
+  StepEnvironments environments;  ///< what steps see beyond the workspace's own variables
+  std::vector<HookSpec> before_agent;
+  std::vector<HookSpec> after_agent;
+  bool reads_only = false;  ///< ask the agent once, and take its words alone (C4)
+  /// Asked after each snapshot, before anything runs on it: whether the run must not go on here.
+  std::function<bool(const InFlight&)> outgrows = {};
+  LoopResult before = {};  ///< what the run achieved before it went on here
 };
 
 class Loop {
@@ -65,6 +81,11 @@ class Loop {
   Result<LoopResult> Run(std::stop_token stop);
 
  private:
+  struct AgentRun {
+    AgentResult agent;
+    std::string summary;
+    std::int64_t step = 0;
+  };
   struct AgentOutcome {
     Snapshot snapshot;
     bool ran_well = false;
@@ -78,9 +99,16 @@ class Loop {
   /// The step of an agent run of `cycle` whose result is the checkpoint, if a crash left one.
   Result<bool> AgentDoneBefore(int cycle);
   Result<void> WriteHandOff(int cycle);
+  Result<LoopResult> Read(std::stop_token stop);
+  /// Leaves its step running.
+  Result<AgentRun> AskAgent(int cycle, std::stop_token stop);
+  Result<void> EndAgentStep(const AgentRun& run, const CommitSha& commit);
   Result<AgentOutcome> RunAgent(int cycle, std::stop_token stop);
   Result<void> RunHook(std::string_view point, const std::vector<HookSpec>& hooks, int cycle,
                        std::stop_token stop);
+  bool CameToNothing(const AgentOutcome& outcome, bool first_of_run);
+  Result<bool> Outgrown(int cycle);
+  bool HasWork() const;
   Result<void> RunGates(int cycle, const CommitSha& commit, std::stop_token stop);
   Result<GateVerdict> RunGate(const GateSpec& gate, int cycle, const CommitSha& commit,
                               const std::vector<std::string>& changed, std::stop_token stop);
@@ -97,6 +125,7 @@ class Loop {
   CommitSha checkpoint_;
   TreeSha tree_;                    ///< of checkpoint_, where this process made it
   std::set<std::string> failures_;  ///< signatures of this run's red cycles
+  std::set<Sign> signs_;
 };
 
 }  // namespace swage

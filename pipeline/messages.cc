@@ -25,13 +25,6 @@ std::string Short(const CommitSha& sha) {
   return sha.value.substr(0, 10);
 }
 
-std::string TaskUrl(TaskId id, std::string_view public_url) {
-  if (public_url.empty()) return {};
-  std::string_view base = public_url;
-  while (base.ends_with('/')) base.remove_suffix(1);
-  return fmt::format("{}/tasks/{}", base, id.value);
-}
-
 std::string TaskMarkerKey(const Task& task) {
   return fmt::format("{}/{}#{}/g{}", task.repo.forge, task.repo.id, task.issue_number,
                      task.generation);
@@ -178,9 +171,11 @@ std::string FindingLine(const Finding& f) {
 }
 
 std::string RunLine(const RunReport& r) {
-  std::string line = fmt::format("Commit {} · {} · agent {} · isolation level {}",
-                                 CodeSpan(r.head.value, 64), Count(r.cycles.size(), "cycle"),
-                                 CodeSpan(r.agent, 40), CodeSpan(r.isolation, 20));
+  std::string line = fmt::format("Commit {} · {} · agent {}", CodeSpan(r.head.value, 64),
+                                 Count(r.cycles.size(), "cycle"), CodeSpan(r.agent, 40));
+  if (!r.levels.empty()) {
+    line += fmt::format(" · isolation level {}", CodeSpan(Name(r.levels.back().level), 20));
+  }
   if (r.usage.input_tokens + r.usage.output_tokens > 0) {
     line += fmt::format(" · {} tokens in, {} out", r.usage.input_tokens, r.usage.output_tokens);
   }
@@ -210,6 +205,7 @@ std::string WorkSections(const RunReport& r) {
     body += "\n### Noticed\n\n";
     for (const std::string& warning : r.warnings) body += "- " + InertLine(warning, 300) + "\n";
   }
+  body += IsolationDetails(r.levels, r.blocked);
   return body;
 }
 
@@ -245,7 +241,7 @@ std::string Headline(const Task& task) {
     case TaskState::kMerged:
       return fmt::format("merged: {}", task.pr_url);
     case TaskState::kClosed:
-      return fmt::format("closed: {}", task.pr_url);
+      return task.pr_url.empty() ? task.reason : fmt::format("closed: {}", task.pr_url);
     case TaskState::kFailed:
       return "failed: " + InertLine(task.reason, 500);
     case TaskState::kCancelled:
@@ -291,22 +287,32 @@ std::string NextStep(const Task& task, std::string_view prefix) {
     case TaskState::kMerged:
       return "";
     case TaskState::kClosed:
-      return fmt::format("`{} run` on the issue asks for a new pull request.", prefix);
+      return fmt::format("`{} run` on the issue asks {}.", prefix,
+                         task.pr_url.empty() ? "again" : "for a new pull request");
   }
   return "";
 }
 
 }  // namespace
 
+std::string TaskUrl(TaskId id, std::string_view public_url) {
+  if (public_url.empty()) return {};
+  std::string_view base = public_url;
+  while (base.ends_with('/')) base.remove_suffix(1);
+  return fmt::format("{}/tasks/{}", base, id.value);
+}
+
 std::string StickyMarker(const Task& task) {
   return Marker("sticky", TaskMarkerKey(task));
 }
 
-std::string Sticky(const Task& task, const std::vector<Step>& steps, std::string_view public_url,
+std::string Sticky(const Task& task, const std::vector<Step>& steps,
+                   const std::vector<LevelStep>& levels, std::string_view public_url,
                    std::string_view prefix) {
   std::string body = fmt::format("{}\n**Swage** · {}\n", StickyMarker(task), Headline(task));
   body += CycleTable(task, steps);
   body += Attempts(task, steps);
+  body += IsolationLine(levels);
   const std::string url = TaskUrl(task.id, public_url);
   std::string foot = NextStep(task, prefix);
   if (!url.empty()) foot += fmt::format("{}[Live log]({})", foot.empty() ? "" : " ", url);

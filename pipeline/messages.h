@@ -27,7 +27,8 @@ namespace swage::messages {
 
 /// The task's one status comment, edited in place (A12). `public_url` may be empty.
 std::string StickyMarker(const Task& task);
-std::string Sticky(const Task& task, const std::vector<Step>& steps, std::string_view public_url,
+std::string Sticky(const Task& task, const std::vector<Step>& steps,
+                   const std::vector<LevelStep>& levels, std::string_view public_url,
                    std::string_view prefix);
 
 /// An answer to one comment; `key` makes the marker unique.
@@ -80,7 +81,8 @@ struct RunReport {
   std::vector<std::string> earlier;   ///< its last words of earlier runs, oldest first
   std::vector<GateVerdict> verdicts;  ///< of the last cycle
   std::vector<CycleHistory> cycles;   ///< of this run
-  std::string isolation;              ///< "worktree"
+  std::vector<LevelStep> levels;      ///< the last one is where it ended
+  std::vector<BlockedHost> blocked;   ///< hosts that its commands were kept from
   AgentUsage usage;                   ///< summed; zeros = unknown
   std::vector<std::string> warnings;  ///< of snapshots: nested repositories moved out, ...
   std::string stopped_because;        ///< why gates stayed red; empty when green
@@ -92,6 +94,11 @@ std::string PullRequestTitle(const Task& task);
 std::string PullRequestBody(const RunReport& report);
 /// With when_red = comment: what is posted on the issue instead of a pull request.
 std::string RedReport(std::string_view marker, const RunReport& report);
+
+/// What a task of a profile that only reads was asked for (C4).
+inline constexpr std::size_t kMaxAnswerBytes = 20'000;
+std::string ReaderAnswer(std::string_view marker, const Task& task, std::string_view answer,
+                         std::string_view public_url);
 
 /// An open pull request that a run could not bring any further: said there, where it was asked for.
 std::string RunFailed(std::string_view marker, std::string_view reason, std::string_view prefix);
@@ -162,6 +169,36 @@ std::string GateRunsAgain(std::string_view summary);
 std::string SameTreeTwice();
 std::string SameFailureTwice();
 std::string CyclesUsedUp(int cycles);
+
+// --- isolation (C3)
+// --------------------------------------------------------------------------------------------
+
+/// Reasons for a level, without a full stop.
+std::string LevelAskedFor(IsolationLevel level);
+std::string LevelOfPolicy();
+std::string LevelOfServer();
+std::string LeastLevel(IsolationLevel level);
+/// Reasons for kWaiting. `servers`: the ceiling is the server's, not the policy's.
+std::string LevelAboveCeiling(IsolationLevel level, std::string_view because,
+                              IsolationLevel ceiling, bool servers);
+/// `lacks`: why not, of each node, with the fix.
+std::string NoNodeGives(IsolationLevel level, std::string_view lacks);
+/// Why a node gives a task back.
+std::string AnotherNodeGives(IsolationLevel level, std::string_view node);
+/// A thing to notice.
+std::string HeldAtCeiling(IsolationLevel wanted, IsolationLevel ceiling);
+/// Folded: each level with its reasons, and the hosts; empty without a level.
+std::string IsolationDetails(const std::vector<LevelStep>& levels,
+                             const std::vector<BlockedHost>& blocked);
+/// A line for the status comment.
+std::string IsolationLine(const std::vector<LevelStep>& levels);
+/// How a task ends whose profile only reads, or does not.
+std::string Answered();
+std::string NoAnswer(std::string_view agent);
+std::string SecretInAnswer();
+
+/// The task's page; empty without a public address.
+std::string TaskUrl(TaskId id, std::string_view public_url);
 
 // --- lines of the timeline that a worker writes
 /// Nobody but `node` can go on from the newest checkpoint.

@@ -51,8 +51,9 @@ Result<Publisher::Done> Publisher::PerformComment(const Effect& effect, Forge& f
 Result<Publisher::Done> Publisher::PerformSticky(const Effect& effect, Forge& forge) {
   SWAGE_ASSIGN_OR_RETURN(const Task task, store_.GetTask(effect.what.task));
   SWAGE_ASSIGN_OR_RETURN(const std::vector<Step> steps, store_.ListSteps(task.id));
+  SWAGE_ASSIGN_OR_RETURN(const std::vector<LevelStep> levels, store_.ListLevels(task.id));
   const std::string body =
-      messages::Sticky(task, steps, options_.public_url, options_.command_prefix);
+      messages::Sticky(task, steps, levels, options_.public_url, options_.command_prefix);
   SWAGE_ASSIGN_OR_RETURN(const Comment comment,
                          forge.EnsureComment(task.repo, {ThreadKind::kIssue, task.issue_number},
                                              messages::StickyMarker(task), redactor_.Apply(body),

@@ -1,5 +1,7 @@
 #include "pipeline/scheduler.h"
 
+#include "pipeline/isolation/supply.h"
+
 namespace swage {
 namespace {
 
@@ -91,7 +93,8 @@ void Scheduler::Loop(std::stop_token stop) {
 void Scheduler::ClaimAll() {
   const Settings& settings = context_.settings;
   const ClaimLimits limits{settings.concurrent_tasks, settings.concurrent_tasks_per_repo,
-                           settings.max_attempts, settings.attempt_delay};
+                           settings.max_attempts, settings.attempt_delay,
+                           LevelsHere(context_.isolations, settings.node.levels).given};
   while (!shutting_down_.stop_requested() && !disk_is_full_) {
     {
       const std::lock_guard lock(mutex_);

@@ -13,6 +13,7 @@
 
 #include "config/base/clock.h"
 #include "config/base/ids.h"
+#include "config/isolation_level.h"
 #include "forge/model.h"
 
 namespace swage {
@@ -80,6 +81,9 @@ struct Task {
   std::int64_t pr_number = 0;  ///< 0 = none yet
   std::string pr_url;
   std::string sticky_comment_id;
+
+  /// How far its commands are kept apart; nothing = not decided yet. It never falls.
+  std::optional<IsolationLevel> level;
 
   Epoch epoch;
   std::string lease_node;  ///< empty = nobody

@@ -19,7 +19,6 @@ namespace swage {
 namespace {
 
 constexpr std::size_t kMaxEarlierRuns = 5;
-constexpr IsolationLevel kLevel = IsolationLevel::kWorktree;
 
 // The forge is left alone: nothing is claimed for it meanwhile, and the thread is for others (X27).
 bool WaitsForTheForge(ErrorCode code) {
@@ -169,37 +168,61 @@ Result<RunOutcome> Worker::Attempt(const Claimed& claimed, std::stop_token stop)
   Ground ground;
   SWAGE_ASSIGN_OR_RETURN(auto ended, FindGround(grounded, ground, *forge, stop));
   if (ended) return *std::move(ended);
+  Standing standing;
+  SWAGE_ASSIGN_OR_RETURN(auto parked, SettleLevel(grounded, ground, standing, *forge, stop));
+  if (parked) return *std::move(parked);
   SWAGE_ASSIGN_OR_RETURN(const auto runtime, PrepareRuntime(grounded.task, ground, stop));
-  Result<std::unique_ptr<Workspace>> provisioned = Provision(grounded, ground, stop);
+  LoopResult result;
+  do {  // each time at a higher level
+    SWAGE_ASSIGN_OR_RETURN(result, WorkAtLevel(grounded, ground, *forge, standing, runtime.get(),
+                                               std::move(result), stop));
+    if (!result.outgrown) break;
+    SWAGE_ASSIGN_OR_RETURN(auto elsewhere, MoveUp(grounded, standing, result));
+    if (elsewhere) return *std::move(elsewhere);
+  } while (result.outgrown);
+  if (runtime != nullptr) Warn(grounded.task, runtime->Warnings(), &result);
+  ReleaseRuntime(grounded.task, runtime.get());
+  if (standing.evidence.reads_only) return ConcludeReader(grounded.task, result);
+  if (standing.choice.short_of) {
+    result.warnings.push_back(
+        messages::HeldAtCeiling(*standing.choice.short_of, *grounded.task.level));
+  }
+  if (result.failed_because.empty()) {
+    SWAGE_ASSIGN_OR_RETURN(auto again,
+                           LookAtBaseAgain(grounded.task, *forge, result.warnings, stop));
+    if (again) return *std::move(again);
+  }
+  return Conclude(grounded, ground, std::move(result));
+}
+
+Result<LoopResult> Worker::WorkAtLevel(Claimed& claimed, const Ground& ground, const Forge& forge,
+                                       Standing& standing, TaskRuntime* runtime, LoopResult before,
+                                       std::stop_token stop) {
+  Task& task = claimed.task;
+  Result<std::unique_ptr<Workspace>> provisioned = Provision(claimed, ground, stop);
   if (!provisioned.ok() && provisioned.error().code == ErrorCode::kNotFound &&
-      !grounded.task.checkpoint.value.empty()) {
+      !task.checkpoint.value.empty()) {
     // Checkpoints are not synced to disk one by one: a power cut may take the newest with it.
-    context_.log.Warn("the last checkpoint is gone; going back", {{"task_id", claimed.task.id}});
-    SWAGE_RETURN_IF_ERROR(GoBack(grounded.task));
-    provisioned = Provision(grounded, ground, stop);
+    context_.log.Warn("the last checkpoint is gone; going back", {{"task_id", task.id}});
+    SWAGE_RETURN_IF_ERROR(GoBack(task));
+    provisioned = Provision(claimed, ground, stop);
   }
   SWAGE_ASSIGN_OR_RETURN(const std::unique_ptr<Workspace> workspace, std::move(provisioned));
-  Result<LoopResult> looped = RunLoop(grounded, ground, *forge, *workspace, runtime.get(), stop);
+  Result<LoopResult> looped =
+      RunLoop(claimed, ground, forge, *workspace, standing, runtime, std::move(before), stop);
   if (!context_.settings.keep_workspaces) {
     if (auto released = workspace->Release(); !released.ok()) {
       context_.log.Warn("a workspace was not removed; the next start will",
-                        {{"task_id", claimed.task.id}, {"error", released.error().message}});
+                        {{"task_id", task.id}, {"error", released.error().message}});
     }
   }
-  ReleaseRuntime(claimed.task, runtime.get());
-  if (!looped.ok()) return looped.error();
-  if (looped->failed_because.empty()) {
-    SWAGE_ASSIGN_OR_RETURN(auto again,
-                           LookAtBaseAgain(grounded.task, *forge, looped->warnings, stop));
-    if (again) return *std::move(again);
-  }
-  return Conclude(grounded, ground, std::move(looped).value());
+  return looped;
 }
 
 // Once per task: somebody mistyped a label, and should not wonder why it had no effect.
 Result<void> Worker::TellOfUnknownProfile(const Task& task, const RepoPolicy& policy) {
   std::vector<std::string> known;
-  for (const auto& [name, text] : policy.profiles) known.push_back(name);
+  for (const auto& [name, profile] : policy.profiles) known.push_back(name);
   const std::string label = fmt::format("{}:{}", context_.settings.trigger_label, task.profile);
   return context_.store.AddEffects({CommentOnce(
       task, {ThreadKind::kIssue, task.issue_number}, fmt::format("profile-{}", task.id.value),
@@ -216,7 +239,7 @@ Result<std::unique_ptr<Workspace>> Worker::Provision(const Claimed& claimed, con
   request.base = task.base_sha;
   request.start = task.checkpoint.value.empty() ? task.base_sha : task.checkpoint;
   request.extra_path = context_.settings.agent.extra_path;
-  request.owner = context_.isolations.At(kLevel).Owner();
+  request.owner = context_.isolations.At(*task.level).Owner();
   request.extra_env = {{"SWAGE_TASK", TaskKey(task)},
                        {"SWAGE_BASE", task.base_sha.value},
                        {"SWAGE_ISSUE", std::to_string(task.issue_number)}};
@@ -225,9 +248,12 @@ Result<std::unique_ptr<Workspace>> Worker::Provision(const Claimed& claimed, con
 }
 
 Result<LoopResult> Worker::RunLoop(const Claimed& claimed, const Ground& ground, const Forge& forge,
-                                   Workspace& workspace, TaskRuntime* runtime,
-                                   std::stop_token stop) {
+                                   Workspace& workspace, Standing& standing, TaskRuntime* runtime,
+                                   LoopResult before, std::stop_token stop) {
   LoopPlan plan;
+  plan.reads_only = standing.evidence.reads_only;
+  plan.before = std::move(before);
+  plan.outgrows = LevelWatch(claimed.task, ground, standing);
   plan.claimed = claimed;
   plan.gates = ground.policy.gates;
   plan.max_cycles = ground.policy.max_cycles.value_or(context_.settings.max_cycles);
@@ -236,13 +262,16 @@ Result<LoopResult> Worker::RunLoop(const Claimed& claimed, const Ground& ground,
   const std::string& wanted = claimed.task.profile;
   if (const auto profile = ground.policy.profiles.find(wanted);
       profile != ground.policy.profiles.end()) {
-    plan.repo_instructions += "\n" + profile->second;
+    plan.repo_instructions += "\n" + profile->second.instructions;
   } else if (!wanted.empty()) {
     SWAGE_RETURN_IF_ERROR(TellOfUnknownProfile(claimed.task, ground.policy));
   }
-  Isolation& level = context_.isolations.At(kLevel);
+  Isolation& level = context_.isolations.At(*claimed.task.level);
   SWAGE_ASSIGN_OR_RETURN(const CommandContext commands, Furnish(workspace, level, runtime));
-  SWAGE_ASSIGN_OR_RETURN(const auto enclosure, level.Enclose(CellOf(commands)));
+  Cell cell = CellOf(commands);
+  cell.read_only = plan.reads_only;
+  cell.image = ground.policy.isolation.image;
+  SWAGE_ASSIGN_OR_RETURN(const auto enclosure, level.Enclose(cell));
   SWAGE_RETURN_IF_ERROR(SetUp(claimed, ground, *enclosure, commands, runtime, stop));
   if (runtime != nullptr) plan.environments = runtime->Environments();
   const HookSet& own = context_.settings.hooks;
@@ -253,13 +282,16 @@ Result<LoopResult> Worker::RunLoop(const Claimed& claimed, const Ground& ground,
       std::move(plan));
   Result<LoopResult> result = loop.Run(stop);
   BeforeRemove(claimed.task, ground, *enclosure, commands, stop);
-  std::vector<std::string> more = workspace.TakeRepairs();
-  if (runtime != nullptr) std::ranges::copy(runtime->Warnings(), std::back_inserter(more));
-  for (std::string& warning : more) {
-    context_.log.Warn("warning of a run", {{"task_id", claimed.task.id}, {"text", warning}});
-    if (result.ok()) result->warnings.push_back(messages::AsSentence(warning));
-  }
+  const std::vector<std::string> repairs = workspace.TakeRepairs();
+  Warn(claimed.task, repairs, result.ok() ? &*result : nullptr);
   return result;
+}
+
+void Worker::Warn(const Task& task, const std::vector<std::string>& warnings, LoopResult* result) {
+  for (const std::string& warning : warnings) {
+    context_.log.Warn("warning of a run", {{"task_id", task.id}, {"text", warning}});
+    if (result != nullptr) result->warnings.push_back(messages::AsSentence(warning));
+  }
 }
 
 Result<RunOutcome> Worker::Conclude(const Claimed& claimed, const Ground& ground,
@@ -283,7 +315,8 @@ Result<RunOutcome> Worker::Conclude(const Claimed& claimed, const Ground& ground
   SWAGE_ASSIGN_OR_RETURN(input.report.earlier, EarlierSummaries(context_.store, task));
   input.report.verdicts = std::move(result.verdicts);
   input.report.cycles = std::move(result.cycles);
-  input.report.isolation = Name(kLevel);
+  SWAGE_ASSIGN_OR_RETURN(input.report.levels, context_.store.ListLevels(task.id));
+  SWAGE_ASSIGN_OR_RETURN(input.report.blocked, context_.store.ListBlockedHosts(task.id));
   input.report.usage = result.usage;
   const auto is_policy = [](const FileDiff& file) {
     return file.path == kPolicyFile || file.old_path == kPolicyFile;

@@ -21,6 +21,7 @@
 #include "forge/forge.h"
 #include "pipeline/agent.h"
 #include "pipeline/gate.h"
+#include "pipeline/isolation/choice.h"
 #include "pipeline/isolation/isolations.h"
 #include "pipeline/loop.h"
 #include "pipeline/publisher.h"
@@ -72,6 +73,12 @@ class Worker {
     RepoPolicy policy;
   };
 
+  /// What is known of the run, and the level that follows from it.
+  struct Standing {
+    Evidence evidence;
+    Choice choice;
+  };
+
   static constexpr std::string_view kPolicyFile = ".swage.yml";
   static constexpr int kPatientAttempts = 12;  // with the delays below: about five minutes
   static constexpr std::chrono::milliseconds kFirstPause{500};
@@ -102,14 +109,35 @@ class Worker {
   Result<std::optional<RunOutcome>> LookAtBaseAgain(const Task& task, Forge& forge,
                                                     std::vector<std::string>& warnings,
                                                     std::stop_token stop);
+  /// At which level, and whether here: worker_level.cc.
+  Result<std::optional<RunOutcome>> SettleLevel(Claimed& claimed, const Ground& ground,
+                                                Standing& standing, Forge& forge,
+                                                std::stop_token stop);
+  Result<std::optional<RunOutcome>> TakeLevel(Claimed& claimed, const Choice& choice, int cycle);
+  Result<std::optional<RunOutcome>> MoveUp(Claimed& claimed, const Standing& standing,
+                                           const LoopResult& result);
+  std::function<bool(const InFlight&)> LevelWatch(const Task& task, const Ground& ground,
+                                                  Standing& standing) const;
+  Result<void> RaiseLevel(Claimed& claimed, const Choice& choice, int cycle);
+  Result<std::optional<RunOutcome>> FindRoom(const Claimed& claimed);
+  Result<Evidence> GatherEvidence(const Task& task, const Ground& ground, Forge& forge,
+                                  std::stop_token stop);
+  Result<Author> AuthorOf(const Task& task, Forge& forge);
+  bool IsAllowedBot(std::string_view forge, const Actor& actor) const;
+  static bool ReadsOnly(const Task& task, const RepoPolicy& policy);
+  Result<RunOutcome> ConcludeReader(const Task& task, const LoopResult& result);
   RunOutcome TakenOverOutcome(const Task& task) const;
   Result<void> BringCheckpoint(Claimed& claimed, const Ground& ground, std::stop_token stop);
   Result<void> GoBack(Task& task);
   Result<void> TellOfUnknownProfile(const Task& task, const RepoPolicy& policy);
   Result<std::unique_ptr<Workspace>> Provision(const Claimed& claimed, const Ground& ground,
                                                std::stop_token stop);
+  Result<LoopResult> WorkAtLevel(Claimed& claimed, const Ground& ground, const Forge& forge,
+                                 Standing& standing, TaskRuntime* runtime, LoopResult before,
+                                 std::stop_token stop);
   Result<LoopResult> RunLoop(const Claimed& claimed, const Ground& ground, const Forge& forge,
-                             Workspace& workspace, TaskRuntime* runtime, std::stop_token stop);
+                             Workspace& workspace, Standing& standing, TaskRuntime* runtime,
+                             LoopResult before, std::stop_token stop);
   /// What the task has beside its files, and its hooks: worker_runtime.cc.
   Result<std::unique_ptr<TaskRuntime>> PrepareRuntime(const Task& task, const Ground& ground,
                                                       std::stop_token stop);
@@ -124,6 +152,8 @@ class Worker {
                        std::stop_token stop);
   void BeforeRemove(const Task& task, const Ground& ground, ProcessRunner& enclosure,
                     const CommandContext& commands, std::stop_token stop);
+  /// Into the log, and for people where there is a result.
+  void Warn(const Task& task, const std::vector<std::string>& warnings, LoopResult* result);
   void ReleaseRuntime(const Task& task, TaskRuntime* runtime);
   Result<StepLog> HookLog(const Task& task, std::string_view what) const;
   Result<RunOutcome> Conclude(const Claimed& claimed, const Ground& ground, LoopResult result);

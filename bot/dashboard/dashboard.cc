@@ -295,6 +295,8 @@ Result<std::string> Dashboard::State::TaskPage(TaskId id) {
   SWAGE_RETURN_IF_ERROR(LoadTimeline(view));
   SWAGE_ASSIGN_OR_RETURN(view.steps, store.ListSteps(id));
   SWAGE_ASSIGN_OR_RETURN(view.findings, store.ListFindings(id));
+  SWAGE_ASSIGN_OR_RETURN(view.levels, store.ListLevels(id));
+  SWAGE_ASSIGN_OR_RETURN(view.blocked, store.ListBlockedHosts(id));
   for (const Step& step : view.steps) {
     const std::string prompt = HandoffPath(step, "prompt");
     if (!prompt.empty() && OpenBeneath(settings.data_dir, prompt).ok()) {

@@ -267,6 +267,51 @@ Values FindingValues(const LedgerFinding& entry) {
   return v;
 }
 
+Values LevelValues(const LevelStep& step, bool first) {
+  std::vector<Values> reasons;
+  for (const std::string& reason : step.reasons) {
+    reasons.emplace_back().Text("reason", reason);
+  }
+  std::string since = step.cycle > 0 ? "cycle " + std::to_string(step.cycle) : "the start";
+  if (!first && step.cycle == 0) since = "run " + std::to_string(step.run);
+  Values v;
+  v.Text("level", Name(step.level)).Text("since", since);
+  v.List("reasons", std::move(reasons));
+  return v;
+}
+
+void SetIsolation(const TaskView& view, Values& v) {
+  std::vector<Values> levels;
+  for (const LevelStep& step : view.levels) levels.push_back(LevelValues(step, levels.empty()));
+  v.List("levels", std::move(levels));
+  std::vector<Values> blocked;
+  for (const BlockedHost& host : view.blocked) {
+    blocked.emplace_back().Text("host", host.host).Text("times", std::to_string(host.times));
+  }
+  const std::string count = std::to_string(blocked.size());
+  v.Text("blocked_hosts", count);
+  v.Text("blocked_count", count + (blocked.size() == 1 ? " host" : " hosts"));
+  v.List("blocked", std::move(blocked));
+  v.Text("level", view.task.level ? Name(*view.task.level) : std::string_view());
+}
+
+// What a node that runs tasks can give, and why not the rest.
+void SetLevels(const NodeInfo& node, Values& row) {
+  std::vector<Values> levels;
+  for (const IsolationLevel level : kIsolationLevels) {
+    if (node.levels.Empty()) break;
+    const bool given = node.levels.Has(level);
+    levels.emplace_back().Text("level", Name(level));
+    levels.back().Text("tone", given ? "ok" : "").Text("mark", given ? "✓" : "–");
+  }
+  row.List("levels", std::move(levels));
+  std::vector<Values> lacks;
+  for (const std::string_view line : SplitLines(node.lacks)) {
+    lacks.emplace_back().Text("line", line);
+  }
+  row.List("lacks", std::move(lacks));
+}
+
 std::vector<Values> Timeline(const std::vector<TimelineEntry>& entries) {
   std::vector<Values> rows;
   for (auto it = entries.rbegin(); it != entries.rend(); ++it) {
@@ -320,6 +365,7 @@ std::string RenderTask(const TaskView& view, WallTime now) {
   v.List("cycles", Cycles(view, now));
   std::vector<Values> findings;
   for (const LedgerFinding& finding : view.findings) findings.push_back(FindingValues(finding));
+  SetIsolation(view, v);
   v.Text("finding_count", std::to_string(findings.size()));
   v.List("findings", std::move(findings));
   v.List("timeline", Timeline(view.timeline)).Flag("timeline_cut", view.timeline_cut);
@@ -340,6 +386,7 @@ std::string RenderNodes(const std::vector<NodeInfo>& nodes, std::string_view sel
     row.Text("running", std::to_string(node.running)).Text("tone", lost ? "bad" : "ok");
     row.Text("mark", lost ? "✗ silent" : "✓ alive");
     row.Text("silent", FormatDuration(node.silent_for));
+    SetLevels(node, row);
     row.Text("age", Age(node.started, now)).Text("started_iso", FormatUtc(node.started));
   }
   Values v;

@@ -47,6 +47,8 @@ struct TaskView {
   Task task;
   std::vector<Step> steps;
   std::vector<LedgerFinding> findings;
+  std::vector<LevelStep> levels;
+  std::vector<BlockedHost> blocked;
   std::vector<TimelineEntry> timeline;
   bool timeline_cut = false;
   std::set<std::int64_t> with_handoff;  ///< agent steps whose prompt and task file can be shown

@@ -40,6 +40,7 @@ nlohmann::json TaskJson(const Task& task) {
           {"attempt", task.attempt},
           {"cycle", task.cycle},
           {"branch", task.branch},
+          {"level", task.level ? Name(*task.level) : std::string_view()},
           {"pull_request", task.pr_number},
           {"pull_request_url", task.pr_url},
           {"node", task.lease_node},
@@ -123,6 +124,7 @@ std::string Describe(const WholeTask& whole, const std::filesystem::path& data_d
   row("issue", task.issue_url);
   row("pull request", task.pr_url);
   row("branch", task.branch);
+  row("isolation", task.level ? Name(*task.level) : std::string_view());
   row("run", fmt::format("{} (attempt {}, cycle {})", task.run, task.attempt, task.cycle));
   row("node", task.lease_node);
   row("updated", FormatUtc(task.updated));

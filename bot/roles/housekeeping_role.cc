@@ -2,7 +2,9 @@
 
 #include <utility>
 
+#include "pipeline/lease_keeper.h"
 #include "pipeline/maintenance/base_watch.h"
+#include "pipeline/maintenance/level_keeper.h"
 #include "pipeline/maintenance/presence.h"
 #include "pipeline/maintenance/seal_audit.h"
 #include "pipeline/reconcile/reconcile.h"
@@ -17,6 +19,9 @@ constexpr std::chrono::hours kReapNodes{1};
 HousekeepingRole::HousekeepingRole(NodeParts parts)
     : parts_(std::move(parts)), housekeeper_(parts_.holds, parts_.log) {
   housekeeper_.Add({std::make_unique<NodeReaper>(parts_.store), kReapNodes});
+  const std::chrono::milliseconds lease = parts_.settings.node.lease;
+  housekeeper_.Add({std::make_unique<LevelKeeper>(parts_.store, parts_.log, lease),
+                    LeaseTimes(lease).heartbeat});
   housekeeper_.Add({.duty = std::make_unique<SealAudit>(parts_.store, parts_.log, parts_.clock),
                     .every = SealAudit::kEvery,
                     .single = true,

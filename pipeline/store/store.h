@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -244,6 +245,8 @@ struct ClaimLimits {
   /// A task whose worker was lost rests for so long times the attempts it had, less one: the first
   /// loss is taken for an accident.
   std::chrono::milliseconds attempt_delay{0};
+  /// What the node can give. A task whose level is decided is for those that can give that.
+  LevelSet levels = LevelSet::All();
 };
 
 struct Claimed {
@@ -298,6 +301,33 @@ struct LedgerFinding {
   bool resolved = false;
 };
 
+/// Why a task is at its level: how it was chosen, and each step up from there (C3).
+struct LevelStep {
+  IsolationLevel level = IsolationLevel::kWorktree;
+  std::vector<std::string> reasons;  ///< one line each
+  int cycle = 0;                     ///< after which one; 0 = before the first
+  // Filled in by the store:
+  int run = 0;
+  WallTime at{};
+};
+
+/// A host that a task's commands asked for and were kept from (C14).
+struct BlockedHost {
+  std::string host;  ///< "registry.example.com:443"
+  std::int64_t times = 1;
+};
+
+/// What the nodes that live can give between them, and what to say of the rest.
+struct LevelSupply {
+  LevelSet given;
+  /// Of each level whose tasks are to wait: reason and fix.
+  std::map<IsolationLevel, std::string> why_not;
+};
+struct SettledLevels {
+  std::vector<TaskId> parked;    ///< became waiting: nobody can give their level
+  std::vector<TaskId> released;  ///< became queued: somebody can
+};
+
 struct RunOutcome {
   /// kInReview when something is to be published, kFailed, kWaiting (something it needs is
   /// missing), kCancelled, kClosed, kMerged (nobody wants it any more), or kQueued (give back, e.g.
@@ -309,6 +339,9 @@ struct RunOutcome {
   /// With kQueued: the attempt failed for a reason that may pass; it counts, and the next one
   /// begins so much later. Zero: nothing failed, and nothing counts.
   std::chrono::milliseconds retry_in{0};
+  /// With kWaiting: for a node that can give the task's level. It is queued again when there is
+  /// one (SettleLevels).
+  bool for_level = false;
 };
 
 // --- nodes
@@ -323,6 +356,8 @@ struct NodeInfo {
   std::string version;
   std::string url;  ///< of its own pages, as people reach them; may be empty
   WallTime started{};
+  LevelSet levels;    ///< that it can give; empty for one that runs no tasks
+  std::string lacks;  ///< why not the others, with the fix: one "LEVEL: ..." a line
   // Filled in by the store:
   std::chrono::milliseconds silent_for{0};  ///< since its last heartbeat, by the engine's clock
   int running = 0;                          ///< its live leases
@@ -400,6 +435,9 @@ std::string_view Name(Topic t);
 class Store {
  public:
   static constexpr int kMaxNodes = 1'000;
+  static constexpr int kMaxSettled = 100;
+  static constexpr int kMaxBlockedHosts = 100;  ///< of a task; what comes later is not kept
+  static constexpr std::size_t kMaxLevelReasons = 10;
 
   virtual ~Store() = default;
 
@@ -453,6 +491,10 @@ class Store {
   virtual Result<std::vector<LedgerFinding>> ListFindings(TaskId task) = 0;
   /// In the order in which they were made.
   virtual Result<std::vector<Delegate>> ListDelegates(TaskId task) = 0;
+  /// In the order in which they happened: each at a higher level than the one before.
+  virtual Result<std::vector<LevelStep>> ListLevels(TaskId task) = 0;
+  /// The one asked for most often first.
+  virtual Result<std::vector<BlockedHost>> ListBlockedHosts(TaskId task) = 0;
   /// Entries with id > after, oldest first; task 0 = of all tasks.
   virtual Result<std::vector<TimelineEntry>> ListTimeline(TaskId task, std::int64_t after,
                                                           int limit) = 0;
@@ -474,8 +516,9 @@ class Store {
   virtual Result<AuditState> GetAuditState() = 0;
 
   // Claims. ClaimTask picks the oldest queued task, or a running one whose lease is over, within
-  // the limits, and of no forge or repository whose pace says that it is paused; state running,
-  // epoch + 1, attempt + 1, stage provision. nullopt = nothing to do.
+  // the limits, at no level that the node cannot give, and of no forge or repository whose pace
+  // says that it is paused; state running, epoch + 1, attempt + 1, stage provision. nullopt =
+  // nothing to do.
   virtual Result<std::optional<Claimed>> ClaimTask(std::string_view node,
                                                    std::chrono::milliseconds lease,
                                                    const ClaimLimits& limits) = 0;
@@ -497,6 +540,9 @@ class Store {
   virtual Result<std::vector<NodeInfo>> ListNodes() = 0;
   /// Removes its row, unless another instance has taken the name.
   virtual Result<void> ForgetNode(std::string_view name, std::string_view instance) = 0;
+  /// Queued tasks, and those whose worker was lost, at a level of `why_not` become waiting; those
+  /// that wait for a level that is given become queued. At most kMaxSettled of each.
+  virtual Result<SettledLevels> SettleLevels(const LevelSupply& supply) = 0;
   /// Takes a single duty or a name, among all nodes; nullptr when another holds it. Never waits.
   virtual Result<std::unique_ptr<Hold>> TryHold(std::string_view name) = 0;
 
@@ -511,6 +557,12 @@ class Store {
   virtual Result<std::optional<Checkpoint>> LoadCheckpoint(TaskId task) = 0;
   /// A phrase of the worker for the task's timeline.
   virtual Result<void> AddNote(const Lease& lease, std::string_view text) = 0;
+  /// The task's level, before anything runs at it. Where it is already, nothing happens; kConflict
+  /// when it would fall. What goes beyond kMaxLevelReasons is left out.
+  virtual Result<void> RaiseLevel(const Lease& lease, const LevelStep& step) = 0;
+  /// Adds to what was counted before.
+  virtual Result<void> AddBlockedHosts(const Lease& lease,
+                                       const std::vector<BlockedHost>& hosts) = 0;
   /// Returns the step's id.
   virtual Result<std::int64_t> StartStep(const Lease& lease, const Step& step) = 0;
   virtual Result<void> FinishStep(const Lease& lease, std::int64_t step_id,

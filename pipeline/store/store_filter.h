@@ -92,6 +92,12 @@ class StoreFilter : public Store {
   Result<std::vector<Delegate>> ListDelegates(TaskId task) override {
     return Read("ListDelegates", [&] { return inner_.ListDelegates(task); });
   }
+  Result<std::vector<LevelStep>> ListLevels(TaskId task) override {
+    return Read("ListLevels", [&] { return inner_.ListLevels(task); });
+  }
+  Result<std::vector<BlockedHost>> ListBlockedHosts(TaskId task) override {
+    return Read("ListBlockedHosts", [&] { return inner_.ListBlockedHosts(task); });
+  }
   Result<std::vector<TimelineEntry>> ListTimeline(TaskId task, std::int64_t after,
                                                   int limit) override {
     return Read("ListTimeline", [&] { return inner_.ListTimeline(task, after, limit); });
@@ -148,6 +154,9 @@ class StoreFilter : public Store {
   Result<void> ForgetNode(std::string_view name, std::string_view instance) override {
     return Write("ForgetNode", [&] { return inner_.ForgetNode(name, instance); });
   }
+  Result<SettledLevels> SettleLevels(const LevelSupply& supply) override {
+    return Read("SettleLevels", [&] { return inner_.SettleLevels(supply); });
+  }
   Result<std::unique_ptr<Hold>> TryHold(std::string_view name) override {
     return Read("TryHold", [&] { return inner_.TryHold(name); });
   }
@@ -172,6 +181,14 @@ class StoreFilter : public Store {
   Result<void> AddNote(const Lease& lease, std::string_view text) override {
     return Write(
         "AddNote", [&] { return inner_.AddNote(lease, text); }, &lease);
+  }
+  Result<void> RaiseLevel(const Lease& lease, const LevelStep& step) override {
+    return Write(
+        "RaiseLevel", [&] { return inner_.RaiseLevel(lease, step); }, &lease);
+  }
+  Result<void> AddBlockedHosts(const Lease& lease, const std::vector<BlockedHost>& hosts) override {
+    return Write(
+        "AddBlockedHosts", [&] { return inner_.AddBlockedHosts(lease, hosts); }, &lease);
   }
   Result<std::int64_t> StartStep(const Lease& lease, const Step& step) override {
     return Write(

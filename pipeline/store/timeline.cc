@@ -77,6 +77,15 @@ std::string Staged(Stage stage, int cycle) {
   SWAGE_CHECK(false && "a value outside its enum");
 }
 
+std::string Levelled(const LevelStep& step, bool again) {
+  return OneLine(fmt::format("{}level {}: {}", again ? "up to " : "", Name(step.level),
+                             Join(step.reasons, "; ")));
+}
+
+std::string LevelFound(IsolationLevel level) {
+  return fmt::format("queued: there is a node that gives level {}", Name(level));
+}
+
 std::string Cycled(const CycleRecord& cycle, const std::vector<std::string>& failed_gates) {
   if (cycle.passed) return fmt::format("cycle {}: all gates passed", cycle.cycle);
   if (failed_gates.empty()) return fmt::format("cycle {}: not passed", cycle.cycle);

@@ -18,6 +18,7 @@ inline constexpr std::string_view kRemark = "remark";         ///< a text for th
 inline constexpr std::string_view kDelegated = "delegated";   ///< who may command it changed
 inline constexpr std::string_view kClaimed = "claimed";       ///< a worker has it
 inline constexpr std::string_view kStage = "stage";           ///< the worker goes on
+inline constexpr std::string_view kLevel = "level";           ///< kept apart from here on
 inline constexpr std::string_view kCycle = "cycle";           ///< gates were run
 inline constexpr std::string_view kGivenBack = "given_back";  ///< the worker stops without a result
 inline constexpr std::string_view kInterrupted = "interrupted";  ///< the worker is gone
@@ -42,6 +43,10 @@ std::string Queued(RunKind kind, std::string_view actor, int run);
 std::string Delegated(const DelegateChange& change);
 std::string Claimed(std::string_view node, int attempt);
 std::string Staged(Stage stage, int cycle);
+/// "level sandbox: the author may not write here", "up to level sandbox: ...".
+std::string Levelled(const LevelStep& step, bool again);
+/// That what it waited for is there.
+std::string LevelFound(IsolationLevel level);
 /// "cycle 1: 2 gates failed (tests, style)", "cycle 2: all gates passed".
 std::string Cycled(const CycleRecord& cycle, const std::vector<std::string>& failed_gates);
 /// "pull request #2 opened"; empty for effects that tell no story (reactions, statuses, ...).

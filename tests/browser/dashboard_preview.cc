@@ -111,6 +111,18 @@ class Scene {
     Said(task, minutes(3), "cycle", "cycle 1: 1 gate failed");
     Ran(task, 2, StepKind::kAgent, "codex", "running", "", seconds(41));
     Said(task, minutes(2), "stage", "agent, cycle 2");
+    Said(task, minutes(3), "level", "up to level sandbox: the change touches a lock file");
+    task.level = IsolationLevel::kSandbox;
+    LevelStep chosen;
+    chosen.reasons = {"nothing asks for more"};
+    LevelStep raised;
+    raised.level = IsolationLevel::kSandbox;
+    raised.reasons = {
+        "the change touches a lock file, so packages that nobody has reviewed may run",
+        "its commands asked for hosts that they may not reach"};
+    raised.cycle = 1;
+    store_.levels[task.id] = {chosen, raised};
+    store_.blocked[task.id] = {{"registry.npmjs.example:443", 12}, {"telemetry.example:443", 1}};
     store_.AddFinding(task.id, {{"tests", Severity::kError, "CountTest.LastLineWithoutNewline",
                                  "tests/count_test.cc", 31, "expected 2, got 1", "a"},
                                 true,
@@ -203,8 +215,22 @@ class Scene {
 
   void Nodes() {
     const auto node = [&](const std::string& name, const std::string& roles, seconds silent) {
-      store_.nodes.push_back({name, "i", "build-7.example.com", roles, "0.1.0", "",
-                              now_ - minutes(700), silent, roles == "worker" ? 2 : 0});
+      NodeInfo info;
+      info.name = name;
+      info.host = "build-7.example.com";
+      info.roles = roles;
+      info.version = "0.1.0";
+      info.started = now_ - minutes(700);
+      info.silent_for = silent;
+      info.running = roles == "worker" ? 2 : 0;
+      if (roles == "worker") info.levels = {IsolationLevel::kShared, IsolationLevel::kWorktree};
+      if (name == "worker-1") {
+        info.levels.Add(IsolationLevel::kSandbox);
+      } else if (roles == "worker") {
+        info.lacks = "sandbox: bwrap is not installed; apt install bubblewrap\n";
+      }
+      if (roles == "worker") info.lacks += "container: podman is not installed; apt install podman";
+      store_.nodes.push_back(std::move(info));
     };
     node("front-1", "web, publisher, housekeeping", seconds(3));
     node("worker-1", "worker", seconds(8));

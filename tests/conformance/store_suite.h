@@ -199,6 +199,52 @@ class StoreSuite : public ::testing::TestWithParam<StoreEngineFactory> {
     return id;
   }
 
+  static LevelStep LevelTo(IsolationLevel level, std::vector<std::string> reasons = {"because"},
+                           int cycle = 0) {
+    LevelStep step;
+    step.level = level;
+    step.reasons = std::move(reasons);
+    step.cycle = cycle;
+    return step;
+  }
+
+  /// Claimed once, and queued again at that level.
+  TaskId Begun(std::int64_t number, IsolationLevel level, int repo = 1) {
+    RunOutcome outcome;
+    outcome.state = TaskState::kQueued;
+    outcome.reason = "for another node";
+    return RunAtLevel(number, level, outcome, repo);
+  }
+  /// Claimed once; waits for a node that gives level sandbox.
+  TaskId WaitingForSandbox(std::int64_t number) {
+    RunOutcome outcome;
+    outcome.state = TaskState::kWaiting;
+    outcome.reason = "no node gives level sandbox";
+    outcome.for_level = true;
+    return RunAtLevel(number, IsolationLevel::kSandbox, outcome);
+  }
+  TaskId RunAtLevel(std::int64_t number, IsolationLevel level, const RunOutcome& outcome,
+                    int repo = 1) {
+    const TaskId id = Create(number, repo);
+    ClaimLimits fresh_ones = kNoLimits;
+    fresh_ones.levels = {};
+    const std::optional<Claimed> claimed = Claim(fresh_ones);
+    EXPECT_TRUE(claimed && claimed->task.id == id);
+    EXPECT_TRUE(store_->RaiseLevel(claimed->lease, LevelTo(level)).ok());
+    const auto finished = store_->FinishRun(claimed->lease, outcome);
+    EXPECT_TRUE(finished.ok()) << finished.error().message;
+    return id;
+  }
+  SettledLevels Settle(LevelSet given) {
+    LevelSupply supply{given, {}};
+    if (!given.Has(IsolationLevel::kSandbox)) {
+      supply.why_not[IsolationLevel::kSandbox] = "no node gives level sandbox; install bubblewrap";
+    }
+    auto settled = store_->SettleLevels(supply);
+    EXPECT_TRUE(settled.ok()) << settled.error().message;
+    return settled.ok() ? *settled : SettledLevels{};
+  }
+
   std::vector<TimelineEntry> Timeline(TaskId id) {
     auto entries = store_->ListTimeline(id, 0, 1000);
     EXPECT_TRUE(entries.ok());

@@ -68,6 +68,12 @@ INSERT INTO label_tasks (task_id) VALUES (1);
 INSERT INTO delegates (task_id, account, login, let_by, created_at_us)
   VALUES (2, '7', 'eve', 'alice', 8);
 )"},
+    {11, R"(
+INSERT INTO task_levels (task_id, level, reasons, run, cycle, at_us)
+  VALUES (3, 'sandbox', 'a lock file', 1, 0, 9);
+INSERT INTO blocked_hosts (task_id, host, times) VALUES (3, 'a.example.com:443', 2);
+INSERT INTO level_waits (task_id, level, epoch) VALUES (3, 'sandbox', 1);
+)"},
 };
 
 // What the two engines keep in columns of their own.

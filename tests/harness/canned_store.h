@@ -37,8 +37,13 @@ class CannedStore final : public StubStore {
   Result<std::vector<PollMark>> ListPolls(std::string_view, int) override { return alarms; }
   std::vector<PollMark> alarms;  ///< set before the server starts
   Result<std::vector<NodeInfo>> ListNodes() override { return nodes; }
+  Result<std::vector<LevelStep>> ListLevels(TaskId task) override { return levels[task]; }
+  Result<std::vector<BlockedHost>> ListBlockedHosts(TaskId task) override { return blocked[task]; }
 
-  std::vector<NodeInfo> nodes;  ///< to be set before anybody asks
+  // To be set before anybody asks:
+  std::vector<NodeInfo> nodes;
+  std::map<TaskId, std::vector<LevelStep>> levels;
+  std::map<TaskId, std::vector<BlockedHost>> blocked;
 
  private:
   std::mutex mutex_;

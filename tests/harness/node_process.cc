@@ -58,9 +58,10 @@ void NodeProcess::WriteConfig() const {
   const std::string theirs = ReadFile(box_.dir() / "swage.yml").value();
   std::string yaml = fmt::format(
       "data_dir: {}\nlisten: 127.0.0.1:{}\ndashboard: 127.0.0.1:{}\n"
-      "public_url: http://127.0.0.1:{}\nnode: {{name: {}, roles: [{}], lease: {}}}\n",
+      "public_url: http://127.0.0.1:{}\nnode: {{name: {}, roles: [{}], lease: {}{}}}\n",
       data_dir().string(), hooks_port(), pages_port(), pages_port(), options_.name, options_.roles,
-      options_.lease);
+      options_.lease,
+      options_.levels.empty() ? "" : fmt::format(", levels: [{}]", options_.levels));
   if (!options_.store.empty()) yaml += fmt::format("store: \"{}\"\n", options_.store);
   for (const std::string_view line : SplitLines(theirs)) {
     if (!IsOwn(line, !options_.store.empty())) yaml += std::string(line) + "\n";

@@ -20,6 +20,7 @@ struct NodeOptions {
   std::string roles;   ///< "worker, web"
   std::string store;   ///< in place of the box's; empty = that
   std::string lease = "12s";
+  std::string levels;                      ///< node.levels: "worktree"; empty = all
   std::map<std::string, std::string> env;  ///< beside the box's
 };
 

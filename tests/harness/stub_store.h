@@ -90,6 +90,9 @@ class StubStore : public Store {
   Result<void> ForgetNode(std::string_view, std::string_view) override {
     return Unexpected("ForgetNode");
   }
+  Result<SettledLevels> SettleLevels(const LevelSupply&) override {
+    return Unexpected("SettleLevels");
+  }
   Result<std::unique_ptr<Hold>> TryHold(std::string_view) override { return Unexpected("TryHold"); }
   Result<void> SetBase(const Lease&, std::string_view, const CommitSha&) override {
     return Unexpected("SetBase");
@@ -102,6 +105,16 @@ class StubStore : public Store {
     return Unexpected("LoadCheckpoint");
   }
   Result<void> AddNote(const Lease&, std::string_view) override { return Unexpected("AddNote"); }
+  Result<void> RaiseLevel(const Lease&, const LevelStep&) override {
+    return Unexpected("RaiseLevel");
+  }
+  Result<void> AddBlockedHosts(const Lease&, const std::vector<BlockedHost>&) override {
+    return Unexpected("AddBlockedHosts");
+  }
+  Result<std::vector<LevelStep>> ListLevels(TaskId) override { return Unexpected("ListLevels"); }
+  Result<std::vector<BlockedHost>> ListBlockedHosts(TaskId) override {
+    return Unexpected("ListBlockedHosts");
+  }
   Result<std::int64_t> StartStep(const Lease&, const Step&) override {
     return Unexpected("StartStep");
   }

@@ -60,6 +60,11 @@ class WorkspacePort final : public Workspace {
     FileDiff& file = diff.files.emplace_back();
     file.path = file.old_path = "a.txt";
     file.hunks.push_back({1, 10});
+    // Some tasks change what is worth a higher level of isolation.
+    if (state_.task.value % 2 == 0) {
+      FileDiff& lock = diff.files.emplace_back();
+      lock.path = lock.old_path = "Cargo.lock";
+    }
     return diff;
   }
   Result<std::string> PackFromBase(const CommitSha& commit) override {

@@ -173,6 +173,43 @@ TEST_F(DashboardTest, ShowsTheNodesAndWhichOfThemIsSilent) {
   EXPECT_FALSE(Has(page, "<img src=x"));
 }
 
+TEST_F(DashboardTest, ShowsWhatANodeCanGiveAndWhyNotTheRest) {
+  NodeInfo one;
+  one.name = "one";
+  one.levels = {IsolationLevel::kShared, IsolationLevel::kWorktree};
+  one.lacks = "sandbox: bwrap is not installed; apt install bubblewrap\ncontainer: <b>no podman";
+  NodeInfo web;
+  web.name = "web";
+  store_.nodes = {one, web};
+  const std::string page = Get("/nodes");
+  EXPECT_TRUE(Has(page, "✓ worktree"));
+  EXPECT_TRUE(Has(page, "– sandbox"));
+  EXPECT_TRUE(Has(page, "apt install bubblewrap"));
+  EXPECT_FALSE(Has(page, "<b>no podman"));
+  EXPECT_TRUE(Has(page, "runs no tasks"));
+}
+
+TEST_F(DashboardTest, ATasksPageTellsItsLevelAndWhy) {
+  task_.level = IsolationLevel::kSandbox;
+  store_.AddTask(task_);
+  LevelStep chosen;
+  chosen.reasons = {"nothing asks for more"};
+  LevelStep raised;
+  raised.level = IsolationLevel::kSandbox;
+  raised.reasons = {"the change touches a lock file", kEvil};
+  raised.cycle = 2;
+  store_.levels[task_.id] = {chosen, raised};
+  store_.blocked[task_.id] = {{"registry.example.com:443", 3}};
+  const std::string page = Get("/tasks/7");
+  EXPECT_TRUE(Has(page, "nothing asks for more"));
+  EXPECT_TRUE(Has(page, "the change touches a lock file"));
+  EXPECT_TRUE(Has(page, "<td>cycle 2</td>"));
+  EXPECT_TRUE(Has(page, "<td>the start</td>"));
+  EXPECT_TRUE(Has(page, "kept from 1 host<"));
+  EXPECT_TRUE(Has(page, "registry.example.com:443"));
+  EXPECT_FALSE(Has(page, "<img src=x"));
+}
+
 TEST_F(DashboardTest, ALogOnAnotherNodeIsLinkedThereOrNamed) {
   settings_.public_url = "https://one.example.com";
   store_.AddTask(task_);

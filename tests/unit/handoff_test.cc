@@ -64,6 +64,15 @@ TEST(HandOff, LaterCycleWithARemark) {
   ExpectGolden(RenderTaskJson(h), "task_fix.json");
 }
 
+TEST(HandOff, AProfileThatOnlyReadsIsAskedForAnAnswer) {
+  HandOff h = Sample();
+  h.cycle = 1;
+  h.history.clear();
+  h.gates.clear();
+  h.reads_only = true;
+  ExpectGolden(RenderPrompt(h), "prompt_reader.md");
+}
+
 TEST(HandOff, Threat_T45_TheIssueCannotLeaveItsFence) {
   HandOff h = Sample();
   h.history.clear();

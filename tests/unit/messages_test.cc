@@ -44,6 +44,15 @@ GateVerdict Verdict(std::string gate, GateOutcome outcome, std::string summary) 
   return v;
 }
 
+LevelStep Chosen(IsolationLevel level, std::vector<std::string> reasons, int cycle = 0) {
+  LevelStep step;
+  step.level = level;
+  step.reasons = std::move(reasons);
+  step.cycle = cycle;
+  step.run = 1;
+  return step;
+}
+
 RunReport SampleReport(bool green) {
   RunReport r;
   r.task = SampleTask();
@@ -58,7 +67,7 @@ RunReport SampleReport(bool green) {
   r.verdicts.push_back(style);
   r.cycles = {{1, {"9999999999222222222233333333334444444444"}, false, "digest"},
               {2, r.head, green, green ? "" : "digest"}};
-  r.isolation = "worktree";
+  r.levels = {Chosen(IsolationLevel::kWorktree, {messages::LeastLevel(IsolationLevel::kWorktree)})};
   r.usage = {12'000, 900, 0.31};
   r.public_url = "https://swage.example";
   r.green = green;
@@ -115,13 +124,65 @@ std::string OutsideFences(const std::string& text) {
 }
 
 TEST(Messages, StickyOfEachState) {
-  ExpectGolden(messages::Sticky(SampleTask(), SampleSteps(), "https://swage.example/", "/swage"),
-               "sticky_running.md");
-  ExpectGolden(messages::Sticky(SampleTask(TaskState::kInReview), SampleSteps(), "", "/swage"),
+  ExpectGolden(
+      messages::Sticky(SampleTask(), SampleSteps(), {}, "https://swage.example/", "/swage"),
+      "sticky_running.md");
+  ExpectGolden(messages::Sticky(SampleTask(TaskState::kInReview), SampleSteps(), {}, "", "/swage"),
                "sticky_in_review.md");
   Task failed = SampleTask(TaskState::kFailed);
   failed.reason = messages::NoChange("codex");
-  ExpectGolden(messages::Sticky(failed, {}, "", "/bot"), "sticky_failed.md");
+  ExpectGolden(messages::Sticky(failed, {}, {}, "", "/bot"), "sticky_failed.md");
+}
+
+TEST(Messages, StickyTellsTheLevelAndWhatATaskWaitsFor) {
+  Task task = SampleTask(TaskState::kWaiting);
+  task.reason = messages::NoNodeGives(
+      IsolationLevel::kSandbox, "one: bwrap is not installed; apt install bubblewrap\ntwo: no");
+  const std::vector<LevelStep> levels = {
+      Chosen(IsolationLevel::kWorktree, {"nothing asks for more"}),
+      Chosen(IsolationLevel::kSandbox, {"a lock file", "a <b>hook</b> of @acme/team"}, 1)};
+  ExpectGolden(messages::Sticky(task, SampleSteps(), levels, "", "/swage"), "sticky_level.md");
+}
+
+TEST(Messages, PullRequestOfATaskThatWentUpALevel) {
+  RunReport r = SampleReport(true);
+  r.levels = {Chosen(IsolationLevel::kWorktree, {"nothing asks for more"}),
+              Chosen(IsolationLevel::kSandbox,
+                     {"the change touches a lock file", "its commands asked for hosts"}, 1),
+              Chosen(IsolationLevel::kContainer, {"the policy says so"})};
+  r.levels.back().run = 2;
+  r.blocked = {{"registry.example.com:443", 12}, {"`|@acme/team`:80", 1}};
+  r.warnings = {messages::HeldAtCeiling(IsolationLevel::kContainer, IsolationLevel::kSandbox)};
+  ExpectGolden(messages::PullRequestBody(r), "pull_request_level.md");
+}
+
+TEST(Messages, BlockedHostsAreListedUpToABound) {
+  RunReport r = SampleReport(true);
+  for (int i = 0; i < 100; ++i) r.blocked.push_back({std::to_string(i) + ".example.com:443", 1});
+  const std::string body = messages::PullRequestBody(r);
+  EXPECT_THAT(body, HasSubstr("Kept from 100 hosts"));
+  EXPECT_THAT(body, HasSubstr("and 80 more"));
+  EXPECT_THAT(body, Not(HasSubstr("99.example.com")));
+}
+
+TEST(Messages, AnswerOfATaskThatOnlyReads) {
+  Task task = SampleTask();
+  task.profile = "explain";
+  task.base_sha = {"4444444444222222222233333333334444444444"};
+  ExpectGolden(messages::ReaderAnswer(
+                   "<!-- m -->", task,
+                   "It is read in `src/parser.cc:14`.\n\n/merge\n@acme/team Fixes #3\n<img src=x>",
+                   "https://swage.example"),
+               "reader_answer.md");
+  const std::string longest = messages::ReaderAnswer("m", task, std::string(1 << 20, 'x'), "");
+  EXPECT_LT(longest.size(), messages::kMaxAnswerBytes + 2'000);
+}
+
+TEST(Messages, WhyALevelCannotBeGiven) {
+  EXPECT_EQ(messages::NoNodeGives(IsolationLevel::kContainer, ""),
+            "no node can give level container: no node that runs tasks is there");
+  EXPECT_EQ(messages::AnotherNodeGives(IsolationLevel::kSandbox, "one"),
+            "one cannot give level sandbox; another node goes on");
 }
 
 // X28: people see what was tried, when, how it ended, where its log is, and what to do next.
@@ -135,9 +196,9 @@ TEST(Messages, StickyOfATaskThatWasGivenUp) {
     step.log_path = "logs/7/run1-cycle" + std::to_string(step.cycle) + "-" + step.name + ".log";
   }
   steps.back().outcome = "interrupted";
-  ExpectGolden(messages::Sticky(task, steps, "https://swage.example/", "/swage"),
+  ExpectGolden(messages::Sticky(task, steps, {}, "https://swage.example/", "/swage"),
                "sticky_given_up.md");
-  ExpectGolden(messages::Sticky(task, {}, "", "/swage"), "sticky_given_up_early.md");
+  ExpectGolden(messages::Sticky(task, {}, {}, "", "/swage"), "sticky_given_up_early.md");
 }
 
 TEST(Messages, PullRequestBody) {

@@ -36,12 +36,14 @@ Claimed ClaimOf(Task task, std::string_view node) {
 
 Result<std::optional<Picked>> PickNext(sql::Connection& db, ClaimLock lock, const ClaimOrder& o) {
   const AuditEntry audit = sql::ClaimEntry(o.node, kAttempt, kRunPlace, /*orphan=*/false);
-  return db.One(
-      "ClaimNext", ReadPicked, o.engine_now, o.node, std::chrono::microseconds(o.lease).count(),
-      o.limits.concurrent, o.limits.concurrent_per_repo, o.limits.max_attempts, o.now,
-      lock == ClaimLock::kShared ? kSlots : 1,
-      std::chrono::microseconds(o.limits.attempt_delay).count(), o.number, timeline::kClaimed,
-      timeline::Claimed(o.node, kAttempt), audit.actor, audit.action, audit.subject, audit.detail);
+  const sql::LevelNames l = sql::NamesOf(o.limits.levels);
+  return db.One("ClaimNext", ReadPicked, o.engine_now, o.node,
+                std::chrono::microseconds(o.lease).count(), o.limits.concurrent,
+                o.limits.concurrent_per_repo, o.limits.max_attempts, o.now,
+                lock == ClaimLock::kShared ? kSlots : 1,
+                std::chrono::microseconds(o.limits.attempt_delay).count(), o.number,
+                timeline::kClaimed, timeline::Claimed(o.node, kAttempt), audit.actor, audit.action,
+                audit.subject, audit.detail, l[0], l[1], l[2], l[3]);
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ SELECT pg_advisory_xact_lock_shared(hashtext('swage claims'), hashtext(current_s
 -- nobody has worked on in this run and that has no remarks. $1 now (NULL: the clock's), $2 node, $3 lease, $4 cap of the
 -- node, $5 cap per repository, $6 attempts, $7 now for people, $8 room to leave, $9 rest between attempts, $10 the claim's
 -- own number, $11 and $12 the timeline's kind and words, $13 to $16 the audit log's actor, action, subject and detail, in
--- which {run} stands for the run. One row: has the node no room, does this way serve, is there a task, was it claimed, and
+-- which {run} stands for the run, $17 to $20 the levels that the node gives. One row: has the node no room, does this way serve, is there a task, was it claimed, and
 -- the task as LockTask gives it.
 WITH
   clock AS MATERIALIZED (
@@ -41,9 +41,10 @@ WITH
   held AS MATERIALIZED (
     SELECT count(*) FILTER (WHERE NOT t.over) AS tasks,
            count(*) FILTER (WHERE NOT t.over AND t.lease_node = $2) AS own,
-           bool_or(t.over AND (t.attempt >= $6::bigint
-                               OR t.lease_expires_at_us <= t.now - (t.attempt - 1) * $9::bigint)) AS orphaned
-    FROM (SELECT l.repo, l.lease_node, l.attempt, l.lease_expires_at_us, clock.now,
+           bool_or(t.over AND t.level IN ('', $17, $18, $19, $20)
+                   AND (t.attempt >= $6::bigint
+                        OR t.lease_expires_at_us <= t.now - (t.attempt - 1) * $9::bigint)) AS orphaned
+    FROM (SELECT l.repo, l.lease_node, l.attempt, l.lease_expires_at_us, l.level, clock.now,
                  l.lease_expires_at_us <= clock.now AS over
           FROM clock CROSS JOIN tasks l WHERE l.lease_node <> '' OFFSET 0) t
     GROUP BY t.repo),
@@ -55,11 +56,15 @@ WITH
            AND NOT coalesce(bool_or(orphaned), false)
            AND NOT EXISTS (SELECT FROM paces p
                            WHERE p.breaker = 'open' AND p.paused_until_at_us > (SELECT now FROM clock))
+           -- Nor is what was begun already, whose level is decided.
+           AND NOT EXISTS (SELECT FROM tasks q
+                           WHERE q.state = 'queued' AND q.level IN ($17, $18, $19, $20)
+                             AND q.queued_at_us <= (SELECT now FROM clock))
              AS far
     FROM held),
   picked AS MATERIALIZED (
     SELECT t.id FROM tasks t
-    WHERE (SELECT far FROM room) AND t.state = 'queued' AND t.queued_at_us <= (SELECT now FROM clock)
+    WHERE (SELECT far FROM room) AND t.state = 'queued' AND t.level = '' AND t.queued_at_us <= (SELECT now FROM clock)
     ORDER BY t.queued_at_us, t.id LIMIT 1
     FOR NO KEY UPDATE OF t SKIP LOCKED),
   c AS (
@@ -81,7 +86,7 @@ SELECT room.no_room, room.far, EXISTS (SELECT FROM picked), c.id IS NOT NULL,
        c.id, c.forge, c.forge_repo_id, c.path, c.issue_number, c.generation, c.issue_url, c.title,
        c.body, c.hash, c.requester_id, c.requester_login, c.requester_is_bot, c.profile, c.state,
        c.reason, c.stage, c.run_kind, c.run, c.attempt, c.cycle, c.run_first_cycle, c.base_branch,
-       c.base_sha, c.branch, c.checkpoint, c.pushed, c.pr_number, c.pr_url, c.sticky_comment_id,
+       c.base_sha, c.branch, c.checkpoint, c.pushed, c.pr_number, c.pr_url, c.sticky_comment_id, c.level,
        c.epoch, c.lease_node, c.lease_expires_at_us, c.created_at_us, c.updated_at_us
 FROM room
 LEFT JOIN c ON true;
@@ -91,7 +96,7 @@ LEFT JOIN c ON true;
 SELECT t.id, r.forge, r.forge_repo_id, r.path, t.issue_number, t.generation, t.issue_url, t.title,
        x.body, x.hash, t.requester_id, t.requester_login, t.requester_is_bot, t.profile, t.state,
        t.reason, t.stage, t.run_kind, t.run, t.attempt, t.cycle, t.run_first_cycle, t.base_branch,
-       t.base_sha, t.branch, t.checkpoint, t.pushed, t.pr_number, t.pr_url, t.sticky_comment_id,
+       t.base_sha, t.branch, t.checkpoint, t.pushed, t.pr_number, t.pr_url, t.sticky_comment_id, t.level,
        t.epoch, t.lease_node, t.lease_expires_at_us, t.created_at_us, t.updated_at_us
 FROM tasks t
 JOIN repos r ON r.id = t.repo

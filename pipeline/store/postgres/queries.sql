@@ -56,7 +56,7 @@ SELECT * FROM task_rows WHERE id = $1;
 SELECT t.id, r.forge, r.forge_repo_id, r.path, t.issue_number, t.generation, t.issue_url, t.title,
        x.body, x.hash, t.requester_id, t.requester_login, t.requester_is_bot, t.profile, t.state,
        t.reason, t.stage, t.run_kind, t.run, t.attempt, t.cycle, t.run_first_cycle, t.base_branch,
-       t.base_sha, t.branch, t.checkpoint, t.pushed, t.pr_number, t.pr_url, t.sticky_comment_id,
+       t.base_sha, t.branch, t.checkpoint, t.pushed, t.pr_number, t.pr_url, t.sticky_comment_id, t.level,
        t.epoch, t.lease_node, t.lease_expires_at_us, t.created_at_us, t.updated_at_us
 FROM tasks t
 JOIN repos r ON r.id = t.repo
@@ -161,6 +161,7 @@ WITH full_repos AS MATERIALIZED (
 SELECT t.id, t.attempt FROM tasks t
 WHERE t.lease_node <> '' AND t.lease_expires_at_us <= $1
   AND (t.attempt >= $4 OR t.lease_expires_at_us <= $1 - (t.attempt - 1) * $3)
+  AND t.level IN ('', $5, $6, $7, $8)
   AND t.repo NOT IN (SELECT repo FROM full_repos)
   AND NOT EXISTS (
         SELECT 1 FROM paces p JOIN repos r ON p.scope IN (r.forge, r.forge || '/' || r.forge_repo_id)
@@ -180,13 +181,20 @@ SELECT 1 FROM (
 LIMIT 1;
 
 -- name: FindQueued
-SELECT id, attempt FROM tasks
-WHERE state = 'queued' AND queued_at_us <= $1 ORDER BY queued_at_us, id LIMIT 1
-FOR NO KEY UPDATE SKIP LOCKED;
+-- The oldest of those at no level yet, or at one of four.
+SELECT head.id, head.attempt
+FROM (VALUES (''), ($2::text), ($3::text), ($4::text), ($5::text)) AS given (level)
+CROSS JOIN LATERAL (
+  SELECT q.id, q.attempt, q.queued_at_us FROM tasks q
+  WHERE q.state = 'queued' AND q.level = given.level AND q.queued_at_us <= $1
+  ORDER BY q.queued_at_us, q.id LIMIT 1
+  FOR NO KEY UPDATE SKIP LOCKED) head
+ORDER BY head.queued_at_us, head.id
+LIMIT 1;
 
 -- name: FindQueuedWithRoom
 -- Hops from the head of one repository's queue to the next one's, so that a full one costs one step however long its
--- queue is.
+-- queue is; once for those at no level yet, and for each of four.
 WITH RECURSIVE
   full_repos AS MATERIALIZED (
     SELECT live.repo
@@ -198,15 +206,20 @@ WITH RECURSIVE
     UNION
     SELECT r.id FROM paces p JOIN repos r ON r.forge || '/' || r.forge_repo_id = p.scope
     WHERE p.breaker = 'open' AND p.paused_until_at_us > $1),
-  hop (repo, queued_at_us, id) AS (
-    (SELECT repo, queued_at_us, id FROM tasks WHERE state = 'queued'
-     ORDER BY repo, queued_at_us, id LIMIT 1)
+  given (level) AS (VALUES (''), ($3::text), ($4::text), ($5::text), ($6::text)),
+  hop (level, repo, queued_at_us, id) AS (
+    SELECT given.level, head.repo, head.queued_at_us, head.id
+    FROM given
+    CROSS JOIN LATERAL (
+      SELECT q.repo, q.queued_at_us, q.id FROM tasks q
+      WHERE q.state = 'queued' AND q.level = given.level
+      ORDER BY q.repo, q.queued_at_us, q.id LIMIT 1) head
     UNION ALL
-    SELECT head.repo, head.queued_at_us, head.id
+    SELECT hop.level, head.repo, head.queued_at_us, head.id
     FROM hop
     CROSS JOIN LATERAL (
       SELECT q.repo, q.queued_at_us, q.id FROM tasks q
-      WHERE q.state = 'queued' AND q.repo > hop.repo
+      WHERE q.state = 'queued' AND q.level = hop.level AND q.repo > hop.repo
       ORDER BY q.repo, q.queued_at_us, q.id LIMIT 1) head)
 SELECT t.id, t.attempt FROM tasks t
 WHERE t.state = 'queued' AND t.id = (
@@ -242,13 +255,63 @@ WHERE id = $1 AND lease_node = $2;
 SELECT t.id, r.forge, r.forge_repo_id, r.path, t.issue_number, t.generation, t.issue_url, t.title,
        x.body, x.hash, t.requester_id, t.requester_login, t.requester_is_bot, t.profile, t.state,
        t.reason, t.stage, t.run_kind, t.run, t.attempt, t.cycle, t.run_first_cycle, t.base_branch,
-       t.base_sha, t.branch, t.checkpoint, t.pushed, t.pr_number, t.pr_url, t.sticky_comment_id,
+       t.base_sha, t.branch, t.checkpoint, t.pushed, t.pr_number, t.pr_url, t.sticky_comment_id, t.level,
        t.epoch, t.lease_node, t.lease_expires_at_us, t.created_at_us, t.updated_at_us
 FROM tasks t
 JOIN repos r ON r.id = t.repo
 JOIN task_texts x ON x.task_id = t.id
 WHERE t.id = $1 AND t.epoch = $2 AND t.lease_node = $3
 FOR NO KEY UPDATE OF t;
+
+-- levels --------------------------------------------------------------------------------------------------
+
+-- name: SetLevel
+UPDATE tasks SET level = $2, updated_at_us = $3 WHERE id = $1;
+
+-- name: AddLevelStep
+INSERT INTO task_levels (task_id, level, reasons, run, cycle, at_us) VALUES ($1, $2, $3, $4, $5, $6);
+
+-- name: ListLevelSteps
+SELECT level, reasons, run, cycle, at_us FROM task_levels WHERE task_id = $1 ORDER BY id;
+
+-- name: AddBlockedHost
+INSERT INTO blocked_hosts (task_id, host, times)
+SELECT CAST($1 AS BIGINT), CAST($2 AS TEXT), CAST($3 AS BIGINT)
+WHERE (SELECT count(*) FROM blocked_hosts WHERE task_id = $1) < $4
+   OR EXISTS (SELECT 1 FROM blocked_hosts WHERE task_id = $1 AND host = $2)
+ON CONFLICT (task_id, host) DO UPDATE SET times = blocked_hosts.times + excluded.times;
+
+-- name: ListBlockedHosts
+SELECT host, times FROM blocked_hosts WHERE task_id = $1 ORDER BY times DESC, host;
+
+-- name: FindStuck
+-- Queued, or left by its worker, at one of four levels.
+SELECT id FROM tasks
+WHERE state = 'queued' AND level IN ($1, $2, $3, $4)
+UNION ALL
+SELECT id FROM tasks
+WHERE lease_node <> '' AND lease_expires_at_us <= $5 AND level IN ($1, $2, $3, $4)
+LIMIT $6;
+
+-- name: FindFree
+-- Waiting for one of four levels.
+SELECT w.task_id FROM level_waits w
+JOIN tasks t ON t.id = w.task_id
+WHERE w.level IN ($1, $2, $3, $4) AND t.state = 'waiting' AND t.epoch = w.epoch
+ORDER BY w.task_id
+LIMIT $5;
+
+-- name: AddLevelWait
+INSERT INTO level_waits (task_id, level, epoch) SELECT id, level, epoch FROM tasks WHERE id = $1
+ON CONFLICT (task_id) DO UPDATE SET level = excluded.level, epoch = excluded.epoch;
+
+-- name: EndLevelWait
+DELETE FROM level_waits WHERE task_id = $1 AND epoch = $2;
+
+-- name: DropStaleLevelWaits
+DELETE FROM level_waits
+WHERE NOT EXISTS (SELECT 1 FROM tasks t
+                  WHERE t.id = level_waits.task_id AND t.state = 'waiting' AND t.epoch = level_waits.epoch);
 
 -- a worker's writes ---------------------------------------------------------------------------------------
 
@@ -466,17 +529,18 @@ UPDATE tasks SET sticky_comment_id = $2 WHERE id = $1;
 -- nodes ---------------------------------------------------------------------------------------------------
 
 -- name: SaveNode
-INSERT INTO nodes (name, instance, host, roles, version, url, started_at_us, heartbeat_at_us)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO nodes (name, instance, host, roles, version, url, started_at_us, heartbeat_at_us, levels, lacks)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT (name) DO UPDATE SET
   instance = excluded.instance, host = excluded.host, roles = excluded.roles,
   version = excluded.version, url = excluded.url, started_at_us = excluded.started_at_us,
-  heartbeat_at_us = excluded.heartbeat_at_us;
+  heartbeat_at_us = excluded.heartbeat_at_us, levels = excluded.levels, lacks = excluded.lacks;
 
 -- name: ListNodes
 SELECT node.name, node.instance, node.host, node.roles, node.version, node.url, node.started_at_us, node.heartbeat_at_us,
        (SELECT count(*) FROM tasks t
-        WHERE t.lease_node <> '' AND t.lease_expires_at_us > $1 AND t.lease_node = node.name)
+        WHERE t.lease_node <> '' AND t.lease_expires_at_us > $1 AND t.lease_node = node.name),
+       node.levels, node.lacks
 FROM nodes AS node ORDER BY node.name LIMIT $2;
 
 -- name: ForgetNode

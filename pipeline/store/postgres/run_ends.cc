@@ -27,8 +27,8 @@ bool AreOfOneTask(const std::vector<NewEffect>& effects, TaskId task) {
 }  // namespace
 
 bool CanEndQuickly(const Lease& lease, const RunOutcome& outcome) {
-  const bool nothing_to_publish =
-      outcome.state == TaskState::kFailed || outcome.state == TaskState::kWaiting;
+  const bool nothing_to_publish = outcome.state == TaskState::kFailed ||
+                                  (outcome.state == TaskState::kWaiting && !outcome.for_level);
   return nothing_to_publish && AreOfOneTask(outcome.effects, lease.task);
 }
 

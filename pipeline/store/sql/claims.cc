@@ -24,15 +24,20 @@ Candidate ReadCandidate(Row& row) {
 Result<std::optional<Candidate>> FindCandidate(Tx& tx, const ClaimLimits& limits) {
   const int per_repo = limits.concurrent_per_repo;
   const std::chrono::microseconds rest = limits.attempt_delay;
-  SWAGE_ASSIGN_OR_RETURN(auto orphan, tx.db.One("FindOrphan", ReadCandidate, tx.engine_now,
-                                                per_repo, rest.count(), limits.max_attempts));
+  const LevelNames l = NamesOf(limits.levels);
+  SWAGE_ASSIGN_OR_RETURN(
+      auto orphan, tx.db.One("FindOrphan", ReadCandidate, tx.engine_now, per_repo, rest.count(),
+                             limits.max_attempts, l[0], l[1], l[2], l[3]));
   if (orphan.has_value()) {
     orphan->orphan = true;
     return orphan;
   }
   SWAGE_ASSIGN_OR_RETURN(const bool full, tx.db.Any("HasFullRepo", tx.engine_now, per_repo));
-  if (full) return tx.db.One("FindQueuedWithRoom", ReadCandidate, tx.engine_now, per_repo);
-  return tx.db.One("FindQueued", ReadCandidate, tx.engine_now);
+  if (full) {
+    return tx.db.One("FindQueuedWithRoom", ReadCandidate, tx.engine_now, per_repo, l[0], l[1], l[2],
+                     l[3]);
+  }
+  return tx.db.One("FindQueued", ReadCandidate, tx.engine_now, l[0], l[1], l[2], l[3]);
 }
 
 /// "in cycle 2, agent codex", of the last step that came to no end; empty when there is none.

@@ -9,6 +9,7 @@
 // runs the transaction again.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <utility>
 
@@ -86,6 +87,8 @@ Result<std::vector<NodeInfo>> ListNodes(Connection& db, WallTime engine_now);
 Result<void> ForgetNode(Tx& tx, std::string_view name, std::string_view instance);
 
 // worker_writes.cc
+/// The task, for as long as the transaction lasts nobody else's. Errors: kLeaseLost.
+Result<Task> LeasedTask(Tx& tx, const Lease& lease);
 Result<void> SetBase(Tx& tx, const Lease& lease, std::string_view branch, const CommitSha& base);
 Result<void> SetStage(Tx& tx, const Lease& lease, Stage stage, int cycle);
 Result<void> SaveCheckpoint(Tx& tx, const Lease& lease, const Checkpoint& checkpoint);
@@ -97,6 +100,21 @@ Result<void> FinishStep(Tx& tx, const Lease& lease, std::int64_t step_id, std::s
 Result<void> FinishCycle(Tx& tx, const Lease& lease, const CycleRecord& cycle);
 Result<std::vector<std::string>> ListRemarks(Tx& tx, const Lease& lease);
 Result<void> FinishRun(Tx& tx, const Lease& lease, const RunOutcome& outcome);
+
+// levels.cc
+/// As four parameters of a query: a name, or a word that no task's level is.
+inline constexpr std::string_view kNoLevel = "-";
+using LevelNames = std::array<std::string_view, std::size(kIsolationLevels)>;
+LevelNames NamesOf(const LevelSet& levels);
+Result<void> RaiseLevel(Tx& tx, const Lease& lease, const LevelStep& step);
+Result<std::vector<LevelStep>> ListLevels(Connection& db, TaskId task);
+Result<void> AddBlockedHosts(Tx& tx, const Lease& lease, const std::vector<BlockedHost>& hosts);
+Result<std::vector<BlockedHost>> ListBlockedHosts(Connection& db, TaskId task);
+/// The task, which has just become waiting, goes on once somebody gives its level.
+Result<void> WaitForLevel(Tx& tx, TaskId task);
+/// Spares a transaction while there is nothing to do.
+Result<bool> AnyLevelToSettle(Connection& db, WallTime engine_now, const LevelSupply& supply);
+Result<SettledLevels> SettleLevels(Tx& tx, const LevelSupply& supply);
 
 // outbox.cc
 /// The place among the effects of a task that wait for one another; 0 waits for nothing.

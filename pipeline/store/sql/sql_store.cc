@@ -102,6 +102,15 @@ Result<std::vector<Delegate>> SqlStore::ListDelegates(TaskId task) {
               [&](Connection& db, WallTime) { return sql::ListDelegates(db, task); });
 }
 
+Result<std::vector<LevelStep>> SqlStore::ListLevels(TaskId task) {
+  return Read("list levels", [&](Connection& db, WallTime) { return sql::ListLevels(db, task); });
+}
+
+Result<std::vector<BlockedHost>> SqlStore::ListBlockedHosts(TaskId task) {
+  return Read("list blocked hosts",
+              [&](Connection& db, WallTime) { return sql::ListBlockedHosts(db, task); });
+}
+
 Result<std::vector<TimelineEntry>> SqlStore::ListTimeline(TaskId task, std::int64_t after,
                                                           int limit) {
   return Read("list timeline",
@@ -173,6 +182,20 @@ Result<void> SqlStore::ForgetNode(std::string_view name, std::string_view instan
   return Write("forget node", [&](Tx& tx) { return sql::ForgetNode(tx, name, instance); });
 }
 
+Result<SettledLevels> SqlStore::SettleLevels(const LevelSupply& supply) {
+  // Mostly there is nothing to settle, and every node asks again and again.
+  SWAGE_ASSIGN_OR_RETURN(const bool any, Read("look at levels", [&](Connection& db, WallTime now) {
+                           return sql::AnyLevelToSettle(db, now, supply);
+                         }));
+  if (!any) return SettledLevels{};
+  SWAGE_ASSIGN_OR_RETURN(SettledLevels settled, Write("settle levels", [&](Tx& tx) {
+                           return sql::SettleLevels(tx, supply);
+                         }));
+  if (!settled.released.empty()) Announce(Topic::kTasks);
+  Announce(Topic::kEffects);
+  return settled;
+}
+
 Result<void> SqlStore::SetBase(const Lease& lease, std::string_view branch, const CommitSha& base) {
   return Write("set base", [&](Tx& tx) { return sql::SetBase(tx, lease, branch, base); });
 }
@@ -193,6 +216,14 @@ Result<std::optional<Checkpoint>> SqlStore::LoadCheckpoint(TaskId task) {
 
 Result<void> SqlStore::AddNote(const Lease& lease, std::string_view text) {
   return Write("add note", [&](Tx& tx) { return sql::AddNote(tx, lease, text); });
+}
+
+Result<void> SqlStore::RaiseLevel(const Lease& lease, const LevelStep& step) {
+  return Write("raise level", [&](Tx& tx) { return sql::RaiseLevel(tx, lease, step); });
+}
+
+Result<void> SqlStore::AddBlockedHosts(const Lease& lease, const std::vector<BlockedHost>& hosts) {
+  return Write("add blocked hosts", [&](Tx& tx) { return sql::AddBlockedHosts(tx, lease, hosts); });
 }
 
 Result<std::int64_t> SqlStore::StartStep(const Lease& lease, const Step& step) {

@@ -37,6 +37,8 @@ class SqlStore : public Store {
   Result<std::vector<Step>> ListSteps(TaskId task) final;
   Result<std::vector<LedgerFinding>> ListFindings(TaskId task) final;
   Result<std::vector<Delegate>> ListDelegates(TaskId task) final;
+  Result<std::vector<LevelStep>> ListLevels(TaskId task) final;
+  Result<std::vector<BlockedHost>> ListBlockedHosts(TaskId task) final;
   Result<std::vector<TimelineEntry>> ListTimeline(TaskId task, std::int64_t after, int limit) final;
   Result<StoreCounts> Counts() override;
   Result<std::vector<ParkedDelivery>> ListParkedDeliveries(int limit) final;
@@ -54,11 +56,14 @@ class SqlStore : public Store {
   Result<void> Heartbeat(const NodeInfo& node) final;
   Result<std::vector<NodeInfo>> ListNodes() final;
   Result<void> ForgetNode(std::string_view name, std::string_view instance) final;
+  Result<SettledLevels> SettleLevels(const LevelSupply& supply) final;
   Result<void> SetBase(const Lease& lease, std::string_view branch, const CommitSha& base) final;
   Result<void> SetStage(const Lease& lease, Stage stage, int cycle) final;
   Result<void> SaveCheckpoint(const Lease& lease, const Checkpoint& checkpoint) final;
   Result<std::optional<Checkpoint>> LoadCheckpoint(TaskId task) final;
   Result<void> AddNote(const Lease& lease, std::string_view text) final;
+  Result<void> RaiseLevel(const Lease& lease, const LevelStep& step) final;
+  Result<void> AddBlockedHosts(const Lease& lease, const std::vector<BlockedHost>& hosts) final;
   Result<std::int64_t> StartStep(const Lease& lease, const Step& step) final;
   Result<void> FinishStep(const Lease& lease, std::int64_t step_id, std::string_view outcome,
                           std::string_view summary, const CommitSha& commit) final;

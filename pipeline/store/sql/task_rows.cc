@@ -50,6 +50,7 @@ Task ReadTask(Row& row) {
   t.pr_number = row.Int();
   t.pr_url = row.Text();
   t.sticky_comment_id = row.Text();
+  t.level = ParseIsolationLevel(row.Text());
   t.epoch.value = row.Int();
   t.lease_node = row.Text();
   t.lease_expires = row.Time();

@@ -11,13 +11,6 @@ Error LeaseLost() {
   return MakeError(ErrorCode::kLeaseLost, "the lease is lost");
 }
 
-Result<Task> Leased(Tx& tx, const Lease& lease) {
-  SWAGE_ASSIGN_OR_RETURN(std::optional<Task> task,
-                         tx.db.One("GetLeased", ReadTask, lease.task, lease.epoch, lease.node));
-  if (!task.has_value()) return LeaseLost();
-  return *std::move(task);
-}
-
 /// The run that the lease is for.
 Result<int> LeasedRun(Tx& tx, const Lease& lease) {
   const auto read = [](Row& row) { return row.Small(); };
@@ -62,6 +55,11 @@ Result<void> Publish(Tx& tx, const Task& task, const RunOutcome& outcome) {
 Result<void> EndWithoutReview(Tx& tx, const Task& task, const RunOutcome& outcome) {
   SWAGE_RETURN_IF_ERROR(
       MoveTask(tx, task, outcome.state, outcome.reason, audit::Node(task.lease_node)));
+  if (outcome.state == TaskState::kWaiting && outcome.for_level) {
+    // The node's fault, not the task's.
+    SWAGE_RETURN_IF_ERROR(tx.db.Post("ForgiveAttempt", task.id));
+    SWAGE_RETURN_IF_ERROR(WaitForLevel(tx, task.id));
+  }
   return AddTimeline(tx, task.id, timeline::KindOfMove(outcome.state),
                      timeline::Moved(outcome.state, outcome.reason));
 }
@@ -80,6 +78,13 @@ Result<void> GiveBack(Tx& tx, const Task& task, const RunOutcome& outcome) {
 }
 
 }  // namespace
+
+Result<Task> LeasedTask(Tx& tx, const Lease& lease) {
+  SWAGE_ASSIGN_OR_RETURN(std::optional<Task> task,
+                         tx.db.One("GetLeased", ReadTask, lease.task, lease.epoch, lease.node));
+  if (!task.has_value()) return LeaseLost();
+  return *std::move(task);
+}
 
 Result<void> SetBase(Tx& tx, const Lease& lease, std::string_view branch, const CommitSha& base) {
   return Fenced(tx.db.Run("SetBase", lease.task, lease.epoch, lease.node, branch, base, tx.now));
@@ -148,7 +153,7 @@ Result<std::vector<std::string>> ListRemarks(Tx& tx, const Lease& lease) {
 }
 
 Result<void> FinishRun(Tx& tx, const Lease& lease, const RunOutcome& outcome) {
-  SWAGE_ASSIGN_OR_RETURN(const Task task, Leased(tx, lease));
+  SWAGE_ASSIGN_OR_RETURN(const Task task, LeasedTask(tx, lease));
   SWAGE_RETURN_IF_ERROR(AddAll(tx, outcome.effects));
   switch (outcome.state) {
     case TaskState::kInReview:

@@ -146,6 +146,7 @@ WHERE lease_node <> '' AND lease_expires_at_us > ?1 AND lease_node = ?2;
 SELECT id, attempt FROM tasks t INDEXED BY tasks_leased
 WHERE t.lease_node <> '' AND t.lease_expires_at_us <= ?1
   AND (t.attempt >= ?4 OR t.lease_expires_at_us <= ?1 - (t.attempt - 1) * ?3)
+  AND t.level IN ('', ?5, ?6, ?7, ?8)
   AND NOT EXISTS (
         SELECT 1 FROM paces p JOIN repos r ON p.scope IN (r.forge, r.forge || '/' || r.forge_repo_id)
         WHERE r.id = t.repo AND p.breaker = 'open' AND p.paused_until_at_us > ?1)
@@ -165,12 +166,22 @@ SELECT 1 FROM (
 LIMIT 1;
 
 -- name: FindQueued
-SELECT id, attempt FROM tasks INDEXED BY tasks_queued
-WHERE state = 'queued' AND queued_at_us <= ?1 ORDER BY queued_at_us, id LIMIT 1;
+-- The oldest of those at no level yet, or at one of four.
+WITH given (level) AS (VALUES (''), (?2), (?3), (?4), (?5)),
+  head AS (
+    SELECT (SELECT q.id FROM tasks q INDEXED BY tasks_queued
+            WHERE q.state = 'queued' AND q.level = given.level AND q.queued_at_us <= ?1
+            ORDER BY q.queued_at_us, q.id LIMIT 1) AS id
+    FROM given)
+SELECT t.id, t.attempt FROM head JOIN tasks t ON t.id = head.id
+ORDER BY t.queued_at_us, t.id
+LIMIT 1;
 
 -- name: FindQueuedWithRoom
--- Hops from repository to repository, so that a full one costs one step however long its queue is.
+-- Hops from repository to repository, so that a full one costs one step however long its queue is; once for those at no
+-- level yet, and for each of four.
 WITH RECURSIVE
+  given (level) AS (VALUES (''), (?3), (?4), (?5), (?6)),
   full AS MATERIALIZED (
     SELECT repo FROM tasks INDEXED BY tasks_leased
     WHERE lease_node <> '' AND lease_expires_at_us > ?1
@@ -178,15 +189,17 @@ WITH RECURSIVE
     UNION
     SELECT r.id FROM paces p JOIN repos r ON p.scope IN (r.forge, r.forge || '/' || r.forge_repo_id)
     WHERE p.breaker = 'open' AND p.paused_until_at_us > ?1),
-  hop (repo) AS (
-    SELECT min(repo) FROM tasks INDEXED BY tasks_queued_by_repo WHERE state = 'queued'
+  hop (level, repo) AS (
+    SELECT given.level, (SELECT min(t.repo) FROM tasks t INDEXED BY tasks_queued_by_repo
+                         WHERE t.state = 'queued' AND t.level = given.level)
+    FROM given
     UNION ALL
-    SELECT (SELECT min(t.repo) FROM tasks t INDEXED BY tasks_queued_by_repo
-            WHERE t.state = 'queued' AND t.repo > hop.repo)
+    SELECT hop.level, (SELECT min(t.repo) FROM tasks t INDEXED BY tasks_queued_by_repo
+                       WHERE t.state = 'queued' AND t.level = hop.level AND t.repo > hop.repo)
     FROM hop WHERE hop.repo IS NOT NULL),
   head AS (
     SELECT (SELECT t.id FROM tasks t INDEXED BY tasks_queued_by_repo
-            WHERE t.state = 'queued' AND t.repo = hop.repo AND t.queued_at_us <= ?1
+            WHERE t.state = 'queued' AND t.level = hop.level AND t.repo = hop.repo AND t.queued_at_us <= ?1
             ORDER BY t.queued_at_us, t.id LIMIT 1) AS id
     FROM hop
     WHERE hop.repo IS NOT NULL AND hop.repo NOT IN (SELECT repo FROM full))
@@ -218,6 +231,56 @@ WHERE id = ?1 AND lease_node = ?2;
 
 -- name: GetLeased
 SELECT * FROM task_rows WHERE id = ?1 AND epoch = ?2 AND lease_node = ?3;
+
+-- levels --------------------------------------------------------------------------------------------------
+
+-- name: SetLevel
+UPDATE tasks SET level = ?2, updated_at_us = ?3 WHERE id = ?1;
+
+-- name: AddLevelStep
+INSERT INTO task_levels (task_id, level, reasons, run, cycle, at_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6);
+
+-- name: ListLevelSteps
+SELECT level, reasons, run, cycle, at_us FROM task_levels WHERE task_id = ?1 ORDER BY id;
+
+-- name: AddBlockedHost
+INSERT INTO blocked_hosts (task_id, host, times)
+SELECT ?1, ?2, ?3
+WHERE (SELECT count(*) FROM blocked_hosts WHERE task_id = ?1) < ?4
+   OR EXISTS (SELECT 1 FROM blocked_hosts WHERE task_id = ?1 AND host = ?2)
+ON CONFLICT (task_id, host) DO UPDATE SET times = blocked_hosts.times + excluded.times;
+
+-- name: ListBlockedHosts
+SELECT host, times FROM blocked_hosts WHERE task_id = ?1 ORDER BY times DESC, host;
+
+-- name: FindStuck
+-- Queued, or left by its worker, at one of four levels.
+SELECT id FROM tasks INDEXED BY tasks_queued
+WHERE state = 'queued' AND level IN (?1, ?2, ?3, ?4)
+UNION ALL
+SELECT id FROM tasks INDEXED BY tasks_leased
+WHERE lease_node <> '' AND lease_expires_at_us <= ?5 AND level IN (?1, ?2, ?3, ?4)
+LIMIT ?6;
+
+-- name: FindFree
+-- Waiting for one of four levels.
+SELECT w.task_id FROM level_waits w
+CROSS JOIN tasks t ON t.id = w.task_id
+WHERE w.level IN (?1, ?2, ?3, ?4) AND t.state = 'waiting' AND t.epoch = w.epoch
+ORDER BY w.task_id
+LIMIT ?5;
+
+-- name: AddLevelWait
+INSERT INTO level_waits (task_id, level, epoch) SELECT id, level, epoch FROM tasks WHERE id = ?1
+ON CONFLICT (task_id) DO UPDATE SET level = excluded.level, epoch = excluded.epoch;
+
+-- name: EndLevelWait
+DELETE FROM level_waits WHERE task_id = ?1 AND epoch = ?2;
+
+-- name: DropStaleLevelWaits
+DELETE FROM level_waits
+WHERE NOT EXISTS (SELECT 1 FROM tasks t
+                  WHERE t.id = level_waits.task_id AND t.state = 'waiting' AND t.epoch = level_waits.epoch);
 
 -- a worker's writes ---------------------------------------------------------------------------------------
 
@@ -434,17 +497,18 @@ UPDATE tasks SET sticky_comment_id = ?2 WHERE id = ?1;
 -- nodes ---------------------------------------------------------------------------------------------------
 
 -- name: SaveNode
-INSERT INTO nodes (name, instance, host, roles, version, url, started_at_us, heartbeat_at_us)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+INSERT INTO nodes (name, instance, host, roles, version, url, started_at_us, heartbeat_at_us, levels, lacks)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
 ON CONFLICT (name) DO UPDATE SET
   instance = excluded.instance, host = excluded.host, roles = excluded.roles,
   version = excluded.version, url = excluded.url, started_at_us = excluded.started_at_us,
-  heartbeat_at_us = excluded.heartbeat_at_us;
+  heartbeat_at_us = excluded.heartbeat_at_us, levels = excluded.levels, lacks = excluded.lacks;
 
 -- name: ListNodes
 SELECT node.name, node.instance, node.host, node.roles, node.version, node.url, node.started_at_us, node.heartbeat_at_us,
        (SELECT count(*) FROM tasks t INDEXED BY tasks_leased
-        WHERE t.lease_node <> '' AND t.lease_expires_at_us > ?1 AND t.lease_node = node.name)
+        WHERE t.lease_node <> '' AND t.lease_expires_at_us > ?1 AND t.lease_node = node.name),
+       node.levels, node.lacks
 FROM nodes AS node ORDER BY node.name LIMIT ?2;
 
 -- name: ForgetNode
