@@ -96,20 +96,23 @@ void Scheduler::ClaimAll() {
                            settings.max_attempts, settings.attempt_delay,
                            LevelsHere(context_.isolations, settings.node.levels).given};
   while (!shutting_down_.stop_requested() && !disk_is_full_) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (running_.size() >= static_cast<std::size_t>(settings.concurrent_tasks)) return;
-    }
+    const int room = Room();
+    if (room <= 0) return;
     const MonotonicTime asked = clock_.Monotonic();
-    auto claimed = context_.store.ClaimTask(node_, times_.lease, limits);
+    auto claimed = context_.store.ClaimTasks(node_, times_.lease, limits, room);
     store_fails_ = !claimed.ok();
     if (!claimed.ok()) {
       context_.log.Warn("cannot claim", {{"error", claimed.error().message}});
       return;
     }
-    if (!*claimed) return;
-    StartWorker(std::move(**claimed), asked);
+    if (claimed->empty()) return;
+    for (Claimed& one : *claimed) StartWorker(std::move(one), asked);
   }
+}
+
+int Scheduler::Room() {
+  const std::lock_guard lock(mutex_);
+  return context_.settings.concurrent_tasks - static_cast<int>(running_.size());
 }
 
 void Scheduler::StartWorker(Claimed claimed, MonotonicTime held_from) {

@@ -73,6 +73,8 @@ class Scheduler {
 
   void Loop(std::stop_token stop);
   void ClaimAll();
+  /// For so many more workers.
+  int Room();
   void StartWorker(Claimed claimed, MonotonicTime held_from);
   void Reap();
 

@@ -515,13 +515,19 @@ class Store {
   virtual Result<std::vector<AuditRecord>> ListAudit(std::int64_t after, int limit) = 0;
   virtual Result<AuditState> GetAuditState() = 0;
 
-  // Claims. ClaimTask picks the oldest queued task, or a running one whose lease is over, within
-  // the limits, at no level that the node cannot give, and of no forge or repository whose pace
-  // says that it is paused; state running, epoch + 1, attempt + 1, stage provision. nullopt =
-  // nothing to do.
-  virtual Result<std::optional<Claimed>> ClaimTask(std::string_view node,
-                                                   std::chrono::milliseconds lease,
-                                                   const ClaimLimits& limits) = 0;
+  // Claims. ClaimTasks picks running tasks whose leases are over, then the oldest queued ones,
+  // within the limits, at no level that the node cannot give, and of no forge or repository whose
+  // pace says that it is paused; state running, epoch + 1, attempt + 1, stage provision. At most
+  // `most`, and perhaps fewer than could be had: ask again. Nothing at all: there is nothing to do.
+  virtual Result<std::vector<Claimed>> ClaimTasks(std::string_view node,
+                                                  std::chrono::milliseconds lease,
+                                                  const ClaimLimits& limits, int most) = 0;
+  Result<std::optional<Claimed>> ClaimTask(std::string_view node, std::chrono::milliseconds lease,
+                                           const ClaimLimits& limits) {
+    SWAGE_ASSIGN_OR_RETURN(auto claimed, ClaimTasks(node, lease, limits, 1));
+    if (claimed.empty()) return std::optional<Claimed>();
+    return std::optional(std::move(claimed.front()));
+  }
   /// All of one node's leases at once. Returns the tasks whose leases are lost.
   virtual Result<std::vector<TaskId>> RenewLeases(const std::vector<Lease>& leases,
                                                   std::chrono::milliseconds duration) = 0;

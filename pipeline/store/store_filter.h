@@ -128,9 +128,9 @@ class StoreFilter : public Store {
   }
 
   // --- claims
-  Result<std::optional<Claimed>> ClaimTask(std::string_view node, std::chrono::milliseconds lease,
-                                           const ClaimLimits& limits) override {
-    return Take("ClaimTask", [&] { return inner_.ClaimTask(node, lease, limits); });
+  Result<std::vector<Claimed>> ClaimTasks(std::string_view node, std::chrono::milliseconds lease,
+                                          const ClaimLimits& limits, int most) override {
+    return Take("ClaimTasks", [&] { return inner_.ClaimTasks(node, lease, limits, most); });
   }
   Result<std::vector<TaskId>> RenewLeases(const std::vector<Lease>& leases,
                                           std::chrono::milliseconds duration) override {

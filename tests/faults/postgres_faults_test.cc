@@ -162,7 +162,7 @@ TEST(Fault, X5_NothingIsDoneTwiceWhenAnswersAreLost) {
   TcpProxy proxy(world.server().port());
   const auto store = world.Open(proxy.port());
   ASSERT_TRUE(store->ApplyIntake(PlanFor(1)).ok());
-  proxy.LoseReplyTo(Call("ClaimNext"));
+  proxy.LoseReplyTo(Call("ClaimMany"));
   const auto claimed = store->ClaimTask("node", 60s, {4, 4, 3});
   ASSERT_TRUE(claimed.ok() && claimed->has_value());
   EXPECT_EQ((*claimed)->task.attempt, 1);
@@ -197,7 +197,7 @@ TEST(Fault, X5_AClaimAndTheEndOfARunAreDoneOnceWhateverIsLost) {
   for (const int cap : {4, 1000}) {
     for (const bool reply : {true, false, true, false}) {
       ASSERT_TRUE(store->ApplyIntake(PlanFor(++tasks)).ok());
-      lose(reply, "ClaimNext");
+      lose(reply, "ClaimMany");
       const auto claimed = store->ClaimTask("node", 60s, {cap, cap, 3});
       ASSERT_TRUE(claimed.ok()) << claimed.error().message;
       ASSERT_TRUE(claimed->has_value());
@@ -208,7 +208,7 @@ TEST(Fault, X5_AClaimAndTheEndOfARunAreDoneOnceWhateverIsLost) {
       RunOutcome outcome;
       outcome.reason = "no luck";
       outcome.effects.push_back({EffectKind::kSticky, "", got.task.repo, got.task.id, "{}"});
-      lose(reply, "EndRun");
+      lose(reply, "EndRuns");
       const auto ended = store->FinishRun(got.lease, outcome);
       ASSERT_TRUE(ended.ok()) << ended.error().message;
       EXPECT_EQ(store->GetTask(got.task.id)->state, TaskState::kFailed);

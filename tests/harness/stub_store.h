@@ -74,9 +74,9 @@ class StubStore : public Store {
     return Unexpected("ListAudit");
   }
   Result<AuditState> GetAuditState() override { return Unexpected("GetAuditState"); }
-  Result<std::optional<Claimed>> ClaimTask(std::string_view, std::chrono::milliseconds,
-                                           const ClaimLimits&) override {
-    return Unexpected("ClaimTask");
+  Result<std::vector<Claimed>> ClaimTasks(std::string_view, std::chrono::milliseconds,
+                                          const ClaimLimits&, int) override {
+    return Unexpected("ClaimTasks");
   }
   Result<std::vector<TaskId>> RenewLeases(const std::vector<Lease>&,
                                           std::chrono::milliseconds) override {

@@ -23,58 +23,104 @@ FOR NO KEY UPDATE OF d SKIP LOCKED;
 
 -- claims --------------------------------------------------------------------------------------------------
 
--- name: ShareClaims
--- $1 = the number of slots.
-SELECT pg_advisory_xact_lock_shared(hashtext('swage claims'), hashtext(current_schema())),
-       pg_advisory_xact_lock(hashtext('swage claim slots ' || current_schema()), pg_backend_pid() % $1::int);
-
--- name: ClaimNext
--- As FindOrphan, FindQueued and ClaimTask together with what the timeline and the audit log say of it, for a task that
--- nobody has worked on in this run and that has no remarks. $1 now (NULL: the clock's), $2 node, $3 lease, $4 cap of the
--- node, $5 cap per repository, $6 attempts, $7 now for people, $8 room to leave, $9 rest between attempts, $10 the claim's
--- own number, $11 and $12 the timeline's kind and words, $13 to $16 the audit log's actor, action, subject and detail, in
--- which {run} stands for the run, $17 to $20 the levels that the node gives. One row: has the node no room, does this way serve, is there a task, was it claimed, and
--- the task as LockTask gives it.
-WITH
+-- name: ClaimMany
+-- As FindOrphan, FindQueued, FindQueuedWithRoom and ClaimTask together with what the timeline and the audit log say of
+-- it, for tasks that nobody has worked on in this run, at no level yet, and that have no remarks: as many as go before
+-- the first that is of another kind, and none at all while an orphan goes first. Behind LockClaims, so that what is
+-- counted is what there is. $1 now (NULL: the clock's), $2 node, $3 lease, $4 cap of the node, $5 cap per repository, $6 attempts, $7 now for
+-- people, $8 how many at most, $9 rest between attempts, $10 the claim's own number, $11 and $12 the timeline's kind and
+-- words, $13 to $16 the audit log's actor, action, subject and detail, in which {run} stands for the run, $17 to $20 the
+-- levels that the node gives. Each row: is there nothing to do, is this a claim, and the task as LockTask
+-- gives it; one row when nothing was claimed.
+-- Plans are made once, perhaps for empty tables: OFFSET 0 and what looks clumsy below keep them from other indexes.
+WITH RECURSIVE
   clock AS MATERIALIZED (
     SELECT coalesce($1::bigint, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) AS now),
+  closed AS MATERIALIZED (
+    SELECT r.id AS repo FROM paces p JOIN repos r ON r.forge = p.scope
+    WHERE p.breaker = 'open' AND p.paused_until_at_us > (SELECT now FROM clock)
+    UNION ALL
+    SELECT r.id FROM paces p JOIN repos r ON r.forge || '/' || r.forge_repo_id = p.scope
+    WHERE p.breaker = 'open' AND p.paused_until_at_us > (SELECT now FROM clock)),
   held AS MATERIALIZED (
-    SELECT count(*) FILTER (WHERE NOT t.over) AS tasks,
-           count(*) FILTER (WHERE NOT t.over AND t.lease_node = $2) AS own,
-           bool_or(t.over AND t.level IN ('', $17, $18, $19, $20)
-                   AND (t.attempt >= $6::bigint
-                        OR t.lease_expires_at_us <= t.now - (t.attempt - 1) * $9::bigint)) AS orphaned
-    FROM (SELECT l.repo, l.lease_node, l.attempt, l.lease_expires_at_us, l.level, clock.now,
-                 l.lease_expires_at_us <= clock.now AS over
-          FROM clock CROSS JOIN tasks l WHERE l.lease_node <> '' OFFSET 0) t
-    GROUP BY t.repo),
+    SELECT l.repo, count(*) FILTER (WHERE NOT l.over) AS tasks,
+           count(*) FILTER (WHERE NOT l.over AND l.lease_node = $2) AS own,
+           bool_or(l.over AND l.level IN ('', $17, $18, $19, $20)
+                   AND (l.attempt >= $6::bigint
+                        OR l.lease_expires_at_us <= l.now - (l.attempt - 1) * $9::bigint)) AS orphaned
+    FROM (SELECT t.repo, t.lease_node, t.attempt, t.lease_expires_at_us, t.level, clock.now,
+                 t.lease_expires_at_us <= clock.now AS over
+          FROM clock CROSS JOIN tasks t WHERE t.lease_node <> '' OFFSET 0) l
+    GROUP BY l.repo),
   room AS MATERIALIZED (
-    SELECT coalesce(sum(own), 0) >= $4::bigint AS no_room,
-           coalesce(sum(own), 0) + $8::bigint <= $4::bigint
-           AND coalesce(max(tasks), 0) + $8::bigint <= $5::bigint
-           -- What is left alone is as a full repository, and an orphan goes first: no cases for the quick way.
-           AND NOT coalesce(bool_or(orphaned), false)
-           AND NOT EXISTS (SELECT FROM paces p
-                           WHERE p.breaker = 'open' AND p.paused_until_at_us > (SELECT now FROM clock))
-           -- Nor is what was begun already, whose level is decided.
-           AND NOT EXISTS (SELECT FROM tasks q
-                           WHERE q.state = 'queued' AND q.level IN ($17, $18, $19, $20)
-                             AND q.queued_at_us <= (SELECT now FROM clock))
-             AS far
+    SELECT greatest(least($8::bigint, $4::bigint - coalesce(sum(own), 0)::bigint), 0) AS tasks,
+           $6::bigint < 1
+           OR coalesce(bool_or(orphaned AND tasks < $5::bigint AND repo NOT IN (SELECT repo FROM closed)), false)
+           -- What is at a level was begun already.
+           OR EXISTS (SELECT FROM tasks q
+                      WHERE q.state = 'queued' AND q.level IN ($17, $18, $19, $20)
+                        AND q.queued_at_us <= (SELECT now FROM clock)) AS odd
     FROM held),
+  -- The queue's head, if each of its tasks finds room in its repository.
+  ahead AS MATERIALIZED (
+    SELECT q.id, q.repo, q.queued_at_us, row_number() OVER (PARTITION BY q.repo ORDER BY q.queued_at_us, q.id) AS place
+    FROM (SELECT t.id, t.repo, t.queued_at_us FROM tasks t
+          WHERE NOT (SELECT odd FROM room) AND t.state = 'queued' AND t.level = ''
+            AND t.queued_at_us <= (SELECT now FROM clock)
+          ORDER BY t.queued_at_us, t.id
+          LIMIT (SELECT tasks FROM room)) q),
+  crowd AS MATERIALIZED (
+    SELECT EXISTS (
+      SELECT FROM ahead a LEFT JOIN held h ON h.repo = a.repo
+      WHERE coalesce(h.tasks, 0) + a.place > $5::bigint OR a.repo IN (SELECT repo FROM closed)) AS met),
+  -- If not, the heads of the queues of all repositories. From one to the next it is a hop, so that a full one costs one
+  -- step however long its queue is.
+  hop (repo) AS (
+    (SELECT t.repo FROM tasks t WHERE (SELECT met FROM crowd) AND t.state = 'queued' AND t.level = ''
+     ORDER BY t.repo, t.queued_at_us, t.id LIMIT 1)
+    UNION ALL
+    SELECT n.repo
+    FROM hop
+    CROSS JOIN LATERAL (
+      SELECT t.repo FROM tasks t WHERE t.state = 'queued' AND t.level = '' AND t.repo > hop.repo
+      ORDER BY t.repo, t.queued_at_us, t.id LIMIT 1) n),
+  heads AS (
+    SELECT q.id, q.queued_at_us
+    FROM hop
+    LEFT JOIN held h ON h.repo = hop.repo
+    CROSS JOIN LATERAL (
+      SELECT t.id, t.queued_at_us FROM tasks t
+      WHERE t.state = 'queued' AND t.level = '' AND t.repo BETWEEN hop.repo AND hop.repo
+        AND t.queued_at_us <= (SELECT now FROM clock)
+      ORDER BY t.repo, t.queued_at_us, t.id
+      LIMIT least((SELECT tasks FROM room), greatest($5::bigint - coalesce(h.tasks, 0), 0))) q
+    WHERE hop.repo NOT IN (SELECT repo FROM closed)),
+  line AS MATERIALIZED (
+    SELECT id, queued_at_us FROM ahead WHERE NOT (SELECT met FROM crowd)
+    UNION ALL
+    (SELECT id, queued_at_us FROM heads ORDER BY queued_at_us, id LIMIT (SELECT tasks FROM room))),
+  fresh AS MATERIALIZED (
+    SELECT l.id
+    FROM (SELECT line.id, bool_and(k.fresh) OVER (ORDER BY line.queued_at_us, line.id) AS fresh
+          FROM line
+          CROSS JOIN LATERAL (
+            SELECT t.attempt = 0 AND NOT EXISTS (SELECT FROM remarks m WHERE m.task_id = t.id) AS fresh
+            FROM tasks t WHERE t.id = line.id OFFSET 0) k) l
+    WHERE l.fresh),
   picked AS MATERIALIZED (
-    SELECT t.id FROM tasks t
-    WHERE (SELECT far FROM room) AND t.state = 'queued' AND t.level = '' AND t.queued_at_us <= (SELECT now FROM clock)
-    ORDER BY t.queued_at_us, t.id LIMIT 1
+    SELECT t.id, r.forge, r.forge_repo_id, r.path, x.body, x.hash
+    FROM tasks t
+    CROSS JOIN LATERAL (SELECT * FROM repos WHERE id = t.repo OFFSET 0) r
+    CROSS JOIN LATERAL (SELECT * FROM task_texts WHERE task_id = t.id OFFSET 0) x
+    WHERE t.id = ANY (ARRAY(SELECT id FROM fresh)) AND t.state || '' = 'queued' AND t.level || '' = '' AND t.attempt = 0 AND NOT t.remarked
     FOR NO KEY UPDATE OF t SKIP LOCKED),
   c AS (
     UPDATE tasks t SET
       state = 'running', stage = 'provision', reason = '', epoch = t.epoch + 1, attempt = 1, lease_node = $2,
       lease_expires_at_us = (SELECT now FROM clock) + $3::bigint, claim = $10::bigint, updated_at_us = $7::bigint
-    FROM repos r, task_texts x
-    WHERE t.id = (SELECT id FROM picked) AND t.attempt = 0 AND $6::bigint > 0 AND r.id = t.repo AND x.task_id = t.id
-      AND NOT EXISTS (SELECT FROM remarks m WHERE m.task_id = t.id)
-    RETURNING t.*, r.forge, r.forge_repo_id, r.path, x.body, x.hash),
+    FROM picked p
+    WHERE t.id = p.id AND t.id = ANY (ARRAY(SELECT id FROM picked))
+    RETURNING t.*, p.forge, p.forge_repo_id, p.path, p.body, p.hash),
   told AS (
     INSERT INTO timeline (task_id, at_us, kind, detail) SELECT c.id, $7::bigint, $11, $12 FROM c),
   noted AS (
@@ -82,16 +128,17 @@ WITH
     SELECT $7::bigint, $13, $14, audit_key(c.forge, c.path, c.issue_number, c.generation), $15,
            replace($16, '{run}', c.run::text)
     FROM c)
-SELECT room.no_room, room.far, EXISTS (SELECT FROM picked), c.id IS NOT NULL,
+SELECT room.tasks = 0 OR NOT (room.odd OR EXISTS (SELECT FROM line)), c.id IS NOT NULL,
        c.id, c.forge, c.forge_repo_id, c.path, c.issue_number, c.generation, c.issue_url, c.title,
        c.body, c.hash, c.requester_id, c.requester_login, c.requester_is_bot, c.profile, c.state,
        c.reason, c.stage, c.run_kind, c.run, c.attempt, c.cycle, c.run_first_cycle, c.base_branch,
        c.base_sha, c.branch, c.checkpoint, c.pushed, c.pr_number, c.pr_url, c.sticky_comment_id, c.level,
        c.epoch, c.lease_node, c.lease_expires_at_us, c.created_at_us, c.updated_at_us
 FROM room
-LEFT JOIN c ON true;
+LEFT JOIN c ON true
+ORDER BY c.queued_at_us, c.id;
 
--- name: FindClaim
+-- name: FindClaims
 -- Whose answer was lost: $1 its node, $2 its number. As LockTask.
 SELECT t.id, r.forge, r.forge_repo_id, r.path, t.issue_number, t.generation, t.issue_url, t.title,
        x.body, x.hash, t.requester_id, t.requester_login, t.requester_is_bot, t.profile, t.state,
@@ -104,34 +151,53 @@ JOIN task_texts x ON x.task_id = t.id
 WHERE t.lease_node <> '' AND t.lease_node = $1 AND t.claim = $2
 FOR NO KEY UPDATE OF t;
 
--- name: EndRun
--- As GetLeased, MoveTask, InterruptSteps, AddEffect, AddTimeline and AddAudit together, for a run that leaves nothing to
--- publish and a task that no remark waits for. $1 task, $2 epoch, $3 node, $4 state, $5 reason, $6 now for people, $7 and $8 the timeline's kind and words, $9 to $12 the audit
--- log's actor, action, subject and detail. The effects, all of the task and its repository ($13 forge, $14 its number there,
--- $15 path; NULL without effects): $16 kinds, $17 ordinals, $18 keys, $19 payloads, $20 now (NULL: the clock's). One row:
--- whether the run was ended.
+-- name: EndRuns
+-- As GetLeased, MoveTask, InterruptSteps, AddEffect, AddTimeline and AddAudit together, for runs that leave nothing to
+-- publish and tasks that no remark waits for. Arrays, one element for each run: $1 task, $2 epoch, $3 node, $4 state,
+-- $5 reason, $6 and $7 the timeline's kind and words, $8 to $11 the audit log's actor, action, subject and detail, $12 to
+-- $14 the forge, number and path of its effects' repository ('' without effects). Arrays, one element for each effect:
+-- $15 task, $16 kind, $17 ordinal, $18 key, $19 payload. $20 now for people, $21 now (NULL: the clock's). The tasks whose
+-- runs were ended; one that somebody else has locked is left alone.
 WITH
+  said AS MATERIALIZED (
+    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+                         $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[])
+      AS s (task, epoch, node, state, reason, kind, words, actor, action, subject, detail, forge, forge_repo_id, path)),
+  locked AS MATERIALIZED (
+    SELECT t.id, r.forge, r.path
+    FROM said s
+    JOIN tasks t ON t.id = s.task
+    CROSS JOIN LATERAL (SELECT * FROM repos WHERE id = t.repo OFFSET 0) r
+    WHERE t.id = ANY ($1::bigint[]) AND t.epoch = s.epoch AND t.lease_node = s.node AND s.node <> ''
+      AND NOT t.remarked
+      AND (s.path = '' OR (r.forge = s.forge AND r.forge_repo_id = s.forge_repo_id AND r.path = s.path))
+    FOR NO KEY UPDATE OF t SKIP LOCKED),
   c AS (
-    UPDATE tasks t SET state = $4, reason = $5, stage = 'none', lease_node = '', lease_expires_at_us = 0,
-                       updated_at_us = $6::bigint
-    FROM repos r
-    WHERE t.id = $1 AND t.epoch = $2 AND t.lease_node = $3 AND t.state = 'running' AND NOT t.remarked AND r.id = t.repo
-      AND ($13::text IS NULL OR (r.forge = $13::text AND r.forge_repo_id = $14 AND r.path = $15))
-    RETURNING t.id, t.repo, t.issue_number, t.generation, t.epoch, r.forge, r.path),
+    UPDATE tasks t SET state = s.state, reason = s.reason, stage = 'none', lease_node = '', lease_expires_at_us = 0,
+                       updated_at_us = $20::bigint
+    FROM said s
+    JOIN locked l ON l.id = s.task
+    WHERE t.id = s.task AND t.id = ANY (ARRAY(SELECT id FROM locked))
+    RETURNING t.id, t.repo, t.issue_number, t.generation, t.epoch, l.forge, l.path,
+              s.kind, s.words, s.actor, s.action, s.subject, s.detail),
   interrupted AS (
-    UPDATE steps s SET outcome = 'interrupted', finished_at_us = $6::bigint
-    FROM c WHERE s.task_id = c.id AND s.outcome = 'running'),
+    UPDATE steps s SET outcome = 'interrupted', finished_at_us = $20::bigint
+    WHERE s.task_id = ANY (ARRAY(SELECT id FROM c)) AND s.outcome = 'running'),
   told AS (
-    INSERT INTO timeline (task_id, at_us, kind, detail) SELECT c.id, $6::bigint, $7, $8 FROM c),
+    INSERT INTO timeline (task_id, at_us, kind, detail) SELECT c.id, $20::bigint, c.kind, c.words FROM c),
   noted AS (
     INSERT INTO audit (at_us, actor, action, task, subject, detail)
-    SELECT $6::bigint, $9, $10, audit_key(c.forge, c.path, c.issue_number, c.generation), $11, $12 FROM c),
+    SELECT $20::bigint, c.actor, c.action, audit_key(c.forge, c.path, c.issue_number, c.generation), c.subject, c.detail
+    FROM c),
   added AS (
     INSERT INTO effects (task_id, repo, kind, ordinal, key, payload, epoch, not_before_at_us, created_at_us,
                          updated_at_us)
     SELECT c.id, c.repo, e.kind, e.ordinal, e.key, e.payload, c.epoch,
-           coalesce($20::bigint, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint), $6::bigint, $6::bigint
-    FROM c CROSS JOIN unnest($16::text[], $17::bigint[], $18::text[], $19::text[]) AS e (kind, ordinal, key, payload)
+           coalesce($21::bigint, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint), $20::bigint, $20::bigint
+    FROM unnest($15::bigint[], $16::text[], $17::bigint[], $18::text[], $19::text[]) WITH ORDINALITY
+      AS e (task, kind, ordinal, key, payload, place)
+    JOIN c ON c.id = e.task
+    ORDER BY e.place
     ON CONFLICT (key) DO UPDATE SET
       payload = excluded.payload, epoch = excluded.epoch, version = effects.version + 1, error = '',
       not_before_at_us = CASE WHEN effects.state = 'pending' THEN effects.not_before_at_us
@@ -140,7 +206,7 @@ WITH
       hold = CASE WHEN effects.state = 'pending' THEN effects.hold ELSE effects.hold + 1 END,
       state = 'pending', updated_at_us = excluded.updated_at_us
     WHERE effects.kind = 'sticky' OR effects.state IN ('failed', 'superseded'))
-SELECT EXISTS (SELECT FROM c);
+SELECT id FROM c;
 
 -- transactions --------------------------------------------------------------------------------------------
 

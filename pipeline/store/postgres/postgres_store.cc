@@ -5,15 +5,17 @@
 // as kTimeout, and asking again is right for all of them: deliveries, commands, effects and tasks
 // have keys that are there once; a worker's write that was done after all meets its own result or a
 // raised epoch (kLeaseLost, as if somebody had taken the task); a claim whose answer was lost is an
-// orphan when its lease ends, and is claimed again then. The claim and the end of a run, which each
-// task needs, are one round trip where they can be, without a transaction's number: when their
-// answer is lost the task's row tells what became of them.
+// orphan when its lease ends, and is claimed again then. Claims and the ends of runs, which each
+// task needs, are one round trip for many tasks where they can be, without a transaction's number:
+// when their answer is lost the tasks' rows tell what became of them.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <optional>
 #include <random>
+#include <set>
 #include <utility>
 
 #include "pipeline/store/postgres/claims.h"
@@ -23,6 +25,7 @@
 #include "pipeline/store/postgres/listener.h"
 #include "pipeline/store/postgres/migrations.h"
 #include "pipeline/store/postgres/run_ends.h"
+#include "pipeline/store/postgres/together.h"
 #include "pipeline/store/sql/engine_clock.h"
 #include "pipeline/store/sql/sql_store.h"
 
@@ -66,39 +69,35 @@ class PostgresStore final : public sql::SqlStore {
                  [&](sql::Tx& tx) { return postgres::TakeDeliveries(tx, request); });
   }
 
-  Result<std::optional<Claimed>> ClaimTask(std::string_view node, std::chrono::milliseconds lease,
-                                           const ClaimLimits& limits) override {
-    if (node.empty()) return SqlStore::ClaimTask(node, lease, limits);
-    const ClaimOrder order{node, lease, limits, clock_.Now(), TestTime(), ++last_claim_};
-    ClaimLock lock = CanShare(limits) ? ClaimLock::kShared : ClaimLock::kExclusive;
-    SWAGE_ASSIGN_OR_RETURN(QuickTry tried, TryToClaim(lock, order));
-    if (lock == ClaimLock::kShared && tried.claim.crowded) {
-      lock = ClaimLock::kExclusive;
-      SWAGE_ASSIGN_OR_RETURN(tried, TryToClaim(lock, order));
-    }
-    if (tried.claim.decided) return std::move(tried.claim.claimed);
-    return Write("claim task", [&](sql::Tx& tx) -> Result<std::optional<Claimed>> {
-      if (tried.trip == Database::Trip::kLost) {
+  Result<std::vector<Claimed>> ClaimTasks(std::string_view node, std::chrono::milliseconds lease,
+                                          const ClaimLimits& limits, int most) override {
+    if (node.empty()) return SqlStore::ClaimTasks(node, lease, limits, most);
+    const ClaimOrder order{node, lease, limits, most, clock_.Now(), TestTime(), ++last_claim_};
+    QuickClaims quick;
+    const auto trip = database_.WriteInOneTrip(
+        kClaimQueries, [&](Connection& db) { return Keep(ClaimQuickly(db, order), quick); });
+    if (!trip.ok()) return trip.error().With("claim tasks");
+    if (quick.decided) return std::move(quick.claimed);
+    return Write("claim tasks", [&](sql::Tx& tx) -> Result<std::vector<Claimed>> {
+      if (*trip == Database::Trip::kLost) {
         SWAGE_RETURN_IF_ERROR(tx.db.Post("LockClaims"));
-        SWAGE_ASSIGN_OR_RETURN(auto done, FindClaim(tx.db, order));
-        if (done.has_value()) return done;
+        SWAGE_ASSIGN_OR_RETURN(auto done, FindClaims(tx.db, order));
+        if (!done.empty()) return done;
       }
-      return sql::ClaimTask(tx, node, lease, limits);
+      // Many trips for each, with everybody else's claims kept out: one at a time.
+      return sql::ClaimTasks(tx, node, lease, limits, std::min(most, 1));
     });
   }
   Result<void> FinishRun(const Lease& lease, const RunOutcome& outcome) override {
-    bool lost = false;
-    if (CanEndQuickly(lease, outcome)) {
-      bool ended = false;
-      const auto trip = database_.WriteInOneTrip(kEndRunQueries, [&](Connection& db) {
-        return Keep(EndRunQuickly(db, TestTime(), clock_.Now(), lease, outcome), ended);
-      });
-      if (!trip.ok()) return trip.error().With("finish run");
-      if (ended) return AnnounceEnd();
-      lost = *trip == Database::Trip::kLost;
+    WaitingEnd end{{lease, outcome}};
+    if (CanEndQuickly(end.what)) {
+      ends_.Do(end);
+      if (end.spoiled) EndTogether({&end});
+      if (!end.result.ok()) return end.result.error().With("finish run");
+      if (end.ended) return AnnounceEnd();
     }
     SWAGE_RETURN_IF_ERROR(Write("finish run", [&](sql::Tx& tx) -> Result<void> {
-      if (lost) {
+      if (end.lost) {
         SWAGE_ASSIGN_OR_RETURN(const bool ended, IsEnded(tx, lease));
         if (ended) return Ok();
       }
@@ -135,18 +134,30 @@ class PostgresStore final : public sql::SqlStore {
   }
 
  private:
-  struct QuickTry {
-    QuickClaim claim;
-    Database::Trip trip = Database::Trip::kDone;
+  struct WaitingEnd {
+    RunEnd what;
+    bool ended = false;
+    bool lost = false;     ///< it may have ended
+    bool spoiled = false;  ///< nothing was done, for what may be another's fault: to be tried alone
+    Result<void> result = Ok();
   };
-  Result<QuickTry> TryToClaim(ClaimLock lock, const ClaimOrder& order) {
-    QuickTry tried;
-    const auto trip = database_.WriteInOneTrip(ClaimQueries(lock), [&](Connection& db) {
-      return Keep(ClaimQuickly(db, lock, order), tried.claim);
+  // One task twice: whoever is second finds out the long way.
+  void EndTogether(const std::vector<WaitingEnd*>& ends) {
+    std::vector<RunEnd> rows;
+    std::set<TaskId> tasks;
+    for (const WaitingEnd* end : ends) {
+      if (tasks.insert(end->what.lease.task).second) rows.push_back(end->what);
+    }
+    std::set<TaskId> ended;
+    const auto trip = database_.WriteInOneTrip(kEndRunsQueries, [&](Connection& db) {
+      return Keep(EndRunsQuickly(db, TestTime(), clock_.Now(), rows), ended);
     });
-    if (!trip.ok()) return trip.error().With("claim task");
-    tried.trip = *trip;
-    return tried;
+    for (WaitingEnd* end : ends) {
+      end->spoiled = !trip.ok() && ends.size() > 1;
+      end->lost = trip.ok() && *trip == Database::Trip::kLost;
+      end->ended = ended.erase(end->what.lease.task) > 0;
+      if (!trip.ok() && !end->spoiled) end->result = trip.error();
+    }
   }
   template <class T>
   static Result<void> Keep(Result<T>&& result, T& kept) {
@@ -187,6 +198,7 @@ class PostgresStore final : public sql::SqlStore {
   MonotonicTime counts_serve_until_{};
   std::optional<sql::EngineClock> engine_clock_;
   Database database_;
+  Together<WaitingEnd> ends_{kMaxEnds, [this](const auto& ends) { EndTogether(ends); }};
   std::optional<Listener> listener_;
   // Begins anywhere, for a node that starts again must not know its old claims by new numbers.
   std::atomic<std::int64_t> last_claim_{RandomNumber()};

@@ -24,42 +24,82 @@ bool AreOfOneTask(const std::vector<NewEffect>& effects, TaskId task) {
   return true;
 }
 
-}  // namespace
+/// The parameters that have an element for each run.
+struct RunRows {
+  explicit RunRows(std::size_t count)
+      : tasks(kInt8Oid, count), epochs(kInt8Oid, count), texts(kTexts, {kTextOid, count}) {}
 
-bool CanEndQuickly(const Lease& lease, const RunOutcome& outcome) {
-  const bool nothing_to_publish = outcome.state == TaskState::kFailed ||
-                                  (outcome.state == TaskState::kWaiting && !outcome.for_level);
-  return nothing_to_publish && AreOfOneTask(outcome.effects, lease.task);
-}
+  void Add(const RunEnd& end) {
+    const auto& [lease, outcome] = end;
+    const AuditEntry audit =
+        audit::Bounded(audit::Node(lease.node), audit::kTaskMoved, "",
+                       audit::Move(Name(TaskState::kRunning), Name(outcome.state)), outcome.reason);
+    const RepoRef repo = outcome.effects.empty() ? RepoRef{} : outcome.effects.front().repo;
+    const std::string words = timeline::Moved(outcome.state, outcome.reason);
+    tasks.AddNumber(lease.task.value);
+    epochs.AddNumber(lease.epoch.value);
+    const std::array<std::string_view, kTexts> row = {
+        lease.node,   Name(outcome.state), outcome.reason, timeline::KindOfMove(outcome.state),
+        words,        audit.actor,         audit.action,   audit.subject,
+        audit.detail, repo.forge,          repo.id,        repo.path};
+    for (std::size_t i = 0; i < kTexts; ++i) texts[i].Add(CleanText(row[i]));
+  }
 
-Result<bool> EndRunQuickly(sql::Connection& db, std::optional<WallTime> engine_now, WallTime now,
-                           const Lease& lease, const RunOutcome& outcome) {
-  const std::size_t count = outcome.effects.size();
-  BinaryArray kinds(kTextOid, count), ordinals(kInt8Oid, count), keys(kTextOid, count),
-      payloads(kTextOid, count);
-  for (const NewEffect& effect : outcome.effects) {
+  static constexpr std::size_t kTexts = 12;
+  BinaryArray tasks, epochs;
+  std::vector<BinaryArray> texts;
+};
+
+/// Those that have one for each effect.
+struct EffectRows {
+  explicit EffectRows(std::size_t count)
+      : tasks(kInt8Oid, count),
+        kinds(kTextOid, count),
+        ordinals(kInt8Oid, count),
+        keys(kTextOid, count),
+        payloads(kTextOid, count) {}
+
+  void Add(const NewEffect& effect) {
     const bool sticky = effect.kind == EffectKind::kSticky;
+    tasks.AddNumber(effect.task.value);
     kinds.Add(Name(effect.kind));
     ordinals.AddNumber(sql::Ordinal(effect.kind));
     keys.Add(CleanText(sticky ? StickyKey(effect.task) : effect.key));
     payloads.Add(CleanText(effect.payload));
   }
-  std::optional<std::string_view> forge, repo, path;
-  if (count > 0) {
-    const RepoRef& of = outcome.effects.front().repo;
-    forge = of.forge, repo = of.id, path = of.path;
+
+  BinaryArray tasks, kinds, ordinals, keys, payloads;
+};
+
+}  // namespace
+
+bool CanEndQuickly(const RunEnd& end) {
+  const TaskState state = end.outcome.state;
+  const bool nothing_to_publish =
+      state == TaskState::kFailed || (state == TaskState::kWaiting && !end.outcome.for_level);
+  return nothing_to_publish && AreOfOneTask(end.outcome.effects, end.lease.task);
+}
+
+Result<std::set<TaskId>> EndRunsQuickly(sql::Connection& db, std::optional<WallTime> engine_now,
+                                        WallTime now, std::span<const RunEnd> ends) {
+  std::size_t effect_count = 0;
+  for (const RunEnd& end : ends) effect_count += end.outcome.effects.size();
+  RunRows runs(ends.size());
+  EffectRows effects(effect_count);
+  for (const RunEnd& end : ends) {
+    runs.Add(end);
+    for (const NewEffect& effect : end.outcome.effects) effects.Add(effect);
   }
-  const AuditEntry audit =
-      audit::Bounded(audit::Node(lease.node), audit::kTaskMoved, "",
-                     audit::Move(Name(TaskState::kRunning), Name(outcome.state)), outcome.reason);
+  const auto& t = runs.texts;
+  const auto read = [](sql::Row& row) { return TaskId{row.Int()}; };
   SWAGE_ASSIGN_OR_RETURN(
-      const std::int64_t ended,
-      db.Number("EndRun", lease.task, lease.epoch, lease.node, Name(outcome.state), outcome.reason,
-                now, timeline::KindOfMove(outcome.state),
-                timeline::Moved(outcome.state, outcome.reason), audit.actor, audit.action,
-                audit.subject, audit.detail, forge, repo, path, kinds.blob(), ordinals.blob(),
-                keys.blob(), payloads.blob(), engine_now));
-  return ended != 0;
+      const std::vector<TaskId> ended,
+      db.All("EndRuns", read, runs.tasks.blob(), runs.epochs.blob(), t[0].blob(), t[1].blob(),
+             t[2].blob(), t[3].blob(), t[4].blob(), t[5].blob(), t[6].blob(), t[7].blob(),
+             t[8].blob(), t[9].blob(), t[10].blob(), t[11].blob(), effects.tasks.blob(),
+             effects.kinds.blob(), effects.ordinals.blob(), effects.keys.blob(),
+             effects.payloads.blob(), now, engine_now));
+  return std::set<TaskId>(ended.begin(), ended.end());
 }
 
 Result<bool> IsEnded(sql::Tx& tx, const Lease& lease) {

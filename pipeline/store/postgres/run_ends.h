@@ -1,22 +1,33 @@
-// The end of a run in one round trip: for runs that leave nothing to publish, which most are that
+// The ends of runs in one round trip: for runs that leave nothing to publish, which most are that
 // did not succeed, and tasks that no remark waits for.
 #pragma once
 
+#include <array>
 #include <optional>
+#include <set>
+#include <span>
 
 #include "pipeline/store/sql/operations.h"
 
 namespace swage::postgres {
 
-/// Whether EndRunQuickly may be asked at all.
-bool CanEndQuickly(const Lease& lease, const RunOutcome& outcome);
+/// Ends that go together at most: they share the fate of a statement's time limit.
+inline constexpr std::size_t kMaxEnds = 64;
 
-/// What EndRunQuickly runs, in one trip.
-inline constexpr std::array<std::string_view, 1> kEndRunQueries = {"EndRun"};
-/// False: this way does not serve here, and nothing was done. `engine_now`: for tests; without one
-/// the database's clock decides.
-Result<bool> EndRunQuickly(sql::Connection& db, std::optional<WallTime> engine_now, WallTime now,
-                           const Lease& lease, const RunOutcome& outcome);
+struct RunEnd {
+  const Lease& lease;
+  const RunOutcome& outcome;
+};
+
+/// Whether EndRunsQuickly may be asked at all.
+bool CanEndQuickly(const RunEnd& end);
+
+/// What EndRunsQuickly runs, in one trip.
+inline constexpr std::array<std::string_view, 1> kEndRunsQueries = {"EndRuns"};
+/// The tasks whose runs it ended, each task once in `ends`; this way does not serve for the others,
+/// and nothing was done there. `engine_now`: for tests; without one the database's clock decides.
+Result<std::set<TaskId>> EndRunsQuickly(sql::Connection& db, std::optional<WallTime> engine_now,
+                                        WallTime now, std::span<const RunEnd> ends);
 
 /// Whether the lease was given up by the end of its own run: whoever else ends a lease raises the
 /// epoch.

@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "pipeline/store/sql/operations.h"
 #include "pipeline/store/timeline.h"
 
@@ -103,23 +106,25 @@ AuditEntry ClaimEntry(std::string_view node, int attempt, std::string_view run, 
                                     orphan ? ": the lease before it was over" : ""));
 }
 
-Result<std::optional<Claimed>> ClaimTask(Tx& tx, std::string_view node,
-                                         std::chrono::milliseconds lease,
-                                         const ClaimLimits& limits) {
+Result<std::vector<Claimed>> ClaimTasks(Tx& tx, std::string_view node,
+                                        std::chrono::milliseconds lease, const ClaimLimits& limits,
+                                        int most) {
   if (node.empty()) return MakeError(ErrorCode::kInvalid, "a claim needs the node's name");
   SWAGE_RETURN_IF_ERROR(tx.db.Post("LockClaims"));
   SWAGE_ASSIGN_OR_RETURN(const auto live, tx.db.Number("CountLiveLeases", tx.engine_now, node));
-  if (live >= limits.concurrent) return std::optional<Claimed>();
-  for (int buried = 0; buried < kMaxBuried; ++buried) {
+  const auto room = std::min<std::int64_t>(most, limits.concurrent - live);
+  std::vector<Claimed> claimed;
+  for (int buried = 0; std::ssize(claimed) < room && buried < kMaxBuried;) {
     SWAGE_ASSIGN_OR_RETURN(const auto next, FindCandidate(tx, limits));
-    if (!next.has_value()) return std::optional<Claimed>();
+    if (!next.has_value()) break;
     if (next->attempt < limits.max_attempts) {
-      SWAGE_ASSIGN_OR_RETURN(Claimed claimed, Take(tx, *next, node, lease));
-      return std::optional(std::move(claimed));
+      SWAGE_ASSIGN_OR_RETURN(claimed.emplace_back(), Take(tx, *next, node, lease));
+      continue;
     }
     SWAGE_RETURN_IF_ERROR(Bury(tx, next->id));
+    ++buried;
   }
-  return std::optional<Claimed>();
+  return claimed;
 }
 
 Result<std::vector<CycleHistory>> ListHistory(Connection& db, TaskId task, int run) {

@@ -67,9 +67,9 @@ Result<bool> HasDeliverySince(Connection& db, std::string_view forge, WallTime s
 Result<bool> IsByLabel(Connection& db, TaskId task);
 
 // claims.cc
-Result<std::optional<Claimed>> ClaimTask(Tx& tx, std::string_view node,
-                                         std::chrono::milliseconds lease,
-                                         const ClaimLimits& limits);
+Result<std::vector<Claimed>> ClaimTasks(Tx& tx, std::string_view node,
+                                        std::chrono::milliseconds lease, const ClaimLimits& limits,
+                                        int most);
 /// For the audit log, but for the task. `orphan`: it was taken over from a lease that had run out.
 AuditEntry ClaimEntry(std::string_view node, int attempt, std::string_view run, bool orphan);
 /// The cycles of a run, for whoever goes on with it.

@@ -151,10 +151,11 @@ Result<AuditState> SqlStore::GetAuditState() {
               [](Connection& db, WallTime) { return sql::GetAuditState(db); });
 }
 
-Result<std::optional<Claimed>> SqlStore::ClaimTask(std::string_view node,
-                                                   std::chrono::milliseconds lease,
-                                                   const ClaimLimits& limits) {
-  return Write("claim task", [&](Tx& tx) { return sql::ClaimTask(tx, node, lease, limits); });
+Result<std::vector<Claimed>> SqlStore::ClaimTasks(std::string_view node,
+                                                  std::chrono::milliseconds lease,
+                                                  const ClaimLimits& limits, int most) {
+  return Write("claim tasks",
+               [&](Tx& tx) { return sql::ClaimTasks(tx, node, lease, limits, most); });
 }
 
 Result<std::vector<TaskId>> SqlStore::RenewLeases(const std::vector<Lease>& leases,

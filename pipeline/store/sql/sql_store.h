@@ -47,8 +47,8 @@ class SqlStore : public Store {
   Result<int> SealAudit(int limit) final;
   Result<std::vector<AuditRecord>> ListAudit(std::int64_t after, int limit) final;
   Result<AuditState> GetAuditState() final;
-  Result<std::optional<Claimed>> ClaimTask(std::string_view node, std::chrono::milliseconds lease,
-                                           const ClaimLimits& limits) override;
+  Result<std::vector<Claimed>> ClaimTasks(std::string_view node, std::chrono::milliseconds lease,
+                                          const ClaimLimits& limits, int most) override;
   Result<std::vector<TaskId>> RenewLeases(const std::vector<Lease>& leases,
                                           std::chrono::milliseconds duration) final;
   Result<int> ExpireAllLeases() final;
