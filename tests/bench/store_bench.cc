@@ -2,8 +2,9 @@
 //
 // usage: swage_store_bench deliveries [SECONDS [THREADS [BODY_BYTES]]]
 //            durable deliveries a second; each thread adds batches of kBatch, as the server does
-//        swage_store_bench runs [ROWS [THREADS [RUNS]]]
-//            claims with their completions a second, of a queue of ROWS
+//        swage_store_bench runs [ROWS [SLOTS [RUNS]]]
+//            runs a second from claim to completion, of a queue of ROWS, by a node's own scheduler
+//            and workers with room for SLOTS tasks
 //        swage_store_bench flat [ROWS]
 //            the same, claims beside a full repository, and deliveries, with 1,000 rows in the
 //            table and with ROWS (1M), in turns
@@ -19,6 +20,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
@@ -26,15 +28,22 @@
 
 #include "config/base/crypto.h"
 #include "config/base/files.h"
+#include "config/base/log.h"
+#include "config/base/redact.h"
+#include "config/settings.h"
+#include "pipeline/scheduler.h"
 #include "pipeline/store/postgres/address.h"
 #include "pipeline/store/postgres/connection.h"
 #include "pipeline/store/sqlite/connection.h"
 #include "pipeline/store/store.h"
+#include "tests/harness/fake_process.h"
+#include "tests/harness/fake_workspaces.h"
 
 namespace swage {
 namespace {
 
 constexpr std::size_t kBatch = 32;
+constexpr std::chrono::minutes kPatience{5};
 
 using SteadyClock = std::chrono::steady_clock;
 using Milliseconds = std::chrono::duration<double, std::milli>;
@@ -215,27 +224,50 @@ double PerSecond(int threads, int times, const std::function<void()>& work) {
   return threads * times / std::chrono::duration<double>(SteadyClock::now() - begin).count();
 }
 
-Claimed Claim(Store& store, const ClaimLimits& limits) {
-  auto claimed = OrExit(store.ClaimTask("bench", std::chrono::hours(1), limits));
-  if (claimed.has_value()) return *std::move(claimed);
-  std::fprintf(stderr, "there is nothing to claim\n");
-  std::exit(1);
+/// Never asked: a run whose forge is not in the settings ends before its agent begins.
+class NoAgent final : public Agent {
+  Result<AgentResult> Run(const CommandContext&, const std::filesystem::path&,
+                          const ProcessRunner::Sink&, std::stop_token) override {
+    return MakeError(ErrorCode::kInternal, "nobody should have called");
+  }
+};
+
+/// A node's scheduler and workers, as `swage serve` has them, with `slots` tasks at once, until
+/// `runs` runs have ended: how many a second. A run does nothing: it fails because no forge is
+/// known, with a status comment for the outbox.
+double RunsPerSecond(Store& store, int slots, int runs) {
+  Settings settings;
+  settings.concurrent_tasks = slots;
+  settings.concurrent_tasks_per_repo = slots;
+  const Redactor redactor;
+  Log log(LogLevel::kWarn, "text", redactor);
+  const SystemClock clock;
+  FakeWorkspaces workspaces;
+  NoAgent agent;
+  FakeProcessRunner processes;
+  std::atomic<int> ended{0};
+  std::promise<void> done;
+  Scheduler scheduler({store, workspaces, agent, processes,
+                       [](std::string_view) -> Forge* { return nullptr; }, settings, redactor, log},
+                      clock, "bench", [&] {
+                        if (++ended == runs) done.set_value();
+                      });
+  const auto begin = SteadyClock::now();
+  scheduler.Start();
+  if (done.get_future().wait_for(kPatience) != std::future_status::ready) {
+    std::fprintf(stderr, "only %d of %d runs have ended\n", ended.load(), runs);
+    std::exit(1);
+  }
+  const double elapsed = std::chrono::duration<double>(SteadyClock::now() - begin).count();
+  scheduler.StopClaiming();
+  scheduler.Shutdown();
+  return runs / elapsed;
 }
 
-/// Claims a task and ends its run at once.
-void RunOne(Store& store) {
-  RunOutcome outcome;
-  outcome.state = TaskState::kFailed;
-  outcome.reason = "measured";
-  OrExit(store.FinishRun(Claim(store, {100'000, 100'000, 3}).lease, outcome));
-}
-
-int MeasureRuns(long rows, int threads, int runs) {
+int MeasureRuns(long rows, int slots, int runs) {
   const Bench bench("bench");
   bench.FillQueue(rows);
-  const auto store = bench.Open();
-  const double rate = PerSecond(threads, runs / threads, [&] { RunOne(*store); });
-  std::printf("figure store_runs %.0f 1/s\n", rate);
+  std::printf("figure store_runs %.0f 1/s\n", RunsPerSecond(*bench.Open(), slots, runs));
   return 0;
 }
 
@@ -243,6 +275,7 @@ int MeasureRuns(long rows, int threads, int runs) {
 
 constexpr int kRounds = 5;
 constexpr int kThreads = 4;
+constexpr int kAtOnce = 4;  // claims of a node that was idle
 
 struct Side {
   Side(const std::string& name, long row_count) : bench(name), rows(row_count) {}
@@ -283,13 +316,18 @@ int MeasureFlat(long rows) {
   const auto requeue = [](const Bench& bench) { bench.Requeue(); };
   Compare(
       "runs", rows, fill_queue,
-      [](Store& store) { return PerSecond(kThreads, 200, [&] { RunOne(store); }); }, requeue);
+      [](Store& store) { return RunsPerSecond(store, Settings().concurrent_tasks, 800); }, requeue);
   // The first claims fill the repository that has half of the queue; all others look past it.
   Compare(
       "claims", rows, fill_queue,
-      [](Store& store) { return PerSecond(kThreads, 75, [&] {
-                           Claim(store, {100'000, 4, 3});
-                         }); },
+      [](Store& store) {
+        const ClaimLimits limits{100'000, 4, 3};
+        return kAtOnce * PerSecond(kThreads, 25, [&] {
+                 const auto claimed =
+                     OrExit(store.ClaimTasks("bench", std::chrono::hours(1), limits, kAtOnce));
+                 if (std::ssize(claimed) < kAtOnce) std::exit(1);
+               });
+      },
       requeue);
   const std::string body = MakeBody(12'288);
   Compare(
