@@ -6,6 +6,7 @@
 
 #include "config/base/clock.h"
 #include "config/base/files.h"
+#include "config/base/limits.h"
 #include "config/base/text.h"
 #include "pipeline/findings/text_rules.h"
 #include "pipeline/report_file.h"
@@ -65,7 +66,7 @@ ProcessSpec MakeSpec(const GateSpec& gate, const CommandContext& context) {
   spec.env["SWAGE_GATE"] = gate.name;
   spec.cwd = context.workspace.string();
   spec.time_limit = gate.timeout;
-  spec.network = NetworkUse::kNone;
+  spec.network = gate.network ? NetworkUse::kAllowList : NetworkUse::kNone;
   return spec;
 }
 
@@ -74,6 +75,10 @@ GateOutcome OutcomeOf(const ProcessResult& result) {
     case ProcessEnd::kExited:
       return result.exit_code == 0 ? GateOutcome::kPassed : GateOutcome::kFailed;
     case ProcessEnd::kSignalled:
+    case ProcessEnd::kOutOfMemory:
+    case ProcessEnd::kTooManyProcesses:
+    case ProcessEnd::kDiskFull:
+    case ProcessEnd::kFileTooLarge:
       return GateOutcome::kFailed;
     case ProcessEnd::kTimedOut:
     case ProcessEnd::kSilent:
@@ -169,6 +174,7 @@ Result<GateVerdict> GateRunner::Run(const GateSpec& gate, const CommandContext& 
   if (process->end == ProcessEnd::kStopped) {
     return MakeError(ErrorCode::kCancelled, fmt::format("gate {} was stopped", gate.name));
   }
+  if (log) log(fmt::format("\n[{}]\n", DescribeUse(*process)));
   verdict.duration = process->duration;
   verdict.outcome = OutcomeOf(*process);
   verdict.log_tail = output.Tail();

@@ -16,10 +16,13 @@
 #include <cerrno>
 #include <system_error>
 
+#include "config/base/cgroup.h"
 #include "config/base/clock.h"
 #include "config/base/files.h"
+#include "config/base/limits.h"
 #include "config/base/process.h"
 #include "config/base/supervisor_protocol.h"
+#include "config/base/tree_watch.h"
 
 namespace swage {
 namespace {
@@ -32,6 +35,7 @@ constexpr std::size_t kReadBytes = 64 << 10;
 constexpr int kPipeBytes = 256 << 10;
 // What a pipe can still hold when everybody who was ours is dead; more comes from a stranger.
 constexpr std::size_t kFinalDrainBytes = 1 << 20;
+static_assert(kSupervisorGroupFd + kMaxSupervisorGroups <= kSupervisorStartFd);
 constexpr int kFirstFreeFd = kSupervisorStartFd + 1;
 // The supervisor answers within the grace plus its own bounded rounds of KILL; then it is killed
 // itself.
@@ -194,22 +198,24 @@ Result<void> CheckSpec(const ProcessSpec& spec) {
 // One run: the pipes, the limits, and what was seen so far.
 class Execution {
  public:
-  Execution(const ProcessSpec& spec, const ProcessRunner::Sink& sink) : spec_(spec), sink_(sink) {}
+  Execution(const ProcessSpec& spec, const ProcessRunner::Sink& sink, CommandGroups* groups)
+      : spec_(spec), sink_(sink), groups_(groups) {}
 
   Result<ProcessResult> Run(const std::string& supervisor, const std::stop_token& stop) {
     wake_ = Fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!wake_.valid()) return SystemFailure("eventfd");
+    SWAGE_RETURN_IF_ERROR(MakeGroup());
     started_ = last_output_ = clock_.Monotonic();
     SWAGE_ASSIGN_OR_RETURN(const pid_t pid, Start(supervisor));
     SupervisorProcess process(pid);
     {
-      const std::stop_callback on_stop(stop, [this] {
-        const std::uint64_t one = 1;
-        (void)!write(wake_.get(), &one, sizeof one);
-      });
+      const std::stop_callback on_stop(stop, [this] { Wake(); });
+      const std::unique_ptr<TreeWatch> watch = Watch(pid);
       while (!reported_) Step(process);
     }
     control_.Close();
+    // Whoever killed the supervisor, or was out of its reach, is still in here.
+    if (group_) group_->KillAll();
     Drain(output_, &Execution::TakeOutput);
     Drain(errors_, &Execution::TakeErrors);
     ReadStart();
@@ -218,6 +224,50 @@ class Execution {
 
  private:
   using Take = void (Execution::*)(std::string_view);
+
+  void Wake() const {
+    const std::uint64_t one = 1;
+    (void)!write(wake_.get(), &one, sizeof one);
+  }
+
+  bool Grouped(Controller controller) const { return group_ && groups_->Keeps(controller); }
+
+  Result<void> MakeGroup() {
+    const ResourceLimits& limits = spec_.limits;
+    const bool wanted = limits.memory_bytes > 0 || limits.processes > 0 || limits.cpus > 0;
+    if (groups_ == nullptr || !wanted) return Ok();
+    auto group = groups_->Make(limits);
+    if (!group.ok()) {
+      return MakeError(ErrorCode::kInternal, group.error().With("limit the command").message);
+    }
+    group_ = std::move(group).value();
+    for (Fd& entry : group_->Entries()) entry = AboveReserved(std::move(entry));
+    return Ok();
+  }
+
+  // The fourth word of the supervisor's command line.
+  std::string Fence() const {
+    const ResourceLimits& limits = spec_.limits;
+    std::uint64_t processes = 0;
+    // Counted per user by the kernel, so what others run is added.
+    if (limits.processes > 0 && !Grouped(Controller::kProcesses)) {
+      processes = static_cast<std::uint64_t>(limits.processes) + ThreadsOf(geteuid());
+    }
+    return fmt::format("{}:{}:{}:{}", group_ ? group_->Entries().size() : 0, limits.file_bytes,
+                       limits.open_files, processes);
+  }
+
+  // For what no group keeps; nothing where there is no such thing.
+  std::unique_ptr<TreeWatch> Watch(pid_t supervisor) {
+    WatchPlan plan{supervisor, spec_.limits, spec_.disk_roots};
+    if (Grouped(Controller::kMemory)) plan.limits.memory_bytes = 0;
+    if (Grouped(Controller::kProcesses)) plan.limits.processes = 0;
+    if (!plan.Needed()) return nullptr;
+    return std::make_unique<TreeWatch>(std::move(plan), [this](Limited what) {
+      exceeded_ = static_cast<int>(what);
+      Wake();
+    });
+  }
 
   Result<pid_t> Start(const std::string& supervisor) {
     SWAGE_ASSIGN_OR_RETURN(const Fd input, MakeStdin(spec_.stdin_bytes));
@@ -245,9 +295,13 @@ class Execution {
     spawn.Give(control.read, kSupervisorControlFd);
     spawn.Give(report.write, kSupervisorReportFd);
     if (start.write.valid()) spawn.Give(start.write, kSupervisorStartFd);
+    int next = kSupervisorGroupFd;
+    if (group_) {
+      for (const Fd& entry : group_->Entries()) spawn.Give(entry, next++);
+    }
 
     std::vector<std::string> words = {supervisor, std::to_string(spec_.kill_grace.count()),
-                                      spec_.cwd};
+                                      spec_.cwd, Fence()};
     words.insert(words.end(), spec_.argv.begin(), spec_.argv.end());
     std::vector<std::string> variables;
     for (const auto& [name, value] : spec_.env) variables.push_back(name + "=" + value);
@@ -275,7 +329,7 @@ class Execution {
       if (fds[0].revents != 0) ReadOnce(output_, &Execution::TakeOutput);
       if (fds[1].revents != 0) ReadOnce(errors_, &Execution::TakeErrors);
       if (fds[2].revents != 0) ReadReport();
-      if (fds[3].revents != 0) AskToStop(ProcessEnd::kStopped);
+      if (fds[3].revents != 0) Interrupted();
     }
     CheckLimits(process);
   }
@@ -302,18 +356,39 @@ class Execution {
     if (reported_ || now < Deadline()) return;
     if (asked_) {
       process.Kill();
-      if (group_ > 0) killpg(group_, SIGKILL);
+      if (leader_ > 0) killpg(leader_, SIGKILL);
       reported_ = true;
       return;
     }
     const bool time_is_up = spec_.time_limit.count() > 0 && now >= started_ + spec_.time_limit;
-    AskToStop(time_is_up ? ProcessEnd::kTimedOut : ProcessEnd::kSilent);
+    AskToStop(time_is_up ? ProcessEnd::kTimedOut : ProcessEnd::kSilent, kSupervisorStop);
   }
 
-  void AskToStop(ProcessEnd why) {
+  // By the stop token, or by the watch: what takes too much is given no time to take more.
+  void Interrupted() {
+    switch (const int exceeded = exceeded_; static_cast<Limited>(exceeded)) {
+      case Limited::kMemory:
+        return Exceeded(ProcessEnd::kOutOfMemory, Limited::kMemory);
+      case Limited::kProcesses:
+        return Exceeded(ProcessEnd::kTooManyProcesses, Limited::kProcesses);
+      case Limited::kDisk:
+        return Exceeded(ProcessEnd::kDiskFull, Limited::kDisk);
+      case Limited::kCpu:
+      case Limited::kFile:
+      case Limited::kOpenFiles:
+        break;
+    }
+    AskToStop(ProcessEnd::kStopped, kSupervisorStop);
+  }
+
+  void Exceeded(ProcessEnd why, Limited what) {
+    result_.excess = DescribeExcess(what, spec_.limits);
+    AskToStop(why, kSupervisorKill);
+  }
+
+  void AskToStop(ProcessEnd why, char byte) {
     asked_ = why;
     asked_at_ = clock_.Monotonic();
-    const char byte = 's';
     (void)!send(control_.get(), &byte, 1, MSG_NOSIGNAL);  // fails only if the supervisor is gone
   }
 
@@ -321,11 +396,11 @@ class Execution {
     SupervisorReport report;
     const bool complete = read(report_.get(), &report, sizeof report) == sizeof report;
     if (complete && report.outcome == SupervisorOutcome::kStarted) {
-      group_ = report.value;
+      leader_ = report.value;
       return;
     }
     if (complete) outcome_ = report;
-    if (!complete && group_ > 0) killpg(group_, SIGKILL);  // nobody else is left to do it
+    if (!complete && leader_ > 0) killpg(leader_, SIGKILL);  // nobody else is left to do it
     reported_ = true;
   }
 
@@ -390,6 +465,9 @@ class Execution {
         }
         return MakeError(ErrorCode::kInternal,
                          fmt::format("cannot run {}: {}", command, Reason(outcome_->value)));
+      case SupervisorOutcome::kNotFenced:
+        return MakeError(ErrorCode::kInternal,
+                         fmt::format("cannot limit {}: {}", command, Reason(outcome_->value)));
       case SupervisorOutcome::kExited:
         result_.end = ProcessEnd::kExited;
         result_.exit_code = outcome_->value;
@@ -400,18 +478,53 @@ class Execution {
         break;
     }
     if (outcome_->stopped != 0) result_.end = asked_.value_or(ProcessEnd::kStopped);
+    AddUse();
+    NameExcess();
     return std::move(result_);
+  }
+
+  void AddUse() {
+    using std::chrono::duration_cast;
+    using std::chrono::microseconds;
+    if (group_) group_use_ = group_->Use();
+    // A tree in a process namespace of its own tells its parent of the CPU time only now and then.
+    const auto cpu = std::max(microseconds(outcome_->cpu_us), group_use_.cpu);
+    result_.use.cpu = duration_cast<milliseconds>(cpu);
+    result_.use.cpu_held_back = duration_cast<milliseconds>(group_use_.cpu_held_back);
+    result_.use.peak_memory_bytes = group_use_.peak_memory_bytes > 0
+                                        ? group_use_.peak_memory_bytes
+                                        : static_cast<std::uint64_t>(outcome_->peak_rss_kib) << 10;
+  }
+
+  // What the kernel did while we were not asked.
+  void NameExcess() {
+    const bool failed = !result_.Succeeded();
+    if (!failed || !result_.excess.empty()) return;
+    const bool signalled = result_.end == ProcessEnd::kSignalled;
+    if (group_use_.memory_kills > 0) {
+      result_.excess = DescribeExcess(Limited::kMemory, spec_.limits);
+      if (signalled && result_.signal == SIGKILL) result_.end = ProcessEnd::kOutOfMemory;
+    } else if (group_use_.refused_processes > 0) {
+      result_.excess = DescribeExcess(Limited::kProcesses, spec_.limits);
+    } else if (signalled && result_.signal == SIGXFSZ && spec_.limits.file_bytes > 0) {
+      result_.excess = DescribeExcess(Limited::kFile, spec_.limits);
+      result_.end = ProcessEnd::kFileTooLarge;
+    }
   }
 
   const ProcessSpec& spec_;
   const ProcessRunner::Sink& sink_;
+  CommandGroups* const groups_;
   const SystemClock clock_;
   Fd output_, errors_, control_, report_, start_, wake_;
   MonotonicTime started_{}, last_output_{}, asked_at_{};
   std::optional<ProcessEnd> asked_;  // why the supervisor was told to stop
-  pid_t group_ = 0;                  // of the command, once it runs
+  std::atomic<int> exceeded_{-1};    // a Limited, said by the watch
+  std::unique_ptr<CommandGroup> group_;
+  pid_t leader_ = 0;  // of the command's process group, once it runs
   bool reported_ = false;
   std::optional<SupervisorReport> outcome_;
+  GroupUse group_use_;
   Tail stderr_tail_;
   ProcessResult result_;
   std::array<char, kReadBytes> buffer_;
@@ -419,7 +532,8 @@ class Execution {
 
 class PosixProcessRunner final : public ProcessRunner {
  public:
-  explicit PosixProcessRunner(std::string supervisor) : supervisor_(std::move(supervisor)) {}
+  PosixProcessRunner(std::string supervisor, std::shared_ptr<CommandGroups> groups)
+      : supervisor_(std::move(supervisor)), groups_(std::move(groups)) {}
 
   Result<ProcessResult> Run(const ProcessSpec& spec, const Sink& sink,
                             std::stop_token stop) override {
@@ -429,17 +543,19 @@ class PosixProcessRunner final : public ProcessRunner {
       stopped.end = ProcessEnd::kStopped;
       return stopped;
     }
-    return Execution(spec, sink).Run(supervisor_, stop);
+    return Execution(spec, sink, groups_.get()).Run(supervisor_, stop);
   }
 
  private:
   const std::string supervisor_;
+  const std::shared_ptr<CommandGroups> groups_;
 };
 
 }  // namespace
 
-std::unique_ptr<ProcessRunner> MakePosixProcessRunner(std::string supervisor) {
-  return std::make_unique<PosixProcessRunner>(std::move(supervisor));
+std::unique_ptr<ProcessRunner> MakePosixProcessRunner(std::string supervisor,
+                                                      std::shared_ptr<CommandGroups> groups) {
+  return std::make_unique<PosixProcessRunner>(std::move(supervisor), std::move(groups));
 }
 
 }  // namespace swage

@@ -26,6 +26,11 @@ ErrorCode CodeFor(ProcessEnd end) {
       return ErrorCode::kTimeout;
     case ProcessEnd::kStopped:
       return ErrorCode::kCancelled;
+    case ProcessEnd::kDiskFull:
+    case ProcessEnd::kFileTooLarge:
+    case ProcessEnd::kOutOfMemory:
+    case ProcessEnd::kTooManyProcesses:
+      return ErrorCode::kTooLarge;
     case ProcessEnd::kExited:
     case ProcessEnd::kSignalled:
       break;
@@ -36,17 +41,24 @@ ErrorCode CodeFor(ProcessEnd end) {
 }  // namespace
 
 std::string ProcessResult::Describe() const {
+  const std::string also = excess.empty() ? "" : "; " + excess;
   switch (end) {
     case ProcessEnd::kExited:
-      return fmt::format("exit code {}", exit_code);
+      return fmt::format("exit code {}{}", exit_code, also);
     case ProcessEnd::kSignalled:
-      return fmt::format("killed by signal {}", signal);
+      return fmt::format("killed by signal {}{}", signal, also);
     case ProcessEnd::kTimedOut:
-      return fmt::format("timed out after {}", FormatDuration(duration));
+      return fmt::format("timed out after {}{}", FormatDuration(duration), also);
     case ProcessEnd::kSilent:
-      return fmt::format("stopped after {}: no output for too long", FormatDuration(duration));
+      return fmt::format("stopped after {}: no output for too long{}", FormatDuration(duration),
+                         also);
     case ProcessEnd::kStopped:
       return fmt::format("stopped after {}", FormatDuration(duration));
+    case ProcessEnd::kOutOfMemory:
+    case ProcessEnd::kTooManyProcesses:
+    case ProcessEnd::kDiskFull:
+    case ProcessEnd::kFileTooLarge:
+      return "killed: " + excess;
   }
   return "";
 }

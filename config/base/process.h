@@ -8,7 +8,9 @@
 //   - when the command ends, is stopped, or exceeds a limit, the whole tree is dead before Run
 //     returns, also children that called setsid or double-forked; TERM first, KILL after
 //     `kill_grace`;
-//   - when the bot itself dies (kill -9), the tree dies too.
+//   - when the bot itself dies (kill -9), the tree dies too;
+//   - limits hold for the whole tree, as well as this machine can (config/base/limits.h says how);
+//     whoever exceeds one is killed, and the result names the limit.
 // Run blocks the calling thread; many threads may call it at once.
 #pragma once
 
@@ -29,14 +31,25 @@
 
 namespace swage {
 
+class CommandGroups;
+
 /// What a command's whole tree may use at most; 0 = no limit of ours.
 struct ResourceLimits {
   std::uint64_t memory_bytes = 0;
   std::uint64_t file_bytes = 0;  ///< of one file
-  std::uint64_t disk_bytes = 0;  ///< written below ProcessSpec::disk_roots, by measured use
+  std::uint64_t disk_bytes = 0;  ///< held below ProcessSpec::disk_roots, by measured use
   int processes = 0;             ///< threads count
   int open_files = 0;            ///< per process
   double cpus = 0;               ///< 1.5 = one and a half cores
+
+  bool operator==(const ResourceLimits&) const = default;
+};
+
+/// What a command's whole tree used, as far as it could be counted; 0 = unknown.
+struct ResourceUse {
+  std::chrono::milliseconds cpu{0};
+  std::chrono::milliseconds cpu_held_back{0};  ///< spent waiting because of ResourceLimits::cpus
+  std::uint64_t peak_memory_bytes = 0;  ///< without control groups: of the largest process alone
 };
 
 /// What a command may reach. Only a runner that encloses its commands can keep any of it: the plain
@@ -67,9 +80,13 @@ struct ProcessSpec {
 enum class ProcessEnd {
   kExited,
   kSignalled,
-  kTimedOut,  ///< time_limit
-  kSilent,    ///< silence_limit
-  kStopped,   ///< the stop token
+  kTimedOut,          ///< time_limit
+  kSilent,            ///< silence_limit
+  kStopped,           ///< the stop token
+  kOutOfMemory,       ///< limits.memory_bytes
+  kTooManyProcesses,  ///< limits.processes, where they could only be counted
+  kDiskFull,          ///< limits.disk_bytes
+  kFileTooLarge,      ///< limits.file_bytes
 };
 
 struct ProcessResult {
@@ -82,9 +99,14 @@ struct ProcessResult {
   std::string stderr_tail;           ///< last 16 KiB when !merge_stderr
   std::optional<StartReport> start;  ///< the last one, with ProcessSpec::reports_start
   int leftover_processes = 0;  ///< descendants that had to be killed after the command itself ended
+  ResourceUse use;
+  /// What it wanted beyond its limits, also if it went on: "it used more than 2 GiB of memory
+  /// (isolation.limits.memory)"; empty = nothing.
+  std::string excess;
 
   bool Succeeded() const { return end == ProcessEnd::kExited && exit_code == 0; }
-  /// "exit code 2", "killed by signal 9", "timed out after 5 min 0 s", ...
+  /// "exit code 2", "killed by signal 9", "timed out after 5 min 0 s", "killed: it used more than 2
+  /// GiB of memory (isolation.limits.memory)", ...
   std::string Describe() const;
 };
 
@@ -100,8 +122,10 @@ class ProcessRunner {
 };
 
 /// posix_spawn of swage-supervise, which is the subreaper of the command's tree. `supervisor` is
-/// the path of that executable.
-std::unique_ptr<ProcessRunner> MakePosixProcessRunner(std::string supervisor);
+/// the path of that executable. Limits that only control groups can keep are kept by `groups`;
+/// without it (and without the controllers on this machine) by rlimits and by measuring.
+std::unique_ptr<ProcessRunner> MakePosixProcessRunner(
+    std::string supervisor, std::shared_ptr<CommandGroups> groups = nullptr);
 
 /// Where a helper program is, relative to the running executable: beside it or in ../libexec/swage.
 /// Errors: kNotFound.

@@ -42,8 +42,19 @@ constexpr int kMaxTree = 16 << 10;  // processes signalled in one walk; the next
 constexpr int kKillPauseMs = 5;     // between two walks that kill
 constexpr int kMaxKillWalks = 1000;  // 5 s: what survives that is stuck in the kernel
 
+constexpr int kTryPauseMs = 3000;  // how long an attempt holds what it got
+constexpr int kMaxTries = 4096;
+
 // Shared with the child between vfork and execve.
 volatile int start_error = 0;
+volatile bool fence_failed = false;
+
+struct Fence {
+  int groups = 0;
+  unsigned long file_bytes = 0;
+  unsigned long open_files = 0;
+  unsigned long processes = 0;
+};
 
 long NowMs() {
   timespec now{};
@@ -55,8 +66,29 @@ int Report(const SupervisorReport& report) {
   return write(swage::kSupervisorReportFd, &report, sizeof report) == sizeof report ? 0 : 1;
 }
 
+// Soft and hard; what is stricter already stays.
+bool Cap(int resource, unsigned long most) {
+  rlimit limit{};
+  if (getrlimit(static_cast<__rlimit_resource_t>(resource), &limit) != 0) return false;
+  if (most < limit.rlim_max) limit.rlim_max = most;
+  limit.rlim_cur = limit.rlim_max;
+  return setrlimit(static_cast<__rlimit_resource_t>(resource), &limit) == 0;
+}
+
+// Whoever cannot be limited is not started. "0" is the process that writes it.
+bool Enter(const Fence& fence) {
+  for (int i = 0; i < fence.groups; ++i) {
+    if (write(swage::kSupervisorGroupFd + i, "0", 1) != 1) return false;
+  }
+  if (fence.file_bytes != 0 && !Cap(RLIMIT_FSIZE, fence.file_bytes)) return false;
+  if (fence.open_files != 0 && !Cap(RLIMIT_NOFILE, fence.open_files)) return false;
+  if (fence.processes != 0 && !Cap(RLIMIT_NPROC, fence.processes)) return false;
+  // A core file would end up in the workspace, and from there in the commit.
+  return Cap(RLIMIT_CORE, 0);
+}
+
 // A session of its own: `kill 0` inside the command must not reach the supervisor.
-pid_t Start(char** argv) {
+pid_t Start(const Fence& fence, char** argv) {
   const pid_t child = vfork();
   if (child != 0) return child;
   setsid();
@@ -64,8 +96,13 @@ pid_t Start(char** argv) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
+  if (!Enter(fence)) {
+    start_error = errno;
+    fence_failed = true;
+    _exit(127);
+  }
   // Before the command can do anything, also to its supervisor.
-  Report({SupervisorOutcome::kStarted, getpid(), 0, 0});
+  Report({SupervisorOutcome::kStarted, getpid(), 0, 0, 0, 0});
   // Over the control descriptor, whose work in this process is done.
   if (fcntl(swage::kSupervisorStartFd, F_GETFD) >= 0) {
     dup2(swage::kSupervisorStartFd, swage::kStartReportFd);
@@ -183,6 +220,7 @@ class Supervisor {
       }
       Wait();
     }
+    AddUse();
     return report_;
   }
 
@@ -199,6 +237,14 @@ class Supervisor {
       report_.value = signalled ? WTERMSIG(status) : WEXITSTATUS(status);
     }
     return pid == 0 || errno == EINTR;
+  }
+
+  void AddUse() {
+    rusage use{};
+    if (getrusage(RUSAGE_CHILDREN, &use) != 0) return;
+    report_.cpu_us = (use.ru_utime.tv_sec + use.ru_stime.tv_sec) * 1'000'000L +
+                     use.ru_utime.tv_usec + use.ru_stime.tv_usec;
+    report_.peak_rss_kib = use.ru_maxrss;
   }
 
   void Terminate() {
@@ -231,7 +277,7 @@ class Supervisor {
       char byte = 0;
       const bool runner_died = read(control_, &byte, 1) != 1;
       if (runner_died) control_ = -1;  // poll ignores negative descriptors
-      Stop(runner_died);
+      Stop(runner_died || byte == swage::kSupervisorKill);
     }
   }
 
@@ -246,31 +292,92 @@ class Supervisor {
   SupervisorReport report_;
 };
 
+// Touched page by page: what is only reserved counts nowhere.
+int TryMemory(long mib) {
+  for (long i = 0; i < mib; ++i) {
+    char* block = static_cast<char*>(std::malloc(1 << 20));
+    if (block == nullptr) return swage::kTryRefused;
+    for (long at = 0; at < 1 << 20; at += 1024) const_cast<volatile char*>(block)[at] = 1;
+  }
+  usleep(kTryPauseMs * 1000);
+  return 0;
+}
+
+int TryProcesses(long count) {
+  for (long i = 0; i < count; ++i) {
+    const pid_t child = fork();
+    if (child < 0) return swage::kTryRefused;
+    if (child == 0) {
+      usleep(kTryPauseMs * 1000);
+      _exit(0);
+    }
+  }
+  usleep(kTryPauseMs * 1000);
+  return 0;
+}
+
+int TryCpu(long ms) {
+  const long end = NowMs() + ms;
+  while (NowMs() < end) {
+  }
+  return 0;
+}
+
+int TryDisk(long mib) {
+  const int fd = open("try-disk", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  static char block[1 << 20];
+  for (long i = 0; i < mib; ++i) {
+    if (write(fd, block, sizeof block) != sizeof block) return swage::kTryRefused;
+  }
+  usleep(kTryPauseMs * 1000);
+  return 0;
+}
+
+int Try(const char* what, long amount) {
+  if (amount < 0 || amount > kMaxTries) return 64;
+  if (std::strcmp(what, "memory") == 0) return TryMemory(amount);
+  if (std::strcmp(what, "processes") == 0) return TryProcesses(amount);
+  if (std::strcmp(what, "cpu") == 0) return TryCpu(amount);
+  if (std::strcmp(what, "disk") == 0) return TryDisk(amount);
+  return 64;
+}
+
+int ReportNotStarted(SupervisorOutcome outcome, int error) {
+  return Report({outcome, error, 0, 0, 0, 0});
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 4) return 64;
+  if (argc == 4 && std::strcmp(argv[1], "--try") == 0) return Try(argv[2], std::atol(argv[3]));
+  Fence fence;
+  if (argc < 5 || std::sscanf(argv[3], "%d:%lu:%lu:%lu", &fence.groups, &fence.file_bytes,
+                              &fence.open_files, &fence.processes) != 4) {
+    return 64;
+  }
   fcntl(swage::kSupervisorControlFd, F_SETFD, FD_CLOEXEC);
   fcntl(swage::kSupervisorReportFd, F_SETFD, FD_CLOEXEC);
   fcntl(swage::kSupervisorStartFd, F_SETFD, FD_CLOEXEC);  // fails when there is none
-  prctl(PR_SET_CHILD_SUBREAPER, 1);
-  // A core file would end up in the workspace, and from there in the commit.
-  rlimit core{};
-  if (getrlimit(RLIMIT_CORE, &core) == 0) {
-    core.rlim_cur = 0;
-    setrlimit(RLIMIT_CORE, &core);
+  for (int i = 0; i < fence.groups; ++i) {
+    fcntl(swage::kSupervisorGroupFd + i, F_SETFD, FD_CLOEXEC);
   }
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
   sigset_t handled;
   sigemptyset(&handled);
   for (const int signal : {SIGCHLD, SIGTERM, SIGINT, SIGHUP}) sigaddset(&handled, signal);
   sigprocmask(SIG_BLOCK, &handled, nullptr);
   const int signals = signalfd(-1, &handled, SFD_CLOEXEC | SFD_NONBLOCK);
 
-  if (chdir(argv[2]) != 0) return Report({SupervisorOutcome::kNoDirectory, errno, 0, 0});
-  const pid_t child = Start(argv + 3);
-  if (child < 0) return Report({SupervisorOutcome::kNotStarted, errno, 0, 0});
-  if (start_error != 0) return Report({SupervisorOutcome::kNotStarted, start_error, 0, 0});
-  // The runner sees the end of the output when the command's own copies are gone.
+  if (chdir(argv[2]) != 0) return ReportNotStarted(SupervisorOutcome::kNoDirectory, errno);
+  const pid_t child = Start(fence, argv + 4);
+  if (child < 0) return ReportNotStarted(SupervisorOutcome::kNotStarted, errno);
+  if (start_error != 0) {
+    return ReportNotStarted(
+        fence_failed ? SupervisorOutcome::kNotFenced : SupervisorOutcome::kNotStarted, start_error);
+  }
+  // The runner sees the end of the output when the command's own copies are gone; and whoever
+  // removes a group must not find it open here.
   for (const int fd : {0, 1, 2, swage::kSupervisorStartFd}) close(fd);
+  for (int i = 0; i < fence.groups; ++i) close(swage::kSupervisorGroupFd + i);
   return Report(Supervisor(child, std::atol(argv[1]), signals).Run());
 }
