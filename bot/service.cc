@@ -10,8 +10,10 @@
 #include "bot/roles/publisher_role.h"
 #include "bot/roles/web_role.h"
 #include "bot/roles/worker_role.h"
+#include "config/base/cgroup.h"
 #include "config/base/crypto.h"
 #include "config/base/files.h"
+#include "config/base/limits.h"
 #include "config/base/text.h"
 #include "pipeline/isolation/supply.h"
 #include "pipeline/lease_keeper.h"
@@ -72,7 +74,9 @@ Result<void> Service::Build(const Concretes& concretes) {
     forges_[forge.name] = std::move(parts);
   }
   SWAGE_ASSIGN_OR_RETURN(const std::string supervisor, FindSupervisor());
-  processes_ = MakePosixProcessRunner(supervisor);
+  const auto groups = settings_.node.Has(kRoleWorker) ? CommandGroups::Open() : nullptr;
+  processes_ = MakePosixProcessRunner(supervisor, groups);
+  if (groups) TellOfLimits(*groups);
   SWAGE_RETURN_IF_ERROR(BuildIsolations());
   SWAGE_RETURN_IF_ERROR(BuildWorkspaces(concretes));
   const HoldSource holds = [this](std::string_view duty) {
@@ -98,6 +102,13 @@ Result<void> Service::BuildIsolations() {
   SWAGE_ASSIGN_OR_RETURN(const IsolationOptions options, IsolationOptionsOf(settings_));
   isolations_ = MakeIsolations(options, *processes_);
   return Ok();
+}
+
+// Whoever wonders whether a limit holds here finds it in the log; `swage doctor isolation` tries.
+void Service::TellOfLimits(const CommandGroups& groups) {
+  std::vector<std::string> keepers;
+  for (const LimitKeeper& keeper : LimitKeepers(&groups)) keepers.push_back(keeper.Describe());
+  log_.Info("limits of commands", {{"kept_by", Join(keepers, ", ")}});
 }
 
 // After the store, which tells whether another process uses the folder that the key is loaded into.

@@ -73,6 +73,7 @@ class Service {
   Service(Settings settings, Redactor& redactor, Log& log);
   Result<void> Build(const Concretes& concretes);
   Result<void> BuildIsolations();
+  void TellOfLimits(const CommandGroups& groups);
   Result<void> BuildWorkspaces(const Concretes& concretes);
   Result<void> BuildRoles(const NodeParts& parts);
   Result<void> Enter();

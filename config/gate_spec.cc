@@ -182,6 +182,12 @@ const std::vector<Setting<GateDraft>>& GateTable() {
            .example = "[REGISTRY_TOKEN]"},
           ListRule{{.kind = "a variable's name", .valid = IsEnvName}, 20},
           [](auto& g) -> auto& { return g.spec.secrets; }),
+      Declare<GateDraft>(
+          {.path = "network",
+           .manual = "The gate may reach the hosts that the agent may (`egress.allow`). Without it "
+                     "a gate has no network, where its level can keep it away.",
+           .example = "true"},
+          BoolRule{}, [](auto& g) -> auto& { return g.spec.network; }),
   };
   return kTable;
 }

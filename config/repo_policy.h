@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "config/base/process.h"
 #include "config/base/result.h"
 #include "config/isolation_rules.h"
 #include "config/runtime_settings.h"
@@ -32,6 +33,7 @@ struct GateSpec {
   std::vector<std::string> paths;  ///< run only when the diff touches one of these globs
   std::map<std::string, std::string> env;
   std::vector<std::string> secrets;  ///< names; given only if the server grants them
+  bool network = false;              ///< it may reach the hosts of the allow-list; otherwise none
 
   bool operator==(const GateSpec&) const = default;
 };
@@ -55,6 +57,8 @@ struct RepoPolicy {
   /// Which of the server's databases the tasks need; nothing = all that it has for them.
   std::optional<std::vector<std::string>> databases;
   HookSet hooks;
+  ResourceLimits limits;                  ///< only ever lowers the server's; 0 = as the server says
+  std::vector<std::string> egress_allow;  ///< as far as EgressSettings::may_allow goes
 };
 
 /// `name` stands in messages ("acme/lib@main:.swage.yml"). Errors: kInvalid, one line per fault,

@@ -16,6 +16,7 @@
 #include "config/base/result.h"
 #include "config/isolation_means.h"
 #include "config/isolation_rules.h"
+#include "config/limits_settings.h"
 #include "config/repo_policy.h"
 #include "config/runtime_settings.h"
 #include "config/secret.h"
@@ -140,6 +141,8 @@ struct Settings {
   std::map<std::string, std::filesystem::path> includes;
   HookSet hooks;
   IsolationRules isolation_rules;
+  ResourceLimits task_limits = DefaultTaskLimits();  ///< of one command of a task
+  EgressSettings egress;
 
   std::vector<std::string> warnings;  ///< what works but is hardly meant; one "FILE:LINE: ..." each
 };

@@ -9,6 +9,7 @@
 #include "config/base/text.h"
 #include "config/gate_spec.h"
 #include "config/isolation_table.h"
+#include "config/limits_table.h"
 #include "config/profile_rule.h"
 #include "config/runtime_table.h"
 
@@ -633,22 +634,24 @@ const std::vector<Setting<RepoPolicy>>& CorePolicyTable() {
 }
 
 template <class T>
-std::vector<Setting<T>> Joined(std::vector<Setting<T>> table, std::vector<Setting<T>> more) {
-  std::ranges::move(more, std::back_inserter(table));
-  return table;
+std::vector<Setting<T>> Joined(std::initializer_list<std::vector<Setting<T>>> tables) {
+  std::vector<Setting<T>> all;
+  for (const std::vector<Setting<T>>& table : tables)
+    std::ranges::copy(table, std::back_inserter(all));
+  return all;
 }
 
 }  // namespace
 
 const std::vector<Setting<Settings>>& ServerTable() {
-  static const auto kTable =
-      Joined(Joined(CoreServerTable(), ServerIsolationTable()), RuntimeServerTable());
+  static const auto kTable = Joined<Settings>(
+      {CoreServerTable(), ServerIsolationTable(), LimitsServerTable(), RuntimeServerTable()});
   return kTable;
 }
 
 const std::vector<Setting<RepoPolicy>>& PolicyTable() {
-  static const auto kTable =
-      Joined(Joined(CorePolicyTable(), PolicyIsolationTable()), RuntimePolicyTable());
+  static const auto kTable = Joined<RepoPolicy>(
+      {CorePolicyTable(), PolicyIsolationTable(), LimitsPolicyTable(), RuntimePolicyTable()});
   return kTable;
 }
 

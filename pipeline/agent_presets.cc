@@ -7,6 +7,14 @@
 #include <algorithm>
 
 namespace swage {
+namespace {
+
+// Of the models that agents without one of their own are used with most.
+std::vector<std::string> ModelHosts() {
+  return {"api.anthropic.com", "api.openai.com", "generativelanguage.googleapis.com"};
+}
+
+}  // namespace
 
 const std::vector<AgentPreset>& BuiltInPresets() {
   static const std::vector<AgentPreset> presets = {
@@ -20,6 +28,7 @@ const std::vector<AgentPreset>& BuiltInPresets() {
           .style = AgentStyle::kAider,
           .install = "pipx install aider-chat",
           .scratch_prefix = ".aider.",
+          .hosts = ModelHosts(),
       },
       {
           // Tools are named one by one because --dangerously-skip-permissions refuses to run as
@@ -33,6 +42,7 @@ const std::vector<AgentPreset>& BuiltInPresets() {
           .style = AgentStyle::kClaude,
           .install = "npm install -g @anthropic-ai/claude-code",
           .scratch_prefix = {},
+          .hosts = {"api.anthropic.com"},
       },
       {
           // Without a login of its own, `codex exec` reads its key from CODEX_API_KEY alone.
@@ -45,6 +55,7 @@ const std::vector<AgentPreset>& BuiltInPresets() {
           .style = AgentStyle::kCodex,
           .install = "npm install -g @openai/codex",
           .scratch_prefix = {},
+          .hosts = {"api.openai.com"},
       },
       {
           // A folder that nobody has declared trusted makes it ask, which headless means refuse.
@@ -56,6 +67,7 @@ const std::vector<AgentPreset>& BuiltInPresets() {
           .style = AgentStyle::kGemini,
           .install = "npm install -g @google/gemini-cli",
           .scratch_prefix = {},
+          .hosts = {"generativelanguage.googleapis.com"},
       },
       {
           .name = "goose",
@@ -66,6 +78,7 @@ const std::vector<AgentPreset>& BuiltInPresets() {
           .style = AgentStyle::kGoose,
           .install = "see https://block.github.io/goose",
           .scratch_prefix = {},
+          .hosts = ModelHosts(),
       },
       {
           // A prompt on its command line would be wrapped in quotes, with those inside it escaped.
@@ -77,6 +90,7 @@ const std::vector<AgentPreset>& BuiltInPresets() {
           .style = AgentStyle::kOpenCode,
           .install = "npm install -g opencode-ai",
           .scratch_prefix = {},
+          .hosts = ModelHosts(),
       },
   };
   return presets;

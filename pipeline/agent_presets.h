@@ -25,6 +25,9 @@ struct AgentPreset {
   /// Files and directories that the agent keeps for itself at the top of the workspace begin with
   /// this.
   std::string_view scratch_prefix;
+  /// Where its model is, as entries of an EgressList; with a login of another kind, or another
+  /// model, the operator adds to them (egress.allow).
+  std::vector<std::string> hosts = {};
 };
 
 /// Sorted by name.

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "config/base/files.h"
+#include "config/base/limits.h"
 #include "pipeline/effects.h"
 #include "pipeline/messages.h"
 #include "pipeline/runtime/hooks.h"
@@ -238,6 +239,7 @@ Result<Loop::AgentRun> Loop::AskAgent(int cycle, std::stop_token stop) {
       run.agent, context_.agent.Run(context_.commands,
                                     plan_.environments.ForAgent(context_.workspace.Commands()),
                                     context_.workspace.HandOffDir(), sink, stop));
+  log.Append(fmt::format("\n[{}]\n", DescribeUse(run.agent.process)));
   log.Flush();
   if (stop.stop_requested())
     return MakeError(ErrorCode::kCancelled, "stopped during the agent's run");
