@@ -38,7 +38,10 @@ struct Cell {
   std::filesystem::path home;       ///< private, writable
   std::filesystem::path tmp;        ///< private, writable
   std::vector<Shared> shares;       ///< hand-off, the mirror's objects, tools, caches
-  std::string image;                ///< of a container; empty = the server's
+  /// The socket of its egress proxy, for commands with NetworkUse::kAllowList; what it lies in is
+  /// bound read-only. Empty = they have no network.
+  std::filesystem::path egress = {};
+  std::string image;  ///< of a container; empty = the server's
 };
 
 /// What a level keeps out, each proven by an attempt.
