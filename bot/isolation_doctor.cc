@@ -8,7 +8,9 @@
 
 #include "bot/cli.h"
 #include "bot/isolation_options.h"
+#include "config/base/cgroup.h"
 #include "config/base/files.h"
+#include "config/base/limits.h"
 #include "config/settings.h"
 
 namespace swage {
@@ -86,6 +88,17 @@ Result<std::vector<LevelFindings>> Examine(const Settings& settings) {
   return TryAll(*MakeIsolations(options, *processes), *field);
 }
 
+// The same at every level but in a container, whose engine keeps them.
+Result<std::string> ExamineLimits() {
+  SWAGE_ASSIGN_OR_RETURN(const std::string supervisor, FindSupervisor());
+  const auto groups = CommandGroups::Open();
+  const auto processes = MakePosixProcessRunner(supervisor, groups);
+  SWAGE_ASSIGN_OR_RETURN(const auto keepers, TryLimits(*processes, supervisor, groups.get()));
+  std::string out = "\nwhat keeps a command to its limits (isolation.limits), tried:\n";
+  for (const LimitKeeper& keeper : keepers) out += fmt::format("  {}\n", keeper.Describe());
+  return out;
+}
+
 }  // namespace
 
 bool KeepsItsWord(const LevelFindings& findings) {
@@ -136,9 +149,14 @@ int DoctorIsolation(const DoctorOptions& options, std::ostream& out, std::ostrea
     err << "swage doctor: " << redactor.Apply(findings.error().message) << "\n";
     return kExitFailed;
   }
+  const auto limits = ExamineLimits();
+  if (!limits.ok()) {
+    err << "swage doctor: " << redactor.Apply(limits.error().message) << "\n";
+    return kExitFailed;
+  }
   out << "as " << (geteuid() == 0 ? "root" : fmt::format("user {}", geteuid()))
       << ", on this machine\n\n"
-      << ShowFindings(*findings, options.all);
+      << ShowFindings(*findings, options.all) << *limits;
   return std::ranges::all_of(*findings, KeepsItsWord) ? kExitOk : kExitFailed;
 }
 

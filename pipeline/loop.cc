@@ -240,6 +240,7 @@ Result<Loop::AgentRun> Loop::AskAgent(int cycle, std::stop_token stop) {
                                     plan_.environments.ForAgent(context_.workspace.Commands()),
                                     context_.workspace.HandOffDir(), sink, stop));
   log.Append(fmt::format("\n[{}]\n", DescribeUse(run.agent.process)));
+  if (!run.agent.process.excess.empty()) signs_.insert(Sign::kLimitHit);
   log.Flush();
   if (stop.stop_requested())
     return MakeError(ErrorCode::kCancelled, "stopped during the agent's run");

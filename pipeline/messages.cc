@@ -689,6 +689,14 @@ std::string PolicyChanged() {
          "counts after the merge.";
 }
 
+std::string HostsBeyondServer(const std::vector<std::string>& hosts) {
+  return fmt::format(
+      "`egress.allow` in .swage.yml names hosts that this server does not let policies add, so "
+      "they "
+      "were not reachable: {}. Ask the operator to put them into `egress.may_allow`.",
+      CodeSpan(Join(hosts, ", "), 500));
+}
+
 std::string BrokenPolicy(std::string_view faults) {
   return fmt::format(
       "the repository's .swage.yml cannot be used: {}; fix it on the default branch, then "

@@ -147,6 +147,8 @@ std::string SecretInChange(std::string_view path);
 std::string PolicyChanged();
 /// "the cache was left out" -> "The cache was left out."
 std::string AsSentence(std::string_view text);
+/// C14: hosts that the policy allows and the server does not.
+std::string HostsBeyondServer(const std::vector<std::string>& hosts);
 std::string ClosedBeforePullRequest();
 std::string UnlabelledBeforePullRequest();
 std::string HumanTookOver();

@@ -8,8 +8,10 @@
 #include <mutex>
 
 #include "config/base/contain.h"
+#include "config/base/limits.h"
 #include "config/base/text.h"
 #include "pipeline/effects.h"
+#include "pipeline/isolation/task_commands.h"
 #include "pipeline/messages.h"
 #include "pipeline/pace_keeper.h"
 #include "pipeline/publication.h"
@@ -253,7 +255,6 @@ Result<LoopResult> Worker::RunLoop(const Claimed& claimed, const Ground& ground,
   LoopPlan plan;
   plan.reads_only = standing.evidence.reads_only;
   plan.before = std::move(before);
-  plan.outgrows = LevelWatch(claimed.task, ground, standing);
   plan.claimed = claimed;
   plan.gates = ground.policy.gates;
   plan.max_cycles = ground.policy.max_cycles.value_or(context_.settings.max_cycles);
@@ -271,19 +272,29 @@ Result<LoopResult> Worker::RunLoop(const Claimed& claimed, const Ground& ground,
   Cell cell = CellOf(commands);
   cell.read_only = plan.reads_only;
   cell.image = ground.policy.isolation.image;
-  SWAGE_ASSIGN_OR_RETURN(const auto enclosure, level.Enclose(cell));
-  SWAGE_RETURN_IF_ERROR(SetUp(claimed, ground, *enclosure, commands, runtime, stop));
+  const auto resolver = MakeHostResolver();
+  std::vector<std::string> beyond;
+  TaskAllowance allowance{Stricter(context_.settings.task_limits, ground.policy.limits),
+                          AllowedEgress(context_.settings, ground.policy, beyond)};
+  SWAGE_ASSIGN_OR_RETURN(const auto enclosed, TaskCommands::Open(level, std::move(cell),
+                                                                 std::move(allowance), *resolver));
+  SWAGE_RETURN_IF_ERROR(SetUp(claimed, ground, enclosed->Runner(), commands, runtime, stop));
+  plan.outgrows = LevelWatch(claimed.task, ground, standing, enclosed->Egress());
   if (runtime != nullptr) plan.environments = runtime->Environments();
   const HookSet& own = context_.settings.hooks;
   plan.before_agent = HooksAt(own, ground.policy.hooks, &HookSet::before_agent);
   plan.after_agent = HooksAt(own, ground.policy.hooks, &HookSet::after_agent);
-  Loop loop(
-      {context_.store, workspace, context_.agent, *enclosure, context_.settings, context_.redactor},
-      std::move(plan));
+  Loop loop({context_.store, workspace, context_.agent, enclosed->Runner(), context_.settings,
+             context_.redactor},
+            std::move(plan));
   Result<LoopResult> result = loop.Run(stop);
-  BeforeRemove(claimed.task, ground, *enclosure, commands, stop);
+  BeforeRemove(claimed.task, ground, enclosed->Runner(), commands, stop);
+  SWAGE_RETURN_IF_ERROR(KeepRefusals(claimed.lease, enclosed->Egress()));
   const std::vector<std::string> repairs = workspace.TakeRepairs();
   Warn(claimed.task, repairs, result.ok() ? &*result : nullptr);
+  if (result.ok() && !beyond.empty()) {
+    result->warnings.push_back(messages::HostsBeyondServer(beyond));
+  }
   return result;
 }
 

@@ -22,6 +22,7 @@
 #include "pipeline/agent.h"
 #include "pipeline/gate.h"
 #include "pipeline/isolation/choice.h"
+#include "pipeline/isolation/egress.h"
 #include "pipeline/isolation/isolations.h"
 #include "pipeline/loop.h"
 #include "pipeline/publisher.h"
@@ -117,7 +118,9 @@ class Worker {
   Result<std::optional<RunOutcome>> MoveUp(Claimed& claimed, const Standing& standing,
                                            const LoopResult& result);
   std::function<bool(const InFlight&)> LevelWatch(const Task& task, const Ground& ground,
-                                                  Standing& standing) const;
+                                                  Standing& standing,
+                                                  const EgressRecord& egress) const;
+  Result<void> KeepRefusals(const Lease& lease, const EgressRecord& egress);
   Result<void> RaiseLevel(Claimed& claimed, const Choice& choice, int cycle);
   Result<std::optional<RunOutcome>> FindRoom(const Claimed& claimed);
   Result<Evidence> GatherEvidence(const Task& task, const Ground& ground, Forge& forge,

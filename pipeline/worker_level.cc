@@ -47,15 +47,27 @@ Result<std::optional<RunOutcome>> Worker::MoveUp(Claimed& claimed, const Standin
 // Asked after each snapshot: whether what the change touches, and what its commands met, asks for
 // more than the level that the task is at.
 std::function<bool(const InFlight&)> Worker::LevelWatch(const Task& task, const Ground& ground,
-                                                        Standing& standing) const {
-  return [this, level = *task.level, &ground, &standing](const InFlight& found) {
+                                                        Standing& standing,
+                                                        const EgressRecord& egress) const {
+  return [this, level = *task.level, &ground, &standing, &egress](const InFlight& found) {
     Evidence evidence = standing.evidence;
     evidence.touched = found.touched;
     evidence.signs.insert(found.signs.begin(), found.signs.end());
+    if (!egress.Refused().empty()) evidence.signs.insert(Sign::kNetworkBlocked);
     standing.choice =
         ChooseLevel(evidence, context_.settings.isolation_rules, ground.policy.isolation);
     return !standing.choice.refusal.empty() || standing.choice.level > level;
   };
+}
+
+// For the pull request, and for the level of what follows.
+Result<void> Worker::KeepRefusals(const Lease& lease, const EgressRecord& egress) {
+  std::vector<BlockedHost> hosts;
+  for (const EgressRefusal& refusal : egress.Refused()) {
+    hosts.push_back({fmt::format("{}:{}", refusal.host, refusal.port), refusal.times});
+  }
+  if (hosts.empty()) return Ok();
+  return context_.store.AddBlockedHosts(lease, hosts);
 }
 
 Result<void> Worker::RaiseLevel(Claimed& claimed, const Choice& choice, int cycle) {

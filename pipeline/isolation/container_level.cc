@@ -212,12 +212,18 @@ class ContainerLevel final : public Isolation {
       AddLimits(words, spec.limits);
       AddNetwork(words, spec.network);
       AddFolders(words, cell);
+      const bool door = spec.network == NetworkUse::kAllowList && !cell.egress.empty();
+      if (door) {
+        Add(words, {"--volume", fmt::format("{0}:{0}:ro", cell.egress.parent_path().string())});
+      }
       for (const auto& [variable, ignored] : spec.env) {
         Add(words, {"--env", HiddenName(variable)});
       }
       Add(words, {"--workdir", spec.cwd, "--entrypoint", std::string(kEnterInside),
                   cell.image.empty() ? options_.image : cell.image, "--environment",
-                  "--capabilities", "none", "--seccomp", "--"});
+                  "--capabilities", "none", "--seccomp"});
+      if (door) Add(words, {"--egress", cell.egress.string()});
+      Add(words, {"--"});
       return words;
     };
     parts.adapt = [](ProcessSpec& spec) {

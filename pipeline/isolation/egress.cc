@@ -4,6 +4,7 @@
 
 #include "config/base/text.h"
 #include "pipeline/agent_presets.h"
+#include "pipeline/isolation/egress_offer.h"
 
 namespace swage {
 namespace {
@@ -62,7 +63,7 @@ EgressList AllowedEgress(const Settings& settings, const RepoPolicy& policy,
 // Both cases, because curl reads only the lower one of http_proxy and others only the upper ones.
 // Node's own fetch looks at them only when told to. ALL_PROXY is for what knows none of the others.
 std::map<std::string, std::string> EgressEnvironment() {
-  const std::string proxy = fmt::format("http://127.0.0.1:{}", kEgressPort);
+  const std::string proxy = fmt::format("http://127.0.0.1:{}", kEgressDoorPort);
   const std::string direct = "localhost,127.0.0.1,::1";
   std::map<std::string, std::string> env = {{"NODE_USE_ENV_PROXY", "1"}};
   for (const std::string_view name : {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}) {

@@ -44,8 +44,6 @@ class EgressRecord {
 EgressList AllowedEgress(const Settings& settings, const RepoPolicy& policy,
                          std::vector<std::string>& beyond);
 
-/// Where a command inside finds the proxy. Both halves agree on it.
-inline constexpr int kEgressPort = 3128;
 /// HTTP_PROXY and all its relatives, for a command behind the proxy.
 std::map<std::string, std::string> EgressEnvironment();
 

@@ -10,6 +10,8 @@ namespace swage {
 /// most.
 int OfferEgress(const char* socket_path, int port);
 
+/// Where commands inside find the proxy.
+inline constexpr int kEgressDoorPort = 3128;
 inline constexpr int kOfferTimeoutSeconds = 10;
 /// What the proxy answers when it has the socket.
 inline constexpr char kOfferTaken = 'k';

@@ -96,6 +96,10 @@ class Enclosure final : public ProcessRunner {
       case ProcessEnd::kTimedOut:
       case ProcessEnd::kSilent:
       case ProcessEnd::kStopped:
+      case ProcessEnd::kOutOfMemory:
+      case ProcessEnd::kTooManyProcesses:
+      case ProcessEnd::kDiskFull:
+      case ProcessEnd::kFileTooLarge:
         return result;  // on its way in; nothing of it is left
       case ProcessEnd::kExited:
       case ProcessEnd::kSignalled:

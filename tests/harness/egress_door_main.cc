@@ -8,9 +8,8 @@
 #include "pipeline/isolation/egress_offer.h"
 
 int main(int argc, char** argv) {
-  constexpr int kPort = 3128;
   if (argc < 3) return 64;
-  const int error = swage::OfferEgress(argv[1], kPort);
+  const int error = swage::OfferEgress(argv[1], swage::kEgressDoorPort);
   if (error != 0) {
     std::fprintf(stderr, "no egress: %s\n", std::strerror(error));
     return 65;

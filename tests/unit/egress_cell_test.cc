@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include "pipeline/isolation/egress_proxy.h"
+#include "pipeline/isolation/levels.h"
+#include "pipeline/isolation/task_commands.h"
 #include "tests/harness/paths.h"
 #include "tests/harness/trap_server.h"
 
@@ -101,6 +103,39 @@ TEST_F(EgressCell, NothingElseGoesOut) {
   EXPECT_FALSE(Inside("getent hosts example.com").Succeeded());
   EXPECT_EQ(server_.Requests(), 0);
   EXPECT_EQ(record_.Refused().size(), 3u);
+}
+
+TEST_F(EgressCell, AtTheLevelSandboxTheAgentGetsOutAndAGateDoesNot) {
+  IsolationOptions options;
+  options.enter = test::Program("swage-enter");
+  options.state = dir_.path() / "state";
+  const auto level = MakeSandboxLevel(options, *runner_);
+  if (!level->Here().available) GTEST_SKIP() << level->Here().why_not;
+  Cell cell;
+  cell.name = "1-a";
+  cell.workspace = dir_.path() / "task" / "work";
+  cell.home = dir_.path() / "task" / "home";
+  cell.tmp = dir_.path() / "task" / "tmp";
+  for (const auto& folder : {cell.workspace, cell.home, cell.tmp}) {
+    std::filesystem::create_directories(folder);
+  }
+  const auto commands = TaskCommands::Open(
+      *level, cell, {{}, EgressList::Parse({"allowed.test:" + port_, "127.0.0.0/8"}).value()},
+      resolver_);
+  ASSERT_TRUE(commands.ok()) << commands.error().message;
+  ProcessSpec spec;
+  spec.argv = {"curl", "-sS", "-p", "http://allowed.test:" + port_ + "/"};
+  spec.env = {{"PATH", "/usr/bin:/bin"}, {"HTTPS_PROXY", "http://corporate.test:1"}};
+  spec.cwd = cell.workspace;
+  spec.network = NetworkUse::kAllowList;
+  EXPECT_EQ(RunAndCapture((*commands)->Runner(), spec).value(), "hello");
+  spec.network = NetworkUse::kNone;
+  EXPECT_FALSE(RunAndCapture((*commands)->Runner(), spec).ok());
+  spec.network = NetworkUse::kAllowList;
+  spec.argv.back() = "http://evil.test/";
+  EXPECT_FALSE(RunAndCapture((*commands)->Runner(), spec).ok());
+  ASSERT_EQ((*commands)->Egress().Refused().size(), 1u);
+  EXPECT_EQ((*commands)->Egress().Refused()[0].host, "evil.test");
 }
 
 TEST_F(EgressCell, WithoutTheProxyTheDoorDoesNotOpen) {

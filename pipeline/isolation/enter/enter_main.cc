@@ -18,6 +18,7 @@
 
 #include "config/base/execute.h"
 #include "config/base/start_report.h"
+#include "pipeline/isolation/egress_offer.h"
 #include "pipeline/isolation/enter/hidden_environment.h"
 #include "pipeline/isolation/enter/landlock.h"
 #include "pipeline/isolation/enter/privileges.h"
@@ -109,6 +110,8 @@ Options Read(char** argv) {
       options.directory = value;
     } else if (std::strcmp(name, "--user") == 0) {
       ReadUser(value, options);
+    } else if (std::strcmp(name, "--egress") == 0) {
+      options.egress = value;
     } else if (std::strcmp(name, "--capabilities") == 0) {
       ReadCapabilities(value, options);
     } else {
@@ -144,6 +147,9 @@ void GuardWrites(const Options& options) {
 int main(int, char** argv) {
   fcntl(swage::kStartReportFd, F_SETFD, FD_CLOEXEC);
   const Options options = Read(argv);
+  if (options.egress != nullptr) {
+    Must("egress", swage::OfferEgress(options.egress, swage::kEgressDoorPort));
+  }
   if (options.other_user) Must("user", swage::BecomeUser(options.uid, options.gid));
   // As the user, whose alone it may be.
   if (options.directory != nullptr && chdir(options.directory) != 0) {
