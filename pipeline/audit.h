@@ -33,9 +33,9 @@ namespace audit {
 inline constexpr std::string_view kSwage = "swage";
 
 inline constexpr std::string_view kTaskCreated = "task.created";
-inline constexpr std::string_view kTaskMoved = "task.moved";      ///< subject "FROM > TO"
-inline constexpr std::string_view kTaskClaimed = "task.claimed";  ///< subject "FROM > running"
-inline constexpr std::string_view kTaskLevel = "task.level";      ///< subject "worktree > sandbox"
+inline constexpr std::string_view kTaskMoved = "task.moved";        ///< subject "FROM > TO"
+inline constexpr std::string_view kTaskClaimed = "task.claimed";    ///< subject "FROM > running"
+inline constexpr std::string_view kTaskLevel = "task.level";        ///< subject "sandbox"
 inline constexpr std::string_view kTaskOrphaned = "task.orphaned";  ///< its node is gone
 inline constexpr std::string_view kRunFinished = "run.finished";    ///< the worker's word
 inline constexpr std::string_view kCommand = "command";             ///< obeyed or refused

@@ -203,8 +203,8 @@ TEST_F(DashboardTest, ATasksPageTellsItsLevelAndWhy) {
   const std::string page = Get("/tasks/7");
   EXPECT_TRUE(Has(page, "nothing asks for more"));
   EXPECT_TRUE(Has(page, "the change touches a lock file"));
-  EXPECT_TRUE(Has(page, "<td>cycle 2</td>"));
-  EXPECT_TRUE(Has(page, "<td>the start</td>"));
+  EXPECT_TRUE(Has(page, ">cycle 2</td>"));
+  EXPECT_TRUE(Has(page, ">the start</td>"));
   EXPECT_TRUE(Has(page, "kept from 1 host<"));
   EXPECT_TRUE(Has(page, "registry.example.com:443"));
   EXPECT_FALSE(Has(page, "<img src=x"));

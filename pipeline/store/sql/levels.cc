@@ -89,9 +89,8 @@ Result<void> RaiseLevel(Tx& tx, const Lease& lease, const LevelStep& step) {
   SWAGE_RETURN_IF_ERROR(tx.db.Post("SetLevel", task.id, Name(step.level), tx.now));
   SWAGE_RETURN_IF_ERROR(tx.db.Post("AddLevelStep", task.id, Name(step.level),
                                    JoinReasons(step.reasons), task.run, step.cycle, tx.now));
-  const std::string_view before = task.level ? Name(*task.level) : std::string_view("none");
   SWAGE_RETURN_IF_ERROR(AddAudit(tx, audit::Node(task.lease_node), audit::kTaskLevel, TaskKey(task),
-                                 audit::Move(before, Name(step.level)), Join(step.reasons, "; ")));
+                                 Name(step.level), Join(step.reasons, "; ")));
   return AddTimeline(tx, task.id, timeline::kLevel,
                      timeline::Levelled(step, task.level.has_value()));
 }
