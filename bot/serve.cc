@@ -6,7 +6,9 @@
 #include <csignal>
 #include <cstdio>
 
+#include "config/base/files.h"
 #include "config/base/text.h"
+#include "pipeline/workspace/provision_choice.h"
 
 namespace swage {
 namespace {
@@ -41,6 +43,14 @@ int CannotStart(const Redactor& redactor, const Error& error) {
   return kExitFailed;
 }
 
+Result<ProvisionWay> HowToProvision(const Settings& settings, Log& log) {
+  if (!settings.node.Has(kRoleWorker)) return ProvisionWay::kPlain;  // no task runs here
+  SWAGE_RETURN_IF_ERROR(MakeDirs(settings.data_dir));
+  SWAGE_ASSIGN_OR_RETURN(const ProvisionChoice choice, ChooseProvision(settings));
+  log.Info("workspaces", {{"provision", Name(choice.way)}, {"why", choice.why}});
+  return choice.way;
+}
+
 // The line that tells people and scripts that it serves.
 std::string Greeting(const Settings& settings, const Service& service) {
   std::string line = fmt::format("swage {}: ", SWAGE_VERSION);
@@ -68,7 +78,9 @@ int RunServe(const ServeOptions& options, const Concretes& concretes) {
   ForgetSecretVariables(*settings);
   Log log(ParseLevel(settings->log_level), settings->log_format, redactor);
   for (const std::string& warning : settings->warnings) log.Warn("settings", {{"text", warning}});
-  auto service = Service::Create(*settings, concretes, redactor, log);
+  const auto provision = HowToProvision(*settings, log);  // before the first thread starts
+  if (!provision.ok()) return CannotStart(redactor, provision.error());
+  auto service = Service::Create(*settings, concretes, *provision, redactor, log);
   if (!service.ok()) return CannotStart(redactor, service.error());
   if (auto started = (*service)->Start(); !started.ok()) {
     return CannotStart(redactor, started.error());

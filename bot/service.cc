@@ -40,9 +40,10 @@ std::string SettingsDigest(const Settings& settings) {
 
 }  // namespace
 
-Service::Service(Settings settings, Redactor& redactor, Log& log)
+Service::Service(Settings settings, ProvisionWay provision, Redactor& redactor, Log& log)
     : settings_(std::move(settings)),
       node_(settings_.node.name.empty() ? HostName() : settings_.node.name),
+      provision_(provision),
       redactor_(redactor),
       log_(log) {}
 
@@ -51,8 +52,9 @@ Service::~Service() {
 }
 
 Result<std::unique_ptr<Service>> Service::Create(Settings settings, const Concretes& concretes,
-                                                 Redactor& redactor, Log& log) {
-  std::unique_ptr<Service> service(new Service(std::move(settings), redactor, log));
+                                                 ProvisionWay provision, Redactor& redactor,
+                                                 Log& log) {
+  std::unique_ptr<Service> service(new Service(std::move(settings), provision, redactor, log));
   SWAGE_RETURN_IF_ERROR(service->Build(concretes));
   return service;
 }
@@ -114,6 +116,8 @@ void Service::TellOfLimits(const CommandGroups& groups) {
 // After the store, which tells whether another process uses the folder that the key is loaded into.
 Result<void> Service::BuildWorkspaces(const Concretes& concretes) {
   WorkspaceOptions options;
+  options.provision = provision_;
+  options.kept = {settings_.kept_trees, settings_.kept_trees_unused, settings_.kept_trees_bytes};
   if (settings_.signing_key.Given() && settings_.node.Has(kRoleWorker)) {
     SWAGE_ASSIGN_OR_RETURN(
         options.signer,

@@ -53,7 +53,8 @@ class Service {
   /// Opens the store, checks git and the agent's command, builds every part. Nothing runs yet.
   /// `redactor` and `log` must outlive the service.
   static Result<std::unique_ptr<Service>> Create(Settings settings, const Concretes& concretes,
-                                                 Redactor& redactor, Log& log);
+                                                 ProvisionWay provision, Redactor& redactor,
+                                                 Log& log);
   ~Service();
 
   /// Takes up what an earlier process left, then starts every role.
@@ -70,7 +71,7 @@ class Service {
   int DashboardPort() const;
 
  private:
-  Service(Settings settings, Redactor& redactor, Log& log);
+  Service(Settings settings, ProvisionWay provision, Redactor& redactor, Log& log);
   Result<void> Build(const Concretes& concretes);
   Result<void> BuildIsolations();
   void TellOfLimits(const CommandGroups& groups);
@@ -85,6 +86,7 @@ class Service {
 
   const Settings settings_;
   const std::string node_;
+  const ProvisionWay provision_;
   Redactor& redactor_;
   Log& log_;
   SystemClock clock_;

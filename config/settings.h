@@ -129,7 +129,11 @@ struct Settings {
   std::string commit_name = "Swage";
   std::string commit_email = "swage@localhost";
   SigningKey signing_key;
-  bool keep_workspaces = false;  ///< leave a finished task's files on disk
+  bool keep_workspaces = false;    ///< leave a finished task's files on disk
+  std::string provision = "auto";  ///< "auto", "overlay", "recycled", "plain": how they come to be
+  int kept_trees = 3;              ///< base checkouts per repository, ready for the next task
+  std::chrono::milliseconds kept_trees_unused{std::chrono::hours(7 * 24)};
+  std::size_t kept_trees_bytes = std::size_t{20} << 30;
   IsolationMeans isolation;
   DiskMark disk_high_water;
 

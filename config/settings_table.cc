@@ -550,6 +550,37 @@ const std::vector<Setting<Settings>>& CoreServerTable() {
            .example = "false"},
           BoolRule{}, [](auto& s) -> auto& { return s.keep_workspaces; }),
       Declare<Settings>(
+          {.path = "workspaces.provision",
+           .manual =
+               "How a task's files come to be. `overlay`: over a base checkout that tasks share, "
+               "in "
+               "about a millisecond whatever the size of the repository; needs root or user "
+               "namespaces, and only the server's own processes see the files. `recycled`: a "
+               "former "
+               "task's worktree, scrubbed and moved. `plain`: every file is written. `auto`: the "
+               "first of these that works here; the log says which, and why.",
+           .example = "auto"},
+          ChoiceRule{{"auto", "overlay", "recycled", "plain"}},
+          [](auto& s) -> auto& { return s.provision; }),
+      Declare<Settings>(
+          {.path = "workspaces.ready",
+           .manual = "Base checkouts, or worktrees to recycle, that one repository may keep ready "
+                     "for the next task.",
+           .example = "3"},
+          IntRule{1, 100}, [](auto& s) -> auto& { return s.kept_trees; }),
+      Declare<Settings>(
+          {.path = "workspaces.ready_for",
+           .manual = "How long they are kept when no task has used them.",
+           .example = "168h"},
+          DurationRule{minutes(1), hours(24 * 365)},
+          [](auto& s) -> auto& { return s.kept_trees_unused; }),
+      Declare<Settings>(
+          {.path = "workspaces.ready_size",
+           .manual = "How much their files may weigh, all repositories together.",
+           .example = "20GiB"},
+          SizeRule{std::size_t{1} << 20, std::size_t{1} << 50},
+          [](auto& s) -> auto& { return s.kept_trees_bytes; }),
+      Declare<Settings>(
           {.path = "isolation.user",
            .manual = "Where the server runs as root, sandboxes and containers run as the user (and "
                      "group) of this number, to whom nothing else must belong.",

@@ -230,7 +230,8 @@ Result<std::string> Git::Run(const GitCall& call, std::stop_token stop) const {
   if (result.end != ProcessEnd::kExited && result.end != ProcessEnd::kSignalled) {
     return MakeError(CodeOfLimit(result.end), fmt::format("{}: {}", name, result.Describe()));
   }
-  if (!result.Succeeded()) {
+  const bool answered = result.end == ProcessEnd::kExited && result.exit_code == call.also_fine;
+  if (!result.Succeeded() && !answered) {
     const std::string why = SummariseGitFailure(WithoutCredential(result.stderr_tail, call.remote));
     return MakeError(ClassifyGitFailure(result.stderr_tail),
                      fmt::format("{}: {}", name, why.empty() ? result.Describe() : why));

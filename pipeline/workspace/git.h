@@ -32,6 +32,7 @@ struct GitCall {
   const GitRemote* remote = nullptr;  ///< for calls that use the network; nothing else may
   std::chrono::milliseconds time_limit{std::chrono::minutes(5)};
   std::size_t output_cap = kGitOutputCap;
+  int also_fine = 0;  ///< an exit code that is an answer, too
 };
 
 class Git {

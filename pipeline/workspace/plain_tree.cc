@@ -36,12 +36,16 @@ GitCall TreePlan::Call(std::vector<std::string> arguments) const {
   return call;
 }
 
-Result<void> PlainTree::Fill(std::stop_token stop) {
+Result<void> PlainTree::Checkout(std::stop_token stop) {
   SWAGE_RETURN_IF_ERROR(CheckCommitSha(plan_.start));
   const auto read =
       plan_.git.Run(plan_.Call({"read-tree", "--reset", "-u", plan_.start.value}), std::move(stop));
   if (!read.ok()) return read.error();
-  SWAGE_RETURN_IF_ERROR(Give());
+  return Give();
+}
+
+Result<void> PlainTree::Fill(std::stop_token stop) {
+  SWAGE_RETURN_IF_ERROR(Checkout(std::move(stop)));
   return RenewGit(plan_.start);
 }
 

@@ -14,7 +14,9 @@ class PlainTree : public WorkTree {
  public:
   explicit PlainTree(TreePlan plan) : plan_(std::move(plan)) {}
 
-  /// Files and index as in the plan's start, whatever was there before; and the `.git`.
+  /// Files and index as in the plan's start, whatever was there before.
+  Result<void> Checkout(std::stop_token stop);
+  /// And the `.git`.
   Result<void> Fill(std::stop_token stop);
 
   Result<void> Stage(std::vector<std::string>& warnings) override;

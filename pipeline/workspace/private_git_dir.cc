@@ -50,23 +50,36 @@ Result<void> MakeBelow(const Fd& dir, const std::string& path) {
   return Ok();
 }
 
+Result<Fd> MakeGitDir(const std::filesystem::path& place) {
+  SWAGE_RETURN_IF_ERROR(RemoveTree(place));
+  if (mkdir(place.c_str(), 0700) != 0) return Failure("directory");
+  Fd dir(open(place.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!dir.valid()) return Failure("directory");
+  return dir;
+}
+
+Result<void> WriteShared(const Fd& dir, const std::filesystem::path& objects) {
+  for (const char* path : {"objects/info/", "objects/pack/", "info/", "refs/heads/"}) {
+    SWAGE_RETURN_IF_ERROR(MakeBelow(dir, path));
+  }
+  SWAGE_RETURN_IF_ERROR(Write(dir, "objects/info/alternates", objects.string() + "\n"));
+  return Write(dir, "config", kConfig);
+}
+
+Result<void> WriteOwn(const Fd& dir, const std::string& branch, const CommitSha& commit) {
+  const std::string branch_file = "refs/heads/" + branch;
+  SWAGE_RETURN_IF_ERROR(MakeBelow(dir, branch_file));
+  SWAGE_RETURN_IF_ERROR(Write(dir, branch_file, commit.value + "\n"));
+  return Write(dir, "HEAD", fmt::format("ref: {}\n", branch_file));
+}
+
 }  // namespace
 
 Result<void> WritePrivateGitDir(const PrivateGitDir& spec) {
   const auto place = spec.root / ".git";
-  SWAGE_RETURN_IF_ERROR(RemoveTree(place));
-  if (mkdir(place.c_str(), 0700) != 0) return Failure("directory");
-  const Fd dir(open(place.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!dir.valid()) return Failure("directory");
-  const std::string branch_file = "refs/heads/" + spec.branch;
-  for (const std::string& path : {std::string("objects/info/"), std::string("objects/pack/"),
-                                  std::string("info/"), branch_file}) {
-    SWAGE_RETURN_IF_ERROR(MakeBelow(dir, path));
-  }
-  SWAGE_RETURN_IF_ERROR(Write(dir, "objects/info/alternates", spec.objects.string() + "\n"));
-  SWAGE_RETURN_IF_ERROR(Write(dir, "config", kConfig));
-  SWAGE_RETURN_IF_ERROR(Write(dir, branch_file, spec.commit.value + "\n"));
-  SWAGE_RETURN_IF_ERROR(Write(dir, "HEAD", fmt::format("ref: {}\n", branch_file)));
+  SWAGE_ASSIGN_OR_RETURN(const Fd dir, MakeGitDir(place));
+  SWAGE_RETURN_IF_ERROR(WriteShared(dir, spec.objects));
+  SWAGE_RETURN_IF_ERROR(WriteOwn(dir, spec.branch, spec.commit));
   std::error_code error;
   std::filesystem::copy_file(spec.index, place / "index", error);
   if (error) {
@@ -74,6 +87,23 @@ Result<void> WritePrivateGitDir(const PrivateGitDir& spec) {
                      fmt::format("write the workspace's .git: index: {}", error.message()));
   }
   return Ok();
+}
+
+Result<void> WriteSharedGitDir(const std::filesystem::path& root,
+                               const std::filesystem::path& objects,
+                               const std::filesystem::path& index) {
+  const auto place = root / ".git";
+  SWAGE_ASSIGN_OR_RETURN(const Fd dir, MakeGitDir(place));
+  SWAGE_RETURN_IF_ERROR(WriteShared(dir, objects));
+  if (chmod(index.c_str(), 0644) != 0) return Failure("index");  // its directory keeps others out
+  return link(index.c_str(), (place / "index").c_str()) == 0 ? Ok()
+                                                             : Result<void>(Failure("index"));
+}
+
+Result<void> WriteOwnGitDir(const std::filesystem::path& root, const std::string& branch,
+                            const CommitSha& commit) {
+  SWAGE_ASSIGN_OR_RETURN(const Fd dir, MakeGitDir(root / ".git"));
+  return WriteOwn(dir, branch, commit);
 }
 
 }  // namespace swage

@@ -23,4 +23,12 @@ struct PrivateGitDir {
 /// Replaces whatever `.git` is in the root: a directory, a file, a link (which is not followed).
 Result<void> WritePrivateGitDir(const PrivateGitDir& spec);
 
+/// Its two halves, for a base and the overlays on it. The first holds what tasks may share, but no
+/// branch; its index is another name for `index`. The second goes over it.
+Result<void> WriteSharedGitDir(const std::filesystem::path& root,
+                               const std::filesystem::path& objects,
+                               const std::filesystem::path& index);
+Result<void> WriteOwnGitDir(const std::filesystem::path& root, const std::string& branch,
+                            const CommitSha& commit);
+
 }  // namespace swage

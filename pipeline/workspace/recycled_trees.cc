@@ -21,6 +21,7 @@
 #include "config/base/crypto.h"
 #include "config/base/files.h"
 #include "config/base/text.h"
+#include "pipeline/workspace/git_library.h"
 #include "pipeline/workspace/plain_tree.h"
 #include "pipeline/workspace/trusted_git_dir.h"
 
@@ -228,6 +229,7 @@ class RecycledTree final : public PlainTree {
   // An ignored file is the former task's, too.
   Result<void> PutToRest() {
     const fs::path root = Plan().Root();
+    SWAGE_RETURN_IF_ERROR(RefuseSubmodules());
     Fd dir(open(root.c_str(), kOpenDirectory));
     if (!dir.valid()) return MakeError(ErrorCode::kInternal, "the files are gone");
     SWAGE_RETURN_IF_ERROR(RemoveTree(root / ".git"));
@@ -241,6 +243,20 @@ class RecycledTree final : public PlainTree {
     SWAGE_RETURN_IF_ERROR(Pool::Move(root, rest / "work"));
     SWAGE_RETURN_IF_ERROR(Pool::Move(Plan().Index(), rest / "index"));
     return pool_->Put(KeyOf(Plan()), rest);
+  }
+
+  // What lies in the directory of a submodule is no business of git's: it would stay.
+  Result<void> RefuseSubmodules() const {
+    git_index* raw = nullptr;
+    const int code = git_index_open(&raw, Plan().Index().c_str());
+    const git2::Index index(raw);
+    if (code != 0) return git2::FailureOf(code, "read the index");
+    for (std::size_t i = 0; i < git_index_entrycount(index.get()); ++i) {
+      if (git_index_get_byindex(index.get(), i)->mode == GIT_FILEMODE_COMMIT) {
+        return MakeError(ErrorCode::kConflict, "a repository with submodules is not recycled");
+      }
+    }
+    return Ok();
   }
 
   Result<void> RunGit(std::vector<std::string> arguments) const {

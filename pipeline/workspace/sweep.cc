@@ -7,6 +7,7 @@
 
 #include "config/base/files.h"
 #include "config/base/text.h"
+#include "pipeline/workspace/overlay_mount.h"
 
 namespace swage {
 namespace fs = std::filesystem;
@@ -55,6 +56,7 @@ Result<std::vector<std::string>> RemoveOrphans(
     const std::string name = candidate.filename();
     const auto task = TaskOfWorkspace(name);
     if (!task || !is_orphan(name, *task)) continue;
+    UnmountLeftOver(candidate / "work");
     if (auto gone = RemoveTree(candidate); gone.ok()) {
       removed.insert(name);
     } else if (outcome.ok()) {

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -28,20 +29,40 @@ struct CloseDirectory {
 };
 using Directory = std::unique_ptr<DIR, CloseDirectory>;
 
+// The kernel's marks on a directory of an upper layer, as root's overlays and others' write them.
+bool HasMark(int fd, std::string_view mark) {
+  for (const std::string_view space : {"trusted", "user"}) {
+    const std::string name = fmt::format("{}.overlay.{}", space, mark);
+    if (fgetxattr(fd, name.c_str(), nullptr, 0) > 0) return true;
+  }
+  return false;
+}
+
+bool IsWhiteout(const struct stat& info) {
+  return S_ISCHR(info.st_mode) && info.st_rdev == 0;
+}
+
+// Every file is looked at by its name in the tree. With a guide, the upper directory of an overlay,
+// the names are those that the guide has; where it ends, in a directory that was moved with all
+// that the base has in it, those of the tree again.
 class Scanner {
  public:
-  Scanner(std::filesystem::path quarantine, std::uintmax_t large_bytes)
-      : quarantine_(std::move(quarantine)), large_bytes_(large_bytes) {}
+  Scanner(std::filesystem::path quarantine, std::uintmax_t large_bytes, UpperChanges* changes)
+      : quarantine_(std::move(quarantine)), large_bytes_(large_bytes), changes_(changes) {}
 
-  Result<void> Visit(Fd fd, const std::string& path, int depth) {
+  Result<void> Visit(Fd fd, Fd guide, const std::string& path, int depth) {
     if (depth > kMaxDepth) {
       return MakeError(ErrorCode::kTooLarge,
                        fmt::format("directories are nested deeper than {}: {}", kMaxDepth,
                                    Truncate(ToValidUtf8(path), 200)));
     }
-    const Directory dir(fdopendir(fd.get()));
+    const bool guided = guide.valid();
+    Fd& listed = guided ? guide : fd;
+    const int listed_at = listed.get();
+    const Directory dir(fdopendir(listed_at));
     if (dir == nullptr) return Failure("read", path);
-    const int at = fd.Release();  // the stream closes it
+    listed.Release();  // the stream closes it
+    const Place place{guided ? fd.get() : listed_at, guided ? listed_at : -1, path, depth};
     while (const dirent* entry = readdir(dir.get())) {
       const std::string_view name = entry->d_name;
       if (name == "." || name == ".." || (depth == 0 && name == ".git")) continue;
@@ -49,7 +70,7 @@ class Scanner {
         return MakeError(ErrorCode::kTooLarge,
                          fmt::format("the workspace holds more than {} files", kMaxEntries));
       }
-      SWAGE_RETURN_IF_ERROR(VisitEntry(at, entry->d_name, Below(path, name), depth));
+      SWAGE_RETURN_IF_ERROR(VisitEntry(place, entry->d_name, Below(path, name)));
     }
     return Ok();
   }
@@ -57,6 +78,14 @@ class Scanner {
   TreeScan Take() { return std::move(scan_); }
 
  private:
+  // Where the entries that are being visited are.
+  struct Place {
+    int at;
+    int guide;  // -1 = there is none here
+    const std::string& path;
+    int depth;
+  };
+
   static std::string Below(const std::string& path, std::string_view name) {
     return path.empty() ? std::string(name) : fmt::format("{}/{}", path, name);
   }
@@ -71,12 +100,26 @@ class Scanner {
     if (scan_.warnings.size() < kMaxWarnings) scan_.warnings.push_back(std::move(warning));
   }
 
-  Result<void> VisitEntry(int at, const char* name, const std::string& path, int depth) {
+  // True: the name stands for something of the base that is gone.
+  bool NoteRemoved(const Place& place, const char* name, const std::string& path) {
+    struct stat info {};
+    if (place.guide < 0 || fstatat(place.guide, name, &info, AT_SYMLINK_NOFOLLOW) != 0 ||
+        !IsWhiteout(info)) {
+      return false;
+    }
+    changes_->removed.push_back(path);
+    return true;
+  }
+
+  Result<void> VisitEntry(const Place& place, const char* name, const std::string& path) {
+    if (NoteRemoved(place, name, path)) return Ok();
+    const int at = place.at;
     if (LooksLikeDotGit(name)) return Quarantine(at, name, path);
     struct stat info {};
     if (fstatat(at, name, &info, AT_SYMLINK_NOFOLLOW) != 0) return Failure("examine", path);
+    if (S_ISDIR(info.st_mode)) return Descend(place, name, path, info.st_mode);
+    if (changes_ != nullptr) changes_->files.push_back(path);
     if (S_ISLNK(info.st_mode)) return Ok();
-    if (S_ISDIR(info.st_mode)) return Descend(at, name, path, info.st_mode, depth);
     if (!S_ISREG(info.st_mode)) {
       if (unlinkat(at, name, 0) != 0) return Failure("remove", path);
       Warn(fmt::format("removed {}: a pipe, socket or device cannot be committed",
@@ -99,23 +142,36 @@ class Scanner {
     return Ok();
   }
 
-  Result<void> Descend(int at, const char* name, const std::string& path, mode_t mode, int depth) {
-    SWAGE_RETURN_IF_ERROR(Allow(at, name, path, mode, S_IRWXU));
-    Fd child(openat(at, name, kOpenDirectory));
+  Result<void> Descend(const Place& place, const char* name, const std::string& path, mode_t mode) {
+    SWAGE_RETURN_IF_ERROR(Allow(place.at, name, path, mode, S_IRWXU));
+    Fd child(openat(place.at, name, kOpenDirectory));
     if (!child.valid()) return Failure("open", path);
-    return Visit(std::move(child), path, depth + 1);
+    Fd guide;
+    if (changes_ != nullptr) {
+      changes_->directories.push_back(path);
+      if (place.guide >= 0) guide = Fd(openat(place.guide, name, kOpenDirectory));
+      if (guide.valid() && (HasMark(guide.get(), "opaque") || HasMark(guide.get(), "redirect"))) {
+        changes_->hidden.push_back(path);
+      }
+      if (guide.valid() && HasMark(guide.get(), "redirect")) guide.Close();
+    }
+    return Visit(std::move(child), std::move(guide), path, place.depth + 1);
   }
 
   Result<void> Quarantine(int at, const char* name, const std::string& path) {
     SWAGE_RETURN_IF_ERROR(MakeDirs(quarantine_));
     const auto place = quarantine_ / RandomHex(8);
-    if (renameat(at, name, AT_FDCWD, place.c_str()) != 0) return Failure("move away", path);
+    if (renameat(at, name, AT_FDCWD, place.c_str()) != 0) {
+      if (errno != EXDEV) return Failure("move away", path);
+      SWAGE_RETURN_IF_ERROR(RemoveTree(fmt::format("/proc/self/fd/{}/{}", at, name)));
+    }
     Warn(fmt::format("left out {}: a nested git repository", ToValidUtf8(path)));
     return Ok();
   }
 
   const std::filesystem::path quarantine_;
   const std::uintmax_t large_bytes_;
+  UpperChanges* const changes_;
   std::size_t entries_ = 0;
   TreeScan scan_;
 };
@@ -139,8 +195,20 @@ Result<TreeScan> ScanTree(const std::filesystem::path& root,
   if (!fd.valid()) {
     return MakeError(ErrorCode::kInternal, fmt::format("the workspace {} is gone", root.string()));
   }
-  Scanner scanner(quarantine, large_bytes);
-  SWAGE_RETURN_IF_ERROR(scanner.Visit(std::move(fd), "", 0));
+  Scanner scanner(quarantine, large_bytes, nullptr);
+  SWAGE_RETURN_IF_ERROR(scanner.Visit(std::move(fd), Fd(), "", 0));
+  return scanner.Take();
+}
+
+Result<TreeScan> ScanOverlay(const std::filesystem::path& root, const std::filesystem::path& upper,
+                             const std::filesystem::path& quarantine, std::uintmax_t large_bytes,
+                             UpperChanges& changes) {
+  Fd fd(open(root.c_str(), kOpenDirectory)), guide(open(upper.c_str(), kOpenDirectory));
+  if (!fd.valid() || !guide.valid()) {
+    return MakeError(ErrorCode::kInternal, fmt::format("the workspace {} is gone", root.string()));
+  }
+  Scanner scanner(quarantine, large_bytes, &changes);
+  SWAGE_RETURN_IF_ERROR(scanner.Visit(std::move(fd), std::move(guide), "", 0));
   return scanner.Take();
 }
 

@@ -20,11 +20,30 @@ struct TreeScan {
   std::vector<std::string> large_files;  ///< relative paths, also of files that git would ignore
 };
 
+/// What lies in the upper directory of an overlay: what differs, or may differ, from its base.
+/// Relative paths; the root's own `.git` is left out.
+struct UpperChanges {
+  std::vector<std::string> files;        ///< new, changed, or moved here with their directory
+  std::vector<std::string> directories;  ///< new, or with something changed in them
+  std::vector<std::string> removed;      ///< files and directories of the base that are gone
+  std::vector<std::string> hidden;       ///< directories that show nothing of the base's
+  bool Empty() const {
+    return files.empty() && directories.empty() && removed.empty() && hidden.empty();
+  }
+};
+
 /// Nested git directories are moved into `quarantine`, which must be on the same file system and is
 /// made when needed. The root's own `.git` is not looked at. Errors: kTooLarge (too deep, too
 /// many), kInternal.
 Result<TreeScan> ScanTree(const std::filesystem::path& root,
                           const std::filesystem::path& quarantine, std::uintmax_t large_bytes);
+
+/// As ScanTree, for an overlay on `root` with this `upper` directory: what the base shows through
+/// is not looked at, and what is changed is noted. Nested git directories are removed, being on
+/// another file system than the quarantine.
+Result<TreeScan> ScanOverlay(const std::filesystem::path& root, const std::filesystem::path& upper,
+                             const std::filesystem::path& quarantine, std::uintmax_t large_bytes,
+                             UpperChanges& changes);
 
 /// Whether some file system or version of git takes `name` for ".git": any case, with trailing
 /// dots, blanks or a stream name, or as NTFS's short name. Pure.

@@ -11,8 +11,6 @@ namespace swage {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::string_view kCommonDir = "../..\n";
-
 // Each of these, in the trusted git directory of the worktree, would change what git does there.
 constexpr std::array<std::string_view, 4> kForbidden = {"config.worktree", "config", "hooks",
                                                         "info"};
@@ -27,9 +25,10 @@ std::string DetachedHead(const CommitSha& commit) {
   return commit.value + "\n";
 }
 
-Result<void> RegisterTree(const fs::path& admin, const fs::path& root, std::string_view head) {
+Result<void> RegisterTree(const fs::path& admin, const fs::path& root, std::string_view head,
+                          std::string_view mirror) {
   SWAGE_RETURN_IF_ERROR(MakeDirs(admin));
-  SWAGE_RETURN_IF_ERROR(WriteFileFast(admin / "commondir", kCommonDir));
+  SWAGE_RETURN_IF_ERROR(WriteFileFast(admin / "commondir", fmt::format("{}\n", mirror)));
   SWAGE_RETURN_IF_ERROR(WriteFileFast(admin / "gitdir", (root / ".git").string() + "\n"));
   // Keeps any prune away.
   SWAGE_RETURN_IF_ERROR(WriteFileFast(admin / "locked", "a task's workspace\n"));
@@ -46,8 +45,9 @@ Result<void> GuardTree(const fs::path& admin, std::string_view head,
     warnings.push_back(
         fmt::format("somebody had put {} into the worktree's git directory; it was removed", name));
   }
+  const std::string common = fmt::format("{}\n", kMirrorAbove);
   for (const auto& [name, bytes] :
-       {std::pair<std::string_view, std::string_view>{"commondir", kCommonDir}, {"HEAD", head}}) {
+       {std::pair<std::string_view, std::string_view>{"commondir", common}, {"HEAD", head}}) {
     const auto found = ReadFile(admin / name);
     if (found.ok() && *found == bytes) continue;
     SWAGE_RETURN_IF_ERROR(RemoveTree(admin / name));

@@ -17,9 +17,13 @@ namespace swage {
 std::string HeadOnBranch(std::string_view branch);
 std::string DetachedHead(const CommitSha& commit);
 
-/// Makes `admin` for the files in `root`. There is no index yet.
+/// Where the mirror is, seen from a directory below its `worktrees`.
+inline constexpr std::string_view kMirrorAbove = "../..";
+
+/// Makes `admin` for the files in `root`, with the objects and branches of the `mirror`. There is
+/// no index yet.
 Result<void> RegisterTree(const std::filesystem::path& admin, const std::filesystem::path& root,
-                          std::string_view head);
+                          std::string_view head, std::string_view mirror = kMirrorAbove);
 
 /// Puts back what would change what git does there; every repair is named in `warnings`.
 Result<void> GuardTree(const std::filesystem::path& admin, std::string_view head,

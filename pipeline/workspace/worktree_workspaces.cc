@@ -55,7 +55,8 @@ class WorktreeWorkspaces final : public Workspaces {
         git_(processes, options),
         way_(options.provision),
         plain_(MakePlainProvisioner()),
-        recycled_(MakeRecycledProvisioner(data_dir_ / "pool", options.kept)) {}
+        recycled_(MakeRecycledProvisioner(data_dir_ / "pool", options.kept)),
+        overlay_(MakeOverlayProvisioner(data_dir_ / "bases", options.kept)) {}
 
   Result<CommitSha> Fetch(const RepoRef& repo, const GitRemote& remote, const std::string& branch,
                           std::stop_token stop) override {
@@ -106,7 +107,7 @@ class WorktreeWorkspaces final : public Workspaces {
     const std::string name = WorkspaceName(request.task, RandomHex(4));
     open_->Add(name, request.task);
     return WorktreeWorkspace::Provision(
-        std::move(mirror), git_, ProvisionerOf(way_), data_dir_ / "workspaces", name, request,
+        std::move(mirror), git_, ProvisionerFor(request), data_dir_ / "workspaces", name, request,
         [open = open_, name] { open->Remove(name); }, std::move(stop));
   }
 
@@ -145,6 +146,7 @@ class WorktreeWorkspaces final : public Workspaces {
 
   Result<std::vector<std::string>> SweepOrphans(const std::set<TaskId>& live) override {
     SWAGE_RETURN_IF_ERROR(recycled_->Tidy());
+    SWAGE_RETURN_IF_ERROR(overlay_->Tidy());
     return RemoveOrphans(data_dir_, [&](const std::string& name, TaskId task) {
       // What this process holds may be newer than `live`; what it does not hold of a task that it
       // does hold is from an earlier run.
@@ -166,9 +168,10 @@ class WorktreeWorkspaces final : public Workspaces {
     return MakeError(ErrorCode::kNotFound, fmt::format("{} has not been fetched yet", repo.path));
   }
 
-  Provisioner& ProvisionerOf(ProvisionWay way) {
-    switch (way) {
+  Provisioner& ProvisionerFor(const ProvisionRequest& request) {
+    switch (way_) {
       case ProvisionWay::kOverlay:
+        return request.seen_by_host ? *recycled_ : *overlay_;
       case ProvisionWay::kRecycled:
         return *recycled_;
       case ProvisionWay::kPlain:
@@ -180,7 +183,7 @@ class WorktreeWorkspaces final : public Workspaces {
   const std::filesystem::path data_dir_;
   const Git git_;
   const ProvisionWay way_;
-  const std::unique_ptr<Provisioner> plain_, recycled_;
+  const std::unique_ptr<Provisioner> plain_, recycled_, overlay_;
   const std::shared_ptr<OpenWorkspaces> open_ = std::make_shared<OpenWorkspaces>();
 };
 

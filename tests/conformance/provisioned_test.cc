@@ -3,8 +3,27 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
+#include "pipeline/workspace/overlay_mount.h"
+
 namespace swage {
 namespace fs = std::filesystem;
+
+namespace {
+
+// Before the first thread: every test of the program runs in the namespace.
+Result<void>& Mounting() {
+  static Result<void> mounting;
+  return mounting;
+}
+
+class MountNamespace final : public ::testing::Environment {
+ public:
+  void SetUp() override { Mounting() = EnterMountNamespace(); }
+};
+
+const auto* const kMountNamespace = ::testing::AddGlobalTestEnvironment(new MountNamespace);
+
+}  // namespace
 
 std::string NameOfWay(const ::testing::TestParamInfo<ProvisionWay>& info) {
   switch (info.param) {
@@ -24,7 +43,10 @@ ProvisionedTest::ProvisionedTest() {
 }
 
 void ProvisionedTest::SetUp() {
-  if (way_ == ProvisionWay::kOverlay) GTEST_SKIP() << "not yet";
+  if (way_ != ProvisionWay::kOverlay) return;
+  if (!Mounting().ok()) GTEST_SKIP() << Mounting().error().message;
+  const Result<void> probed = ProbeOverlay(Data() / "bases");
+  if (!probed.ok()) GTEST_SKIP() << probed.error().message;
 }
 
 void ProvisionedTest::BeforeProvision() {
@@ -51,7 +73,8 @@ void ProvisionedTest::Soil(const Path& root) {
   Write(root / "shut/file", "x");
   fs::permissions(root / "shut", fs::perms::none);
   mkfifo((root / "pipe").c_str(), 0600);
-  fs::create_hard_link(root / ".gitignore", root.parent_path() / "tmp" / "second-name");
+  std::error_code elsewhere;  // of what is mounted there can be none
+  fs::create_hard_link(root / ".gitignore", root.parent_path() / "tmp" / "name", elsewhere);
   fs::permissions(root / ".gitignore", fs::perms(0666));
   setxattr(root.c_str(), "user.left", "x", 1, 0);
 }

@@ -286,9 +286,11 @@ echo "ln -sf '$BOX/outside/report.xml' report.xml" > gate.sh
 }
 
 TEST_F(WorkspaceThreats, Threat_T37_AWorkTreeExchangedForALinkIsRefused) {
-  Box box(
+  BoxOptions options =
       With("mkdir -p \"$BOX/outside\"; echo precious > \"$BOX/outside/file\"\n"
-           "work=$PWD; cd /; rm -rf \"$work\"; ln -s \"$BOX/outside\" \"$work\"\n"));
+           "work=$PWD; cd /; rm -rf \"$work\"; ln -s \"$BOX/outside\" \"$work\"\n");
+  options.extra_config += "workspaces: {provision: plain}\n";  // what is mounted stays where it is
+  Box box(std::move(options));
   const std::int64_t issue = box.LabelledIssue("The answer is wrong");
   ASSERT_TRUE(box.WaitForSticky(issue, "failed"));
   EXPECT_EQ(ReadFile(box.dir() / "outside/file").value(), "precious\n");

@@ -1,0 +1,108 @@
+// The overlay: a task's files are those of a base that tasks share, with its own changes laid over
+// them by the kernel. See bases.h and overlay_mount.h.
+//
+// Provisioning costs a mount and a dozen small files whatever the size of the repository: the index
+// is a hard link to the base's (git replaces an index, it never writes into one), and the private
+// `.git` is the base's, too, under a HEAD and a branch of the task's own. In the upper directory is
+// then exactly what the task changed: a checkpoint looks at nothing else.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "config/base/files.h"
+#include "pipeline/workspace/bases.h"
+#include "pipeline/workspace/checks.h"
+#include "pipeline/workspace/file_ownership.h"
+#include "pipeline/workspace/overlay_mount.h"
+#include "pipeline/workspace/plain_tree.h"
+#include "pipeline/workspace/private_git_dir.h"
+#include "pipeline/workspace/upper_changes.h"
+
+namespace swage {
+namespace fs = std::filesystem;
+namespace {
+
+class OverlayTree final : public WorkTree {
+ public:
+  OverlayTree(const TreePlan& plan, BaseUse base) : all_(plan), base_(std::move(base)) {}
+
+  Result<void> Lay() {
+    SWAGE_RETURN_IF_ERROR(LinkIndex());
+    const OverlayDirs dirs{base_.tree, Upper(), KernelWork(), Plan().Root()};
+    for (const fs::path& dir : {dirs.upper, dirs.work, dirs.merged}) {
+      SWAGE_RETURN_IF_ERROR(MakeDirs(dir));
+    }
+    SWAGE_RETURN_IF_ERROR(WriteOwnGitDir(dirs.upper, Plan().branch, base_.commit));
+    SWAGE_RETURN_IF_ERROR(GiveTree(dirs.upper, Plan().owner));
+    SWAGE_ASSIGN_OR_RETURN(mount_, OverlayMount::Make(dirs));
+    if (base_.commit == Plan().start) return Ok();
+    SWAGE_RETURN_IF_ERROR(MoveTo(Plan().start, Untracked::kKeep));
+    return RenewGit(Plan().start);
+  }
+
+  Result<void> Stage(std::vector<std::string>& warnings) override {
+    UpperChanges changes;
+    SWAGE_ASSIGN_OR_RETURN(
+        const TreeScan scan,
+        ScanOverlay(Plan().Root(), Upper(), all_.Quarantine(), kMaxFileBytes, changes));
+    warnings.insert(warnings.end(), scan.warnings.begin(), scan.warnings.end());
+    SWAGE_RETURN_IF_ERROR(all_.RefuseLargeFiles(scan.large_files));
+    SWAGE_ASSIGN_OR_RETURN(const bool staged, StageChanges(Plan(), changes));
+    return staged ? Ok() : all_.AddAll();
+  }
+
+  Result<void> MoveTo(const CommitSha& commit, Untracked untracked) override {
+    return all_.MoveTo(commit, untracked);
+  }
+
+  Result<void> RenewGit(const CommitSha& commit) override { return all_.RenewGit(commit); }
+
+  Result<void> Release() override {
+    mount_.Unmount();
+    base_.lock.Close();
+    return Ok();
+  }
+
+ private:
+  const TreePlan& Plan() const { return all_.Plan(); }
+  fs::path Upper() const { return Plan().place / "upper"; }
+  fs::path KernelWork() const { return Plan().place / "overlay"; }
+
+  Result<void> LinkIndex() const {
+    if (link(base_.index.c_str(), Plan().Index().c_str()) == 0) return Ok();
+    return MakeError(ErrorCode::kInternal,
+                     fmt::format("share the index of {}: {}", base_.tree.string(),
+                                 std::error_code(errno, std::generic_category()).message()));
+  }
+
+  PlainTree all_;  // the same files by git's own commands, which look at all of them
+  BaseUse base_;
+  OverlayMount mount_;  // after the base: it goes first
+};
+
+class OverlayProvisioner final : public Provisioner {
+ public:
+  OverlayProvisioner(fs::path bases, const KeptTrees& limits) : bases_(std::move(bases), limits) {}
+
+  Result<std::unique_ptr<WorkTree>> Provide(const TreePlan& plan, std::stop_token stop) override {
+    SWAGE_ASSIGN_OR_RETURN(BaseUse base, bases_.Use(plan, std::move(stop)));
+    auto tree = std::make_unique<OverlayTree>(plan, std::move(base));
+    SWAGE_RETURN_IF_ERROR(tree->Lay());
+    return std::unique_ptr<WorkTree>(std::move(tree));
+  }
+
+  Result<void> Tidy() override { return bases_.Evict(); }
+
+ private:
+  Bases bases_;
+};
+
+}  // namespace
+
+std::unique_ptr<Provisioner> MakeOverlayProvisioner(fs::path bases, const KeptTrees& limits) {
+  return std::make_unique<OverlayProvisioner>(std::move(bases), limits);
+}
+
+}  // namespace swage

@@ -1,0 +1,54 @@
+#include "pipeline/workspace/provision_choice.h"
+
+#include <fmt/format.h>
+
+#include "pipeline/workspace/overlay_mount.h"
+
+namespace swage {
+namespace {
+
+constexpr std::string_view kAuto = "auto";
+constexpr std::string_view kFix =
+    "workspace.provision: overlay cannot be had here: {}; write auto to do without";
+
+Result<void> TryOverlay(const Settings& settings) {
+  if (settings.keep_workspaces) {
+    return MakeError(
+        ErrorCode::kInvalid,
+        "workspaces.keep wants files that outlive the process, and an overlay's do not");
+  }
+  SWAGE_RETURN_IF_ERROR(EnterMountNamespace());
+  return ProbeOverlay(settings.data_dir / "bases");
+}
+
+}  // namespace
+
+std::string_view Name(ProvisionWay way) {
+  switch (way) {
+    case ProvisionWay::kOverlay:
+      return "overlay";
+    case ProvisionWay::kRecycled:
+      return "recycled";
+    case ProvisionWay::kPlain:
+      return "plain";
+  }
+  return "plain";
+}
+
+Result<ProvisionChoice> ChooseProvision(const Settings& settings) {
+  const std::string& wanted = settings.provision;
+  for (const ProvisionWay way : {ProvisionWay::kPlain, ProvisionWay::kRecycled}) {
+    if (wanted == Name(way)) return ProvisionChoice{way, "as workspace.provision says"};
+  }
+  const Result<void> overlay = TryOverlay(settings);
+  if (overlay.ok()) {
+    return ProvisionChoice{ProvisionWay::kOverlay, "base checkouts are shared by tasks"};
+  }
+  const Error& error = overlay.error();
+  if (wanted != kAuto) return MakeError(error.code, fmt::format(kFix, error.message));
+  const bool kept = settings.keep_workspaces;
+  return ProvisionChoice{kept ? ProvisionWay::kPlain : ProvisionWay::kRecycled,
+                         "no overlay: " + error.message};
+}
+
+}  // namespace swage
