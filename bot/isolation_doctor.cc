@@ -12,6 +12,7 @@
 #include "config/base/files.h"
 #include "config/base/limits.h"
 #include "config/settings.h"
+#include "pipeline/workspace/provision_choice.h"
 
 namespace swage {
 namespace {
@@ -99,6 +100,14 @@ Result<std::string> ExamineLimits() {
   return out;
 }
 
+// Where the server has not run yet, there is nothing to try it in.
+std::string ShowProvision(Settings settings, const std::filesystem::path& scratch) {
+  if (!std::filesystem::is_directory(settings.data_dir)) settings.data_dir = scratch;
+  const auto choice = ChooseProvision(settings);
+  if (!choice.ok()) return choice.error().message;
+  return fmt::format("files of a task: {} ({})", Name(choice->way), choice->why);
+}
+
 }  // namespace
 
 bool KeepsItsWord(const LevelFindings& findings) {
@@ -144,6 +153,8 @@ int DoctorIsolation(const DoctorOptions& options, std::ostream& out, std::ostrea
     }
     settings = *std::move(loaded);
   }
+  // First, as the server does: what follows runs in the namespace that this enters.
+  const std::string provision = ShowProvision(settings, scratch.path());
   const auto findings = Examine(settings);
   if (!findings.ok()) {
     err << "swage doctor: " << redactor.Apply(findings.error().message) << "\n";
@@ -156,7 +167,8 @@ int DoctorIsolation(const DoctorOptions& options, std::ostream& out, std::ostrea
   }
   out << "as " << (geteuid() == 0 ? "root" : fmt::format("user {}", geteuid()))
       << ", on this machine\n\n"
-      << ShowFindings(*findings, options.all) << *limits;
+      << ShowFindings(*findings, options.all) << *limits << "\n"
+      << redactor.Apply(provision) << "\n";
   return std::ranges::all_of(*findings, KeepsItsWord) ? kExitOk : kExitFailed;
 }
 

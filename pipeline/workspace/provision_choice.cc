@@ -1,6 +1,7 @@
 #include "pipeline/workspace/provision_choice.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "pipeline/workspace/overlay_mount.h"
 
@@ -9,7 +10,7 @@ namespace {
 
 constexpr std::string_view kAuto = "auto";
 constexpr std::string_view kFix =
-    "workspace.provision: overlay cannot be had here: {}; write auto to do without";
+    "workspaces.provision: overlay cannot be had here: {}; write auto to do without";
 
 Result<void> TryOverlay(const Settings& settings) {
   if (settings.keep_workspaces) {
@@ -17,8 +18,12 @@ Result<void> TryOverlay(const Settings& settings) {
         ErrorCode::kInvalid,
         "workspaces.keep wants files that outlive the process, and an overlay's do not");
   }
+  if (geteuid() != 0 && !settings.isolation.container_image.empty()) {
+    return MakeError(ErrorCode::kUnavailable,
+                     "containers of a user need ids that the overlay's user namespace has not");
+  }
   SWAGE_RETURN_IF_ERROR(EnterMountNamespace());
-  return ProbeOverlay(settings.data_dir / "bases");
+  return ProbeOverlay(settings.data_dir);
 }
 
 }  // namespace
@@ -38,7 +43,7 @@ std::string_view Name(ProvisionWay way) {
 Result<ProvisionChoice> ChooseProvision(const Settings& settings) {
   const std::string& wanted = settings.provision;
   for (const ProvisionWay way : {ProvisionWay::kPlain, ProvisionWay::kRecycled}) {
-    if (wanted == Name(way)) return ProvisionChoice{way, "as workspace.provision says"};
+    if (wanted == Name(way)) return ProvisionChoice{way, "as workspaces.provision says"};
   }
   const Result<void> overlay = TryOverlay(settings);
   if (overlay.ok()) {
