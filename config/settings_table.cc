@@ -572,13 +572,13 @@ const std::vector<Setting<Settings>>& CoreServerTable() {
           {.path = "workspaces.ready_for",
            .manual = "How long they are kept when no task has used them.",
            .example = "168h"},
-          DurationRule{minutes(1), hours(24 * 365)},
+          DurationRule{minutes(1), hours(10'000)},
           [](auto& s) -> auto& { return s.kept_trees_unused; }),
       Declare<Settings>(
           {.path = "workspaces.ready_size",
            .manual = "How much their files may weigh, all repositories together.",
            .example = "20GiB"},
-          SizeRule{std::size_t{1} << 20, std::size_t{1} << 50},
+          SizeRule{std::size_t{1} << 20, std::size_t{1024} << 30},
           [](auto& s) -> auto& { return s.kept_trees_bytes; }),
       Declare<Settings>(
           {.path = "isolation.user",
