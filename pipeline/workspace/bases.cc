@@ -139,7 +139,7 @@ struct Bases::State {
   }
   bool Fits(const CommitSha& wanted, const TreePlan& plan) const {
     const FileOwner whose = OwnerOf(plan);
-    return commit == wanted && owner.uid == whose.uid && owner.gid == whose.gid && boot == BootId();
+    return commit == wanted && owner.uid == whose.uid && owner.gid == whose.gid;
   }
 };
 
@@ -147,7 +147,6 @@ struct Bases::Found {
   fs::path base;
   std::optional<State> state;
   fs::file_time_type used;
-
   bool usable;  // ready, and of this epoch
 };
 
@@ -165,8 +164,10 @@ std::vector<Bases::Found> Bases::List(const fs::path& repository) const {
   for (auto it = fs::directory_iterator(repository, ignored); it != fs::directory_iterator();
        it.increment(ignored)) {
     if (!it->is_directory(ignored)) continue;
+    auto state = State::Read(it->path());
+    const bool usable = state && state->ready && state->epoch == epoch_;
     found.push_back(
-        {it->path(), State::Read(it->path()), fs::last_write_time(it->path() / "lock", ignored)});
+        {it->path(), std::move(state), fs::last_write_time(it->path() / "lock", ignored), usable});
   }
   std::ranges::sort(found, std::greater<>(), &Found::used);
   return found;
