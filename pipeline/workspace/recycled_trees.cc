@@ -30,6 +30,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kMaxDepth = 128;  // each level holds a descriptor
+constexpr mode_t kRootMode = 0700;
 constexpr int kOpenDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 struct CloseDirectory {
@@ -231,7 +232,9 @@ class RecycledTree final : public PlainTree {
     const fs::path root = Plan().Root();
     SWAGE_RETURN_IF_ERROR(RefuseSubmodules());
     Fd dir(open(root.c_str(), kOpenDirectory));
-    if (!dir.valid()) return MakeError(ErrorCode::kInternal, "the files are gone");
+    if (!dir.valid() || fchmod(dir.get(), kRootMode) != 0) {
+      return MakeError(ErrorCode::kInternal, "the files are gone");
+    }
     SWAGE_RETURN_IF_ERROR(RemoveTree(root / ".git"));
     SWAGE_RETURN_IF_ERROR(Scrubber(KeyOf(Plan()).uid, Umask()).Visit(std::move(dir), 0));
     std::vector<std::string> repairs;
