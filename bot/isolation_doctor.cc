@@ -80,11 +80,15 @@ std::vector<LevelFindings> TryAll(const Isolations& isolations, AttemptField& fi
   return all;
 }
 
-Result<std::vector<LevelFindings>> Examine(const Settings& settings) {
+// `state` is not the server's own, which may be in use.
+Result<std::vector<LevelFindings>> Examine(const Settings& settings,
+                                           const std::filesystem::path& state) {
   SWAGE_ASSIGN_OR_RETURN(const std::string supervisor, FindSupervisor());
   SWAGE_ASSIGN_OR_RETURN(const std::string escape, FindHelper("swage-escape"));
   const auto processes = MakePosixProcessRunner(supervisor);
-  SWAGE_ASSIGN_OR_RETURN(const IsolationOptions options, IsolationOptionsOf(settings));
+  SWAGE_ASSIGN_OR_RETURN(IsolationOptions options, IsolationOptionsOf(settings));
+  options.state = state;
+  options.instance += "-doctor";
   SWAGE_ASSIGN_OR_RETURN(const auto field, AttemptField::Make(escape, *processes));
   return TryAll(*MakeIsolations(options, *processes), *field);
 }
@@ -155,7 +159,7 @@ int DoctorIsolation(const DoctorOptions& options, std::ostream& out, std::ostrea
   }
   // First, as the server does: what follows runs in the namespace that this enters.
   const std::string provision = ShowProvision(settings, scratch.path());
-  const auto findings = Examine(settings);
+  const auto findings = Examine(settings, scratch.path() / "isolation");
   if (!findings.ok()) {
     err << "swage doctor: " << redactor.Apply(findings.error().message) << "\n";
     return kExitFailed;

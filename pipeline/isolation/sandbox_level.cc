@@ -140,9 +140,11 @@ class SandboxLevel final : public Isolation {
   }
 
   Result<void> Try() const {
-    SWAGE_ASSIGN_OR_RETURN(etc_, MakeSmallEtc(options_.state / "etc", InsideUser()));
+    SWAGE_RETURN_IF_ERROR(MakeSmallEtc(Etc(), InsideUser()));
     return TryEnclosure(Owner(), [this](const Cell& cell) { return MakeRunner(cell); });
   }
+
+  fs::path Etc() const { return options_.state / "etc"; }
 
   FileOwner InsideUser() const { return root_ ? options_.user : FileOwner{geteuid(), getegid()}; }
 
@@ -194,10 +196,9 @@ class SandboxLevel final : public Isolation {
         Add(words, {"--ro-bind-try", folder, folder});
       }
     }
-    for (const EtcEntry& entry : etc_) {
-      if (entry.network && network != NetworkUse::kHost) continue;
-      AddParents(words, entry.place);
-      Add(words, {"--ro-bind-try", entry.source.string(), entry.place.string()});
+    Add(words, {"--ro-bind", Etc().string(), "/etc"});
+    if (network == NetworkUse::kHost) {
+      Add(words, {"--ro-bind-try", "/etc/resolv.conf", "/etc/resolv.conf"});
     }
     Add(words, {"--proc", "/proc", "--dev", "/dev"});
     AddMemory(words, "1777", kTmpBytes, "/dev/shm");
@@ -248,7 +249,6 @@ class SandboxLevel final : public Isolation {
   const bool root_;
   mutable std::once_flag looked_;
   mutable std::string bwrap_;
-  mutable std::vector<EtcEntry> etc_;
   mutable Ability ability_;
 };
 

@@ -37,7 +37,6 @@ bool HasPrefix(std::string_view name) {
 }
 
 Result<void> WriteOwn(const fs::path& folder, const FileOwner& user) {
-  SWAGE_RETURN_IF_ERROR(MakeDirs(folder, 0755));
   std::string users = "root:x:0:0:root:/root:/usr/sbin/nologin\n";
   std::string groups = "root:x:0:\ntty:x:5:\n";
   if (user.uid != 0) users += fmt::format("swage:x:{}:{}:Swage:/:/bin/sh\n", user.uid, user.gid);
@@ -47,28 +46,50 @@ Result<void> WriteOwn(const fs::path& folder, const FileOwner& user) {
   for (const auto& [name, bytes] : {std::pair<std::string_view, std::string_view>{"passwd", users},
                                     {"group", groups},
                                     {"hosts", kHosts},
-                                    {"nsswitch.conf", kNameServices}}) {
+                                    {"nsswitch.conf", kNameServices},
+                                    {"resolv.conf", ""}}) {
     SWAGE_RETURN_IF_ERROR(WriteFileAtomic(folder / name, bytes, 0644));
   }
   return Ok();
 }
 
+// Links stay links: they point to what the sandbox shows, or to nothing. What cannot be read by the
+// bot, no program inside could have read.
+void Take(const fs::path& from, const fs::path& to) {
+  std::error_code ignored;
+  fs::create_directories(to.parent_path(), ignored);
+  fs::copy(from, to, fs::copy_options::recursive | fs::copy_options::copy_symlinks, ignored);
+}
+
+// Whatever the bot's umask is, another user reads it.
+void OpenFolders(const fs::path& folder) {
+  constexpr auto kForAll = static_cast<fs::perms>(0755);
+  std::error_code error;
+  fs::permissions(folder, kForAll, error);
+  for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end;
+       it.increment(error)) {
+    std::error_code ignored;
+    if (it->is_directory(ignored) && !it->is_symlink(ignored)) {
+      fs::permissions(it->path(), kForAll, ignored);
+    }
+  }
+}
+
 }  // namespace
 
-Result<std::vector<EtcEntry>> MakeSmallEtc(const fs::path& folder, const FileOwner& user) {
-  SWAGE_RETURN_IF_ERROR(WriteOwn(folder, user));
+Result<void> MakeSmallEtc(const fs::path& folder, const FileOwner& user) {
+  SWAGE_RETURN_IF_ERROR(RemoveTree(folder));
+  SWAGE_RETURN_IF_ERROR(MakeDirs(folder, 0755));
   const fs::path etc = "/etc";
-  std::vector<EtcEntry> entries;
-  for (const std::string_view name : {"passwd", "group", "hosts", "nsswitch.conf"}) {
-    entries.push_back({folder / name, etc / name});
-  }
-  for (const std::string_view name : kNames) entries.push_back({etc / name, etc / name});
+  for (const std::string_view name : kNames) Take(etc / name, folder / name);
   std::error_code error;
   for (fs::directory_iterator it(etc, error), end; !error && it != end; it.increment(error)) {
-    if (HasPrefix(it->path().filename().string())) entries.push_back({it->path(), it->path()});
+    const fs::path name = it->path().filename();
+    if (HasPrefix(name.string())) Take(it->path(), folder / name);
   }
-  entries.push_back({etc / "resolv.conf", etc / "resolv.conf", true});
-  return entries;
+  SWAGE_RETURN_IF_ERROR(WriteOwn(folder, user));
+  OpenFolders(folder);
+  return Ok();
 }
 
 }  // namespace swage
