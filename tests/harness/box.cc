@@ -155,7 +155,7 @@ void Box::EditConfig(std::string_view what, std::string_view with) {
 }
 
 void Box::SetAgent(const std::string& script) {
-  Write(dir() / "agent.sh", script, 0700);
+  Write(dir() / "agent.sh", script, 0755);  // sandboxes run it as somebody else
 }
 
 pid_t Box::SpawnSwage(std::vector<std::string> arguments, const std::string& out,
