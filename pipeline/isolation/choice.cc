@@ -108,6 +108,8 @@ class Weighing {
 std::set<Sign> SignsOf(const RepoPolicy& policy) {
   std::set<Sign> signs;
   if (!policy.isolation.image.empty()) signs.insert(Sign::kGateImage);
+  const auto needs_network = [](const GateSpec& gate) { return gate.network; };
+  if (std::ranges::any_of(policy.gates, needs_network)) signs.insert(Sign::kGateNetwork);
   return signs;
 }
 
