@@ -38,6 +38,7 @@
 #include "pipeline/store/store.h"
 #include "tests/harness/fake_process.h"
 #include "tests/harness/fake_workspaces.h"
+#include "tests/harness/plain_isolations.h"
 
 namespace swage {
 namespace {
@@ -226,7 +227,7 @@ double PerSecond(int threads, int times, const std::function<void()>& work) {
 
 /// Never asked: a run whose forge is not in the settings ends before its agent begins.
 class NoAgent final : public Agent {
-  Result<AgentResult> Run(const CommandContext&, const std::filesystem::path&,
+  Result<AgentResult> Run(ProcessRunner&, const CommandContext&, const std::filesystem::path&,
                           const ProcessRunner::Sink&, std::stop_token) override {
     return MakeError(ErrorCode::kInternal, "nobody should have called");
   }
@@ -245,9 +246,10 @@ double RunsPerSecond(Store& store, int slots, int runs) {
   FakeWorkspaces workspaces;
   NoAgent agent;
   FakeProcessRunner processes;
+  Isolations isolations = PlainIsolations(processes);
   std::atomic<int> ended{0};
   std::promise<void> done;
-  Scheduler scheduler({store, workspaces, agent, processes,
+  Scheduler scheduler({store, workspaces, agent, isolations,
                        [](std::string_view) -> Forge* { return nullptr; }, settings, redactor, log},
                       clock, "bench", [&] {
                         if (++ended == runs) done.set_value();
