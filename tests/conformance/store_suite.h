@@ -98,6 +98,16 @@ class StoreSuite : public ::testing::TestWithParam<StoreEngineFactory> {
     return claimed.ok() ? *claimed : std::nullopt;
   }
 
+  std::vector<TaskId> ClaimMany(const ClaimLimits& limits, int most) {
+    const auto claimed = store_->ClaimTasks("node", kLease, limits, most);
+    EXPECT_TRUE(claimed.ok()) << claimed.error().message;
+    std::vector<TaskId> tasks;
+    for (const Claimed& one : claimed.ok() ? *claimed : std::vector<Claimed>()) {
+      tasks.push_back(one.task.id);
+    }
+    return tasks;
+  }
+
   /// kLeaseLost when it is.
   Result<void> Renew(const Lease& lease) {
     SWAGE_ASSIGN_OR_RETURN(const auto lost, store_->RenewLeases({lease}, kLease));

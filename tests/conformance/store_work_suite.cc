@@ -1,4 +1,5 @@
 // Claims, leases and a worker's writes.
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <set>
@@ -49,6 +50,79 @@ TEST_P(StoreSuite, AmongRepositoriesWithRoomTheOldestTaskComesFirst) {
   clock_.Advance(1ms);
   Create(4, 2);
   EXPECT_EQ(Claim({10, 1, 3})->task.id, older);
+}
+
+TEST_P(StoreSuite, AClaimTakesAllThatThereIsRoomFor) {
+  std::vector<TaskId> tasks;
+  for (int i = 1; i <= 8; ++i) {
+    tasks.push_back(Create(i, i <= 5 ? 1 : 2));
+    clock_.Advance(1ms);
+  }
+  const std::vector<TaskId> three(tasks.begin(), tasks.begin() + 3);
+  EXPECT_EQ(ClaimMany({10, 4, 3}, 3), three) << "no more than were asked for, the oldest first";
+  const std::vector<TaskId> past_the_full = {tasks[3], tasks[5], tasks[6]};
+  EXPECT_EQ(ClaimMany({6, 4, 3}, 10), past_the_full) << "within the caps";
+  EXPECT_TRUE(ClaimMany({6, 4, 3}, 10).empty()) << "six are running here";
+  EXPECT_TRUE(ClaimMany({10, 4, 3}, 0).empty());
+  const std::vector<TaskId> last = {tasks[7]};
+  EXPECT_EQ(ClaimMany({10, 4, 3}, 10), last) << "repository 1 is full";
+  EXPECT_EQ(Get(tasks[4]).state, TaskState::kQueued);
+}
+
+// Tasks that were worked on before wait for nothing that is younger, whatever is claimed with them.
+TEST_P(StoreSuite, ClaimsOfManyKeepTheOrderOfTheQueue) {
+  std::vector<TaskId> tasks;
+  for (int i = 1; i <= 6; ++i) {
+    tasks.push_back(Create(i));
+    clock_.Advance(1ms);
+  }
+  const auto first = Claim();
+  ASSERT_TRUE(first.has_value());
+  ASSERT_TRUE(Change(first->task.id, TaskChangeKind::kRemark, "mind the gap").ok());
+  ASSERT_TRUE(store_->FinishRun(first->lease, {TaskState::kQueued, "shutting down", {}, {}}).ok());
+  ASSERT_TRUE(Change(tasks[3], TaskChangeKind::kRemark, "and the step").ok());
+  std::vector<TaskId> claimed;
+  for (auto some = ClaimMany(kNoLimits, 4); !some.empty(); some = ClaimMany(kNoLimits, 4)) {
+    claimed.insert(claimed.end(), some.begin(), some.end());
+  }
+  EXPECT_EQ(claimed, tasks);
+  EXPECT_EQ(Get(tasks[3]).attempt, 1);
+}
+
+TEST_P(StoreSuite, RunsThatEndTogetherEndEachOnItsOwn) {
+  constexpr int kRuns = 24;
+  for (int i = 1; i <= kRuns; ++i) Create(i, i % 5);
+  std::vector<Claimed> claimed;
+  while (auto one = Claim()) claimed.push_back(*std::move(one));
+  ASSERT_EQ(std::ssize(claimed), kRuns);
+  ASSERT_TRUE(Change(claimed[0].task.id, TaskChangeKind::kCancel).ok());
+  ASSERT_TRUE(Change(claimed[1].task.id, TaskChangeKind::kRemark, "one more thing").ok());
+  std::vector<Result<void>> results(kRuns, Ok());
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < kRuns; ++i) {
+    threads.emplace_back([&, i] {
+      const TaskId id = claimed[i].task.id;
+      RunOutcome outcome{TaskState::kFailed, "no luck " + std::to_string(i), {}, {}};
+      // The third is not of the repository of its task, which only the long way can tell.
+      NewEffect effect = MakeEffect(EffectKind::kComment, "run " + std::to_string(i), id);
+      effect.repo = i == 2 ? Repo(77) : claimed[i].task.repo;
+      outcome.effects.push_back(effect);
+      results[i] = store_->FinishRun(claimed[i].lease, outcome);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(results[0].error().code, ErrorCode::kLeaseLost);
+  EXPECT_EQ(Get(claimed[0].task.id).state, TaskState::kCancelled);
+  EXPECT_TRUE(results[1].ok());
+  EXPECT_EQ(Get(claimed[1].task.id).state, TaskState::kQueued) << "for the remark";
+  for (std::size_t i = 2; i < kRuns; ++i) {
+    EXPECT_TRUE(results[i].ok()) << i;
+    EXPECT_EQ(Get(claimed[i].task.id).reason, "no luck " + std::to_string(i));
+  }
+  const std::vector<std::string> keys = DueKeys();
+  EXPECT_EQ(std::count_if(keys.begin(), keys.end(),
+                          [](const std::string& key) { return key.starts_with("run "); }),
+            kRuns - 1);
 }
 
 TEST_P(StoreSuite, EightThreadsClaimTwoHundredTasksEachOnce) {

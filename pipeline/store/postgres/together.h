@@ -45,17 +45,35 @@ class Together {
   void DoNext(std::unique_lock<std::mutex>& lock) {
     const auto end = waiting_.begin() + static_cast<long>(std::min(most_, waiting_.size()));
     const std::vector<Entry*> taken(waiting_.begin(), end);
-    waiting_.erase(waiting_.begin(), end);
     std::vector<Item*> items;
     for (const Entry* entry : taken) items.push_back(entry->item);
-    busy_ = true;
-    lock.unlock();
+    waiting_.erase(waiting_.begin(), end);
+    const Turn turn(*this, taken, lock);
     work_(items);
-    lock.lock();
-    busy_ = false;
-    for (Entry* entry : taken) entry->done = true;
-    turn_.notify_all();
   }
+
+  /// Others wait while it lives, also if the work throws.
+  class Turn {
+   public:
+    Turn(Together& all, const std::vector<Entry*>& taken, std::unique_lock<std::mutex>& lock)
+        : all_(all), taken_(taken), lock_(lock) {
+      all_.busy_ = true;
+      lock_.unlock();
+    }
+    ~Turn() {
+      lock_.lock();
+      all_.busy_ = false;
+      for (Entry* entry : taken_) entry->done = true;
+      all_.turn_.notify_all();
+    }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+   private:
+    Together& all_;
+    const std::vector<Entry*>& taken_;
+    std::unique_lock<std::mutex>& lock_;
+  };
 
   const std::size_t most_;
   const Work work_;
