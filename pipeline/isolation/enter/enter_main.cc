@@ -61,6 +61,7 @@ struct Options {
   gid_t gid = 0;
   bool seccomp = false;
   bool hidden_environment = false;
+  const char* egress = nullptr;  // the socket of the proxy
   const char* directory = nullptr;
   char** command = nullptr;
 };
