@@ -10,6 +10,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <cstring>
+#include <map>
 #include <thread>
 
 #include "pipeline/isolation/egress_offer.h"

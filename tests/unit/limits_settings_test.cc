@@ -32,7 +32,7 @@ TEST(LimitsSettings, APolicyNamesWhatItLowers) {
 }
 
 TEST(LimitsSettings, WithoutAWordThereAreDefaultsAndAPolicyLowersNothing) {
-  EXPECT_EQ(ParseRepoPolicy("", "policy")->limits, ResourceLimits{});
+  EXPECT_EQ(ParseRepoPolicy("cycles: 2", "policy")->limits, ResourceLimits{});
   const Settings settings;
   EXPECT_GT(settings.task_limits.memory_bytes, 0u);
   EXPECT_GT(settings.task_limits.disk_bytes, 0u);

@@ -24,7 +24,7 @@ class FakeIsolation final : public Isolation {
 
  private:
   const IsolationLevel level_;
-  const Ability ability_;
+  Ability ability_;
 };
 
 class TaskCommandsTest : public ::testing::Test {
