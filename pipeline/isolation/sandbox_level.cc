@@ -156,8 +156,10 @@ class SandboxLevel final : public Isolation {
       Words words = Namespaces(spec.network);
       AddSystem(words, spec.network);
       AddCell(words, cell);
+      const bool door = spec.network == NetworkUse::kAllowList && !cell.egress.empty();
+      if (door) AddDoor(words, cell.egress.parent_path());
       Add(words, {"--chdir", "/", "--"});
-      AddEnter(words, spec.cwd);
+      AddEnter(words, spec.cwd, door ? cell.egress.string() : "");
       return words;
     };
     parts.adapt = HideEnvironment;
@@ -237,9 +239,16 @@ class SandboxLevel final : public Isolation {
     bind(cell.tmp, true);
   }
 
-  void AddEnter(Words& words, const std::string& directory) const {
+  // The folder and not the socket, which a proxy that starts anew makes anew.
+  static void AddDoor(Words& words, const fs::path& folder) {
+    AddParents(words, folder);
+    Add(words, {"--ro-bind", folder.string(), folder.string()});
+  }
+
+  void AddEnter(Words& words, const std::string& directory, const std::string& egress) const {
     Add(words, {std::string(kEnterInside), "--environment", "--capabilities", "none", "--seccomp",
                 "--chdir", directory});
+    if (!egress.empty()) Add(words, {"--egress", egress});
     if (root_) Add(words, {"--user", fmt::format("{}:{}", options_.user.uid, options_.user.gid)});
     Add(words, {"--"});
   }

@@ -32,8 +32,9 @@ Result<std::unique_ptr<TaskCommands>> TaskCommands::Open(Isolation& level, Cell 
     cell.egress = task->proxy_->SocketPath();
   }
   SWAGE_ASSIGN_OR_RETURN(task->enclosure_, level.Enclose(cell));
-  task->limited_ =
-      std::make_unique<LimitedRunner>(*task->enclosure_, allowance.limits, std::move(disk_roots));
+  task->limited_ = std::make_unique<LimitedRunner>(
+      *task->enclosure_, allowance.limits, std::move(disk_roots),
+      task->proxy_ ? EgressEnvironment() : std::map<std::string, std::string>());
   return task;
 }
 

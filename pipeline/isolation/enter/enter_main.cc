@@ -2,7 +2,8 @@
 // put up for itself, tells that they stand (config/base/start_report.h), and becomes the command.
 //
 //   swage-enter [--write PATH]... [--devices] [--capabilities usual|none] [--user UID:GID]
-//               [--seccomp] [--environment] [--chdir PATH] -- COMMAND [ARGUMENT...]
+//               [--egress SOCKET] [--seccomp] [--environment] [--chdir PATH] -- COMMAND
+//               [ARGUMENT...]
 //
 // With --environment the command gets the variables that came hidden (hidden_environment.h) and no
 // others. Every guard that is asked for stands, or the command does not start: exit code 125.
@@ -61,7 +62,7 @@ struct Options {
   gid_t gid = 0;
   bool seccomp = false;
   bool hidden_environment = false;
-  const char* egress = nullptr;  // the socket of the proxy
+  const char* egress = nullptr;  // where the proxy takes the socket on which we listen for it
   const char* directory = nullptr;
   char** command = nullptr;
 };
