@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "pipeline/maintenance/age_checkpoints.h"
 #include "pipeline/maintenance/base_watch.h"
 #include "pipeline/maintenance/presence.h"
 #include "pipeline/maintenance/seal_audit.h"
@@ -17,6 +18,8 @@ constexpr std::chrono::hours kReapNodes{1};
 HousekeepingRole::HousekeepingRole(NodeParts parts)
     : parts_(std::move(parts)), housekeeper_(parts_.holds, parts_.log) {
   housekeeper_.Add({std::make_unique<NodeReaper>(parts_.store), kReapNodes});
+  housekeeper_.Add({std::make_unique<AgeCheckpoints>(parts_.store, parts_.settings.checkpoint_age),
+                    AgeCheckpoints::kEvery});
   housekeeper_.Add({.duty = std::make_unique<SealAudit>(parts_.store, parts_.log, parts_.clock),
                     .every = SealAudit::kEvery,
                     .single = true,

@@ -37,7 +37,6 @@
 namespace swage {
 
 // --- holds
-// -----------------------------------------------------------------------------------------------
 
 /// Who takes what is due, how much, and for how long it is theirs alone. What is held is not taken
 /// by anybody else before the hold is over.
@@ -55,7 +54,6 @@ enum class Blame {
 };
 
 // --- inbox
-// -----------------------------------------------------------------------------------------------
 
 struct NewDelivery {
   std::string forge;  ///< settings name
@@ -74,7 +72,6 @@ struct Delivery {
 };
 
 // --- outbox
-// ----------------------------------------------------------------------------------------------
 
 /// In the order in which the effects of one task are carried out.
 enum class EffectKind {
@@ -120,7 +117,6 @@ struct Effect {
 };
 
 // --- paces
-// -----------------------------------------------------------------------------------------------
 
 struct PaceView {
   Pace pace;
@@ -145,7 +141,6 @@ struct PublishedFacts {
 };
 
 // --- intake
-// ----------------------------------------------------------------------------------------------
 
 struct NewTask {
   RepoRef repo;
@@ -235,7 +230,6 @@ struct IntakeResult {
 };
 
 // --- work
-// ------------------------------------------------------------------------------------------------
 
 struct ClaimLimits {
   int concurrent = 4;  ///< of the node that claims
@@ -312,7 +306,6 @@ struct RunOutcome {
 };
 
 // --- nodes
-// ------------------------------------------------------------------------------------------------
 
 /// One process among those that share the store.
 struct NodeInfo {
@@ -329,7 +322,6 @@ struct NodeInfo {
 };
 
 // --- polls
-// -----------------------------------------------------------------------------------------------
 
 /// The keys of alarms, which the first page and /healthz show; `etag` is the sentence.
 inline constexpr std::string_view kAlarmPrefix = "alarm:";
@@ -342,7 +334,6 @@ struct PollMark {
 };
 
 // --- observers
-// -------------------------------------------------------------------------------------------
 
 /// One line of a task's history, written by the store in the transaction that it tells of.
 struct TimelineEntry {
@@ -487,6 +478,8 @@ class Store {
   virtual Result<int> ExpireAllLeases() = 0;
   /// The same for the leases in this node's name: right at its start, once it holds its name.
   virtual Result<int> ExpireLeases(std::string_view node) = 0;
+  /// Those in this node's name that are not over.
+  virtual Result<std::vector<Lease>> ListLeases(std::string_view node) = 0;
 
   // Nodes.
   /// Whether other processes may have this store open too: then checkpoints must travel.
@@ -507,8 +500,12 @@ class Store {
   virtual Result<void> SetStage(const Lease& lease, Stage stage, int cycle) = 0;
   /// An empty pack: the checkpoint is on this node alone, and an older one that travels is dropped.
   virtual Result<void> SaveCheckpoint(const Lease& lease, const Checkpoint& checkpoint) = 0;
-  /// The newest one with a pack, until the forge has its commit or the task is over.
+  /// The newest one with a pack, until the forge has its commit or the task is over, or
+  /// DropOldCheckpoints took it.
   virtual Result<std::optional<Checkpoint>> LoadCheckpoint(TaskId task) = 0;
+  /// Forgets the packs that are older than `age`, of tasks that neither run nor are queued; at most
+  /// `limit`. Returns how many.
+  virtual Result<int> DropOldCheckpoints(std::chrono::milliseconds age, int limit) = 0;
   /// A phrase of the worker for the task's timeline.
   virtual Result<void> AddNote(const Lease& lease, std::string_view text) = 0;
   /// Returns the step's id.
