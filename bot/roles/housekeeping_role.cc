@@ -7,6 +7,7 @@
 #include "pipeline/maintenance/presence.h"
 #include "pipeline/maintenance/seal_audit.h"
 #include "pipeline/reconcile/reconcile.h"
+#include "pipeline/takeover.h"
 
 namespace swage {
 namespace {
@@ -39,6 +40,12 @@ void HousekeepingRole::AddReconcile() {
     parts_.hints.Give(HintTopic::kEffects);
   };
   hooks.on_cancelled = [this](TaskId task) { parts_.hints.Cancelled(task); };
+  hooks.is_own = [this](Forge& forge, const Task& task, std::stop_token stop) -> Result<bool> {
+    SWAGE_ASSIGN_OR_RETURN(const auto head,
+                           FindOwnHead(parts_.workspaces, forge, task, task.base_branch,
+                                       parts_.settings.commit_email, std::move(stop)));
+    return head.has_value();
+  };
   housekeeper_.Add(
       {.duty = std::make_unique<Reconcile>(parts_.store, parts_.forges, parts_.settings,
                                            parts_.clock, parts_.log, std::move(hooks)),
