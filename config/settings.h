@@ -120,6 +120,7 @@ struct Settings {
   bool policy_gates = true;     ///< false: gates of a repository's policy are not read
   int max_cycles = 3;
   int max_attempts = 3;  ///< claims of one run before it is parked (B9)
+  std::chrono::milliseconds checkpoint_age{std::chrono::hours(14 * 24)};  ///< see AgeCheckpoints
   std::chrono::milliseconds attempt_delay{std::chrono::minutes(1)};  ///< grows with the attempts
   int concurrent_tasks = 4;
   int concurrent_tasks_per_repo = 4;

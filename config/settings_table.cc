@@ -345,11 +345,9 @@ const std::vector<Setting<Settings>>& CoreServerTable() {
           ForgesRule{}, [](auto& s) -> auto& { return s.forges; }),
       Declare<Settings>(
           {.path = "intake",
-           .manual =
-               "How the server hears of labels and comments: `webhook` waits for the forges to "
-               "tell, `poll` asks them and needs no public address, `both` does both and finds "
-               "what "
-               "webhooks lost.",
+           .manual = "How the server hears of labels and comments: `webhook` waits for the forges "
+                     "to tell, `poll` asks them and needs no public address, `both` does both and "
+                     "finds what webhooks lost.",
            .example = "both"},
           ChoiceRule{{"webhook", "poll", "both"}}, [](auto& s) -> auto& { return s.intake; }),
       Declare<Settings>(
@@ -492,6 +490,15 @@ const std::vector<Setting<Settings>>& CoreServerTable() {
            .example = "1m"},
           DurationRule{milliseconds(0), hours(6)},
           [](auto& s) -> auto& { return s.attempt_delay; }),
+      Declare<Settings>(
+          {.path = "limits.checkpoint_age",
+           .manual =
+               "How long the store keeps unpublished work of a task that has failed or waits, for "
+               "nodes that go on with it. Afterwards only the node that made it has it; elsewhere "
+               "a retry begins with what was pushed.",
+           .example = "336h"},
+          DurationRule{hours(1), hours(24 * 365)},
+          [](auto& s) -> auto& { return s.checkpoint_age; }),
       Declare<Settings>(
           {.path = "limits.tasks", .manual = "Tasks that run at once on one node.", .example = "4"},
           IntRule{1, 64}, [](auto& s) -> auto& { return s.concurrent_tasks; }),

@@ -34,6 +34,7 @@ struct ChangePage {
   std::string etag;        ///< empty: the next question has to be an unconditional one
   std::vector<ThreadChange> changes;
   std::optional<WallTime> up_to;  ///< none: nothing changed
+  std::optional<WallTime> now;    ///< the forge's clock as it answered, to the second, if it says
   bool more = false;
 };
 

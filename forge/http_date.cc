@@ -6,8 +6,6 @@
 #include <array>
 #include <chrono>
 
-#include "config/base/text.h"
-
 namespace swage {
 namespace {
 
@@ -15,14 +13,6 @@ constexpr std::array<std::string_view, 7> kDays = {"Sun", "Mon", "Tue", "Wed", "
 constexpr std::array<std::string_view, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 constexpr std::size_t kSize = 29;
-
-std::optional<unsigned> Number(std::string_view text, std::size_t at, std::size_t size) {
-  const std::string_view digits = text.substr(at, size);
-  if (!std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; })) {
-    return std::nullopt;
-  }
-  return static_cast<unsigned>(*ParseInt(digits));
-}
 
 }  // namespace
 
@@ -42,16 +32,10 @@ std::optional<WallTime> ParseHttpDate(std::string_view text) {
     return std::nullopt;
   }
   const auto month = std::find(kMonths.begin(), kMonths.end(), text.substr(8, 3));
-  const auto year = Number(text, 12, 4), day = Number(text, 5, 2), hour = Number(text, 17, 2),
-             minute = Number(text, 20, 2), second = Number(text, 23, 2);
-  if (month == kMonths.end() || !year || !day || !hour || !minute || !second) return std::nullopt;
-  const std::chrono::year_month_day date{
-      std::chrono::year(static_cast<int>(*year)),
-      std::chrono::month(static_cast<unsigned>(month - kMonths.begin()) + 1),
-      std::chrono::day(*day)};
-  if (!date.ok() || *hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
-  return WallTime(std::chrono::sys_days(date)) + std::chrono::hours(*hour) +
-         std::chrono::minutes(*minute) + std::chrono::seconds(*second);
+  if (month == kMonths.end()) return std::nullopt;
+  const std::string_view year = text.substr(12, 4), day = text.substr(5, 2),
+                         time = text.substr(17, 8);
+  return ParseUtc(fmt::format("{}-{:02}-{}T{}Z", year, month - kMonths.begin() + 1, day, time));
 }
 
 }  // namespace swage

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "config/base/text.h"
+#include "forge/http_date.h"
 #include "forge/rest_reply.h"
 
 namespace swage {
@@ -18,6 +19,7 @@ Result<PagedRead> ReadPages(const RestClient& rest, std::string_view path, std::
     SWAGE_ASSIGN_OR_RETURN(const RestClient::Reply reply,
                            rest.GetIfChanged(at, page == 1 ? etag : ""));
     if (reply.status == 304) return PagedRead{.unchanged = true, .etag = std::string(etag)};
+    if (page == 1) read.now = ParseHttpDate(reply.date);
     if (!reply.body.is_array()) {
       return MakeError(ErrorCode::kUnavailable, fmt::format("GET {}: no list", path));
     }

@@ -4,18 +4,21 @@
 
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "config/base/clock.h"
 #include "config/base/result.h"
 #include "forge/rest.h"
 
 namespace swage {
 
 struct PagedRead {
-  bool unchanged = false;  ///< 304: nothing was visited
-  bool more = false;       ///< the bound was reached
-  std::string etag;        ///< of an answer that fits one page; else empty
+  bool unchanged = false;            ///< 304: nothing was visited
+  bool more = false;                 ///< the bound was reached
+  std::string etag;                  ///< of an answer that fits one page; else empty
+  std::optional<WallTime> now = {};  ///< by the forge's clock, when it answered first; if it says
 };
 
 /// Visits at most `max_pages` of the list at `path`, until `visit` answers false.

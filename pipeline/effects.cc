@@ -2,20 +2,16 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <nlohmann/json.hpp>
-#include <utility>
 
 #include "config/base/json.h"
+#include "config/base/name_table.h"
 #include "pipeline/messages.h"
 
 namespace swage {
 namespace {
 
 using nlohmann::json;
-
-template <class E, std::size_t N>
-using NameTable = std::array<std::pair<E, std::string_view>, N>;
 
 constexpr NameTable<ThreadKind, 2> kThreads = {{
     {ThreadKind::kIssue, "issue"},
@@ -42,24 +38,14 @@ constexpr NameTable<CommentPlace, 4> kPlaces = {{
 }};
 
 template <class E, std::size_t N>
-std::string NameOf(const NameTable<E, N>& table, E value) {
-  for (const auto& [entry, name] : table) {
-    if (entry == value) return std::string(name);
-  }
-  SWAGE_CHECK(false && "a value outside its enum");
-}
-
-template <class E, std::size_t N>
 Result<E> ReadName(const NameTable<E, N>& table, const json& value, std::string_view path) {
   const std::string word = JsonString(value, path);
-  for (const auto& [entry, name] : table) {
-    if (name == word) return entry;
-  }
+  if (const auto found = ParseIn(table, word)) return *found;
   return MakeError(ErrorCode::kInvalid, fmt::format("effect payload: bad {} \"{}\"", path, word));
 }
 
 json ThreadJson(const Thread& thread) {
-  return {{"kind", NameOf(kThreads, thread.kind)}, {"number", thread.number}};
+  return {{"kind", NameIn(kThreads, thread.kind)}, {"number", thread.number}};
 }
 
 Result<Thread> ReadThread(const json& value) {
@@ -100,7 +86,7 @@ const json& ArrayAt(const json& value, std::string_view path) {
 std::string Encode(const ReactionEffect& e) {
   return Seal(EffectKind::kReaction, {{"thread", ThreadJson(e.thread)},
                                       {"comment_id", e.comment_id},
-                                      {"reaction", NameOf(kReactions, e.reaction)}});
+                                      {"reaction", NameIn(kReactions, e.reaction)}});
 }
 
 Result<ReactionEffect> DecodeReaction(std::string_view payload) {
@@ -166,7 +152,7 @@ Result<PullRequestEffect> DecodePullRequest(std::string_view payload) {
 std::string Encode(const StatusEffect& e) {
   return Seal(EffectKind::kStatus, {{"sha", e.status.sha.value},
                                     {"context", e.status.context},
-                                    {"state", NameOf(kStatusStates, e.status.state)},
+                                    {"state", NameIn(kStatusStates, e.status.state)},
                                     {"description", e.status.description},
                                     {"target_url", e.status.target_url}});
 }
@@ -212,7 +198,7 @@ std::string Encode(const ResolveEffect& e) {
   for (const PostedComment& c : e.threads) {
     threads.push_back({{"fingerprint", c.fingerprint},
                        {"thread_id", c.thread_id},
-                       {"place", NameOf(kPlaces, c.place)}});
+                       {"place", NameIn(kPlaces, c.place)}});
   }
   return Seal(EffectKind::kResolve, {{"head", e.head.value}, {"threads", std::move(threads)}});
 }

@@ -429,8 +429,8 @@ std::string ClosedIsFinal(const Task& task, std::string_view prefix) {
 std::string EditedSinceLabelled(std::string_view label, std::string_view prefix) {
   return fmt::format(
       "nothing was started: the issue was edited after the label `{0}` was set, and nobody "
-      "approved "
-      "what it says now. Read it, then take the label away and set it again, or write `{1} run`.",
+      "approved what it says now. Read it, then take the label away and set it again, or write "
+      "`{1} run`.",
       label, prefix);
 }
 
@@ -470,8 +470,7 @@ std::string RunFailed(std::string_view marker, std::string_view reason, std::str
 std::string TookOver(std::string_view marker, std::string_view prefix) {
   return fmt::format(
       "{0}\n**Swage** · the branch is yours now: somebody else pushed to it, and nothing of that "
-      "is "
-      "ever overwritten.\n\n`{1} fix <text>` or `{1} retry` here goes on from what you "
+      "is ever overwritten.\n\n`{1} fix <text>` or `{1} retry` here goes on from what you "
       "pushed.\n",
       marker, prefix);
 }
@@ -719,6 +718,39 @@ std::string SameFailureTwice() {
 std::string CyclesUsedUp(int cycles) {
   return fmt::format("Stopped: gates are still red after {}.",
                      Count(static_cast<std::size_t>(cycles), "cycle"));
+}
+
+std::string WebhooksAreSilent(std::string_view forge, WallTime since) {
+  return fmt::format(
+      "no webhooks from {0} since {1}, though there was news: only polling finds it. Look at the "
+      "webhook's settings there: is it enabled, does it point at /hooks/{0} of this server, is the "
+      "secret right?",
+      forge, FormatUtc(since));
+}
+
+std::string Interrupted() {
+  return "interrupted; the work goes on from its last checkpoint";
+}
+
+std::string ClaimWasNotHeard() {
+  return "claimed, and the answer was lost on its way to the node; nothing was done yet";
+}
+
+std::string WaitsForTheForge(std::string_view why) {
+  return fmt::format("waiting for the forge: {}", why);
+}
+
+std::string GivenUp(int attempts, std::string_view last) {
+  return fmt::format("given up after {} attempts; the last one: {}", attempts, last);
+}
+
+std::string AttemptFailed(int attempt, std::string_view why, std::chrono::milliseconds rest) {
+  return fmt::format("attempt {} failed ({}); the next one begins in {}", attempt, why,
+                     FormatDuration(rest));
+}
+
+std::string ForgeNotConfigured(std::string_view forge) {
+  return fmt::format("the forge {} is not configured any more; add it and retry", forge);
 }
 
 std::string CheckpointStays(std::string_view node, std::string_view why) {

@@ -159,12 +159,21 @@ std::string BaseRewrittenAgain(const Task& task);
 std::string BaseRewrittenUnderOthersWork(const Task& task);
 std::string RepoOutOfSight(std::string_view path);
 std::string RepoArchived(std::string_view path);
+std::string ForgeNotConfigured(std::string_view forge);
+// Why a run ends without a result, and what comes next.
+std::string Interrupted();
+std::string ClaimWasNotHeard();
+std::string WaitsForTheForge(std::string_view why);
+std::string GivenUp(int attempts, std::string_view last);
+std::string AttemptFailed(int attempt, std::string_view why, std::chrono::milliseconds rest);
 /// This node's copy of what the forge shows is broken.
 std::string PushedWorkIsLost(const Task& task);
 /// The task's branch holds what the bot did not make (X26).
 std::string BranchIsForeign(std::string_view branch);
 /// What to do about a forge that is left alone, for the log and the first page.
 std::string PaceFix(PauseCause cause);
+/// The alarm of a forge whose news only polling finds (X13).
+std::string WebhooksAreSilent(std::string_view forge, WallTime since);
 std::string BrokenPolicy(std::string_view faults);
 /// A line of the gate's own log.
 std::string GateRunsAgain(std::string_view summary);

@@ -1,42 +1,25 @@
 #include "pipeline/pace.h"
 
 #include <algorithm>
-#include <array>
-#include <utility>
+
+#include "config/base/name_table.h"
 
 namespace swage {
 namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::array<std::pair<Breaker, std::string_view>, 3> kBreakers = {{
+constexpr NameTable<Breaker, 3> kBreakers = {{
     {Breaker::kClosed, "closed"},
     {Breaker::kOpen, "open"},
     {Breaker::kHalfOpen, "half_open"},
 }};
-constexpr std::array<std::pair<PauseCause, std::string_view>, 4> kCauses = {{
+constexpr NameTable<PauseCause, 4> kCauses = {{
     {PauseCause::kNone, "none"},
     {PauseCause::kLimit, "limit"},
     {PauseCause::kDown, "down"},
     {PauseCause::kRefused, "refused"},
 }};
-
-template <class Table, class E>
-std::string_view NameIn(const Table& table, E value) {
-  for (const auto& [entry, name] : table) {
-    if (entry == value) return name;
-  }
-  SWAGE_CHECK(false && "a value outside its enum");
-}
-
-template <class E, std::size_t N>
-std::optional<E> ParseIn(const std::array<std::pair<E, std::string_view>, N>& table,
-                         std::string_view s) {
-  for (const auto& [entry, name] : table) {
-    if (name == s) return entry;
-  }
-  return std::nullopt;
-}
 
 // A quarter more at most: many nodes must not come back in the same instant.
 milliseconds Spread(milliseconds wait, double jitter) {

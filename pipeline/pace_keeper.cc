@@ -76,18 +76,9 @@ Result<void> PaceKeeper::Enter(bool writes, std::stop_token stop) {
 void PaceKeeper::Leave(bool wrote, const Result<void>& outcome) {
   const auto failure = outcome.ok() ? std::nullopt : FailureOf(outcome.error(), wrote);
   if (!failure && !(wrote ? write_may_heal_ : read_may_heal_)) return;
-  Result<void> noted = Ok();
-  if (failure) {
-    noted = Note(*failure);
-  } else {
-    const auto change = store_.NoteForgeSuccess(forge_, wrote);
-    if (change.ok()) {
-      Remember(change->after);
-      TellOfPace(log_, *change);
-    } else {
-      noted = change.error();
-    }
-  }
+  const Result<void> noted =
+      Keep(failure ? store_.NoteForgeFailure(forge_, *failure, rules_, Jitter())
+                   : store_.NoteForgeSuccess(forge_, wrote));
   if (noted.ok()) return;
   log_.Warn("cannot note how a forge answers",
             {{"forge", forge_}, {"error", noted.error().message}});
@@ -97,11 +88,10 @@ void PaceKeeper::Leave(bool wrote, const Result<void>& outcome) {
   unnoted_ = failure;
 }
 
-Result<void> PaceKeeper::Note(const ForgeFailure& failure) {
-  SWAGE_ASSIGN_OR_RETURN(const PaceChange change,
-                         store_.NoteForgeFailure(forge_, failure, rules_, Jitter()));
-  Remember(change.after);
-  TellOfPace(log_, change);
+Result<void> PaceKeeper::Keep(const Result<PaceChange>& change) {
+  if (!change.ok()) return change.error();
+  Remember(change->after);
+  TellOfPace(log_, *change);
   return Ok();
 }
 
@@ -112,7 +102,7 @@ Result<void> PaceKeeper::NoteWhatIsLeft() {
     failure = unnoted_;
   }
   if (!failure) return Ok();
-  SWAGE_RETURN_IF_ERROR(Note(*failure));
+  SWAGE_RETURN_IF_ERROR(Keep(store_.NoteForgeFailure(forge_, *failure, rules_, Jitter())));
   const std::lock_guard lock(mutex_);
   unnoted_.reset();
   return Ok();

@@ -3,8 +3,8 @@
 //
 // A pause that the store could not note is noted before the next request, later by as much: no
 // order of a forge is forgotten while the process lives. Trouble is told in the log once when it
-// begins and once when it ends. Blocks for a read of the
-// store per request; for a write also until its turn. Thread-safe.
+// begins and once when it ends. Blocks for a read of the store per request; for a write also until
+// its turn. Thread-safe.
 #pragma once
 
 #include <atomic>
@@ -36,7 +36,7 @@ class PaceKeeper final : public TrafficGate {
   void Leave(bool wrote, const Result<void>& outcome) override;
 
  private:
-  Result<void> Note(const ForgeFailure& failure);
+  Result<void> Keep(const Result<PaceChange>& change);
   Result<void> NoteWhatIsLeft();
   void Remember(const Pace& pace);
   double Jitter();

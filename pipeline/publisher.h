@@ -4,8 +4,8 @@
 // so (Ensure* adopts what an earlier, unanswered attempt made), and the result is committed after.
 // Between the two the process may die at any point: the hold runs out, and whoever takes the effect
 // next finds its work. Whoever loses a hold sends nothing more, and whoever stood still for so long
-// that it may be lost writes nothing (X15). Everything that leaves passes the
-// Redactor; the worker lets no change through that holds a known secret (T39).
+// that it may be lost writes nothing (X15). Everything that leaves passes the Redactor; the worker
+// lets no change through that holds a known secret (T39).
 //
 // Thread-safe: many threads may carry effects at once (see PublisherThreads).
 #pragma once

@@ -1,6 +1,9 @@
 #include "pipeline/scheduler.h"
 
+#include <algorithm>
+
 #include "pipeline/isolation/supply.h"
+#include "pipeline/messages.h"
 
 namespace swage {
 namespace {
@@ -79,6 +82,7 @@ std::shared_ptr<void> Scheduler::LaunchThread(std::function<void()> work) {
 }
 
 void Scheduler::RunOnce() {
+  GiveBackUnheard();  // first: what has ended is held until it is reaped
   Reap();
   ClaimAll();
 }
@@ -88,6 +92,31 @@ void Scheduler::Loop(std::stop_token stop) {
     RunOnce();
     wakeup_.Wait(stop, kPoll);
   }
+}
+
+void Scheduler::GiveBackUnheard() {
+  if (clock_.Monotonic() >= unheard_until_) return;
+  const auto leases = context_.store.ListLeases(node_);
+  if (!leases.ok()) return;
+  for (const Lease& lease : *leases) {
+    if (IsHeld(lease)) continue;
+    RunOutcome outcome;
+    outcome.state = TaskState::kQueued;
+    outcome.reason = messages::ClaimWasNotHeard();
+    const auto given = context_.store.FinishRun(lease, outcome);
+    if (!given.ok()) continue;
+    context_.log.Info("gave back a claim whose answer was lost", {{"task_id", lease.task}});
+  }
+}
+
+bool Scheduler::IsHeld(const Lease& lease) {
+  const auto holds = [&](const Running& running) {
+    return running.lease.task == lease.task && running.lease.epoch == lease.epoch;
+  };
+  const std::lock_guard lock(mutex_);
+  const auto it = running_.find(lease.task);
+  if (it != running_.end() && holds(*it->second)) return true;
+  return std::ranges::any_of(retired_, [&](const auto& running) { return holds(*running); });
 }
 
 void Scheduler::ClaimAll() {
@@ -102,6 +131,7 @@ void Scheduler::ClaimAll() {
     auto claimed = context_.store.ClaimTasks(node_, times_.lease, limits, room);
     store_fails_ = !claimed.ok();
     if (!claimed.ok()) {
+      unheard_until_ = asked + times_.lease;
       context_.log.Warn("cannot claim", {{"error", claimed.error().message}});
       return;
     }

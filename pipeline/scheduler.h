@@ -35,7 +35,8 @@ class Scheduler {
             std::function<void()> on_progress, Launch launch = LaunchThread);
   ~Scheduler();
 
-  /// One round: forgets workers that have ended, claims. Start does it again and again in a thread.
+  /// One round: gives back what is nobody's, forgets workers that have ended, claims. Start does it
+  /// again and again in a thread.
   void RunOnce();
   /// For whoever has no use for Start: its rounds come besides RunOnce.
   LeaseKeeper& leases() { return leases_; }
@@ -72,6 +73,10 @@ class Scheduler {
   };
 
   void Loop(std::stop_token stop);
+  /// A claim whose answer was lost may have left a lease in this node's name under which nobody
+  /// works: it is given back, at no cost for the task.
+  void GiveBackUnheard();
+  bool IsHeld(const Lease& lease);
   void ClaimAll();
   /// For so many more workers.
   int Room();
@@ -88,6 +93,7 @@ class Scheduler {
   Wakeup wakeup_;
   std::stop_source shutting_down_;
   std::atomic<bool> store_fails_{false};
+  MonotonicTime unheard_until_{};  ///< until when such a lease may be there
   std::atomic<bool> disk_is_full_{false};
   std::mutex mutex_;
   std::map<TaskId, std::unique_ptr<Running>> running_;

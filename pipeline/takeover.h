@@ -4,11 +4,13 @@
 #pragma once
 
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
 #include "forge/forge.h"
 #include "pipeline/store/store.h"
+#include "pipeline/workspace/workspace.h"
 
 namespace swage {
 
@@ -22,6 +24,12 @@ struct Objection {
 /// for it) labelled; one with a pull request needs that open. Errors: as Forge.
 Result<std::optional<Objection>> FindObjection(Forge& forge, Store& store, const Task& task,
                                                std::string_view trigger_label);
+
+/// The head of the task's branch at the forge, when all of it is the bot's own (X26, X29): made as
+/// `email`. Errors: as Workspaces::FindOwnBranch.
+Result<std::optional<CommitSha>> FindOwnHead(Workspaces& workspaces, const Forge& forge,
+                                             const Task& task, const std::string& base_branch,
+                                             const std::string& email, std::stop_token stop);
 
 /// Says on the pull request that the branch is theirs now: once per head of ours, whoever notices.
 /// Pure.

@@ -86,7 +86,7 @@ void Worker::Run(const Claimed& claimed, std::stop_token stop) {
     // After a cancel this write is refused (the epoch moved on); otherwise the work goes on later.
     RunOutcome give_back;
     give_back.state = TaskState::kQueued;
-    give_back.reason = "interrupted; the work goes on from its last checkpoint";
+    give_back.reason = messages::Interrupted();
     outcome = std::move(give_back);
   } else if (!outcome.ok() && WaitsForTheForge(outcome.error().code)) {
     outcome = GiveBackUntilTheForgeIsBack(task, outcome.error());
@@ -118,7 +118,7 @@ RunOutcome Worker::GiveBackUntilTheForgeIsBack(const Task& task, const Error& er
   }
   RunOutcome outcome;
   outcome.state = TaskState::kQueued;
-  outcome.reason = "waiting for the forge: " + why;
+  outcome.reason = messages::WaitsForTheForge(why);
   return outcome;
 }
 
@@ -127,13 +127,11 @@ RunOutcome Worker::AfterError(const Task& task, const Error& error) const {
   const Settings& settings = context_.settings;
   if (!IsTransient(error.code)) return Failed(task, message);
   if (task.attempt >= settings.max_attempts) {
-    return Failed(
-        task, fmt::format("given up after {} attempts; the last one: {}", task.attempt, message));
+    return Failed(task, messages::GivenUp(task.attempt, message));
   }
   const auto rest = AttemptDelay(task.attempt, settings.attempt_delay, error.retry_after);
-  RunOutcome later = EndAs(TaskState::kQueued, task,
-                           fmt::format("attempt {} failed ({}); the next one begins in {}",
-                                       task.attempt, message, FormatDuration(rest)));
+  RunOutcome later =
+      EndAs(TaskState::kQueued, task, messages::AttemptFailed(task.attempt, message, rest));
   later.retry_in = rest;
   return later;
 }
@@ -162,9 +160,7 @@ RunOutcome Worker::Failed(const Task& task, std::string reason) const {
 Result<RunOutcome> Worker::Attempt(const Claimed& claimed, std::stop_token stop) {
   Forge* forge = context_.forges(claimed.task.repo.forge);
   if (forge == nullptr) {
-    return Failed(claimed.task,
-                  fmt::format("the forge {} is not configured any more; add it and retry",
-                              claimed.task.repo.forge));
+    return Failed(claimed.task, messages::ForgeNotConfigured(claimed.task.repo.forge));
   }
   Claimed grounded = claimed;
   Ground ground;

@@ -124,10 +124,9 @@ Result<Worker::Branch> Worker::LookAtBranch(const Task& task, const std::string&
 Result<std::optional<CommitSha>> Worker::FindOwnHead(const Task& task,
                                                      const std::string& base_branch, Forge& forge,
                                                      std::stop_token stop) {
-  const OwnMark mark{context_.settings.commit_email, messages::TaskTrailer(task)};
   return WithPatience(task.id, stop, [&] {
-    return context_.workspaces.FindOwnBranch(task.repo, forge.Remote(task.repo), task.branch,
-                                             base_branch, task.base_sha, mark, stop);
+    return swage::FindOwnHead(context_.workspaces, forge, task, base_branch,
+                              context_.settings.commit_email, stop);
   });
 }
 

@@ -3,11 +3,13 @@
 #include <utility>
 
 #include "pipeline/lease_keeper.h"
+#include "pipeline/maintenance/age_checkpoints.h"
 #include "pipeline/maintenance/base_watch.h"
 #include "pipeline/maintenance/level_keeper.h"
 #include "pipeline/maintenance/presence.h"
 #include "pipeline/maintenance/seal_audit.h"
 #include "pipeline/reconcile/reconcile.h"
+#include "pipeline/takeover.h"
 
 namespace swage {
 namespace {
@@ -22,6 +24,8 @@ HousekeepingRole::HousekeepingRole(NodeParts parts)
   const std::chrono::milliseconds lease = parts_.settings.node.lease;
   housekeeper_.Add({std::make_unique<LevelKeeper>(parts_.store, parts_.log, lease),
                     LeaseTimes(lease).heartbeat});
+  housekeeper_.Add({std::make_unique<AgeCheckpoints>(parts_.store, parts_.settings.checkpoint_age),
+                    AgeCheckpoints::kEvery});
   housekeeper_.Add({.duty = std::make_unique<SealAudit>(parts_.store, parts_.log, parts_.clock),
                     .every = SealAudit::kEvery,
                     .single = true,
@@ -41,6 +45,12 @@ void HousekeepingRole::AddReconcile() {
     parts_.hints.Give(HintTopic::kEffects);
   };
   hooks.on_cancelled = [this](TaskId task) { parts_.hints.Cancelled(task); };
+  hooks.is_own = [this](Forge& forge, const Task& task, std::stop_token stop) -> Result<bool> {
+    SWAGE_ASSIGN_OR_RETURN(const auto head,
+                           FindOwnHead(parts_.workspaces, forge, task, task.base_branch,
+                                       parts_.settings.commit_email, std::move(stop)));
+    return head.has_value();
+  };
   housekeeper_.Add(
       {.duty = std::make_unique<Reconcile>(parts_.store, parts_.forges, parts_.settings,
                                            parts_.clock, parts_.log, std::move(hooks)),

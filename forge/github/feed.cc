@@ -131,6 +131,7 @@ Result<ChangePage> Feed::ListChanges(const RepoRef& repo, WallTime since, std::s
                          }));
   page.unchanged = read.unchanged;
   page.etag = read.etag;
+  page.now = read.now;
   page.more = read.more;
   return page;
 }

@@ -142,6 +142,7 @@ Result<ChangePage> Feed::ListChanges(const RepoRef& repo, WallTime since, std::s
                            (issues.etag + pulls.etag).find(kEtagJoint) == std::string::npos;
   if (conditional) page.etag = issues.etag + kEtagJoint + pulls.etag;
   if (merged.complete) page.up_to = merged.complete;
+  page.now = issues.now ? issues.now : pulls.now;
   std::stable_sort(page.changes.begin(), page.changes.end(),
                    [](const auto& a, const auto& b) { return a.updated < b.updated; });
   return page;

@@ -79,10 +79,10 @@ int Reconcile::PollAll(std::stop_token stop) {
 Result<int> Reconcile::Poll(Forge& forge, const ForgeSettings& settings, ForgeState& state,
                             std::stop_token stop) {
   SWAGE_ASSIGN_OR_RETURN(const std::vector<RepoRef> repos, roster_.Of(forge, settings));
-  Budget budget(kQuestions);
+  Budget budget(kQuestions, stop);
   int found = 0;
   for (std::size_t i = 0; i < repos.size(); ++i) {
-    if (stop.stop_requested() || budget.IsSpent()) break;
+    if (budget.IsSpent()) break;
     const RepoRef& repo = repos[state.next++ % repos.size()];
     const Result<int> some = PollRepo(forge, repo, state, budget);
     if (!some.ok() && ConcernsTheForge(some.error().code)) return some.error();
@@ -96,7 +96,7 @@ Result<int> Reconcile::Poll(Forge& forge, const ForgeSettings& settings, ForgeSt
     found += *some;
     state.failures = 0;
   }
-  SWAGE_ASSIGN_OR_RETURN(const int missing, CheckRunning(forge, state));
+  SWAGE_ASSIGN_OR_RETURN(const int missing, CheckRunning(forge, state, stop));
   found += missing;
   // Without webhooks nobody misses them, and an alarm of another time is over.
   if (settings_.intake == "both") {
@@ -122,11 +122,11 @@ Result<int> Reconcile::PollRepo(Forge& forge, const RepoRef& repo, ForgeState& s
 }
 
 // A deleted or transferred issue is in no list of changes.
-Result<int> Reconcile::CheckRunning(Forge& forge, ForgeState& state) {
+Result<int> Reconcile::CheckRunning(Forge& forge, ForgeState& state, std::stop_token stop) {
   if (!IsDue(state.checked, kCheckEvery, clock_.Monotonic())) return 0;
   SWAGE_ASSIGN_OR_RETURN(const std::vector<Task> tasks,
                          store_.ListTasks({TaskState::kRunning, "", kMaxChecked}));
-  Budget budget(kQuestions);
+  Budget budget(kQuestions, std::move(stop));
   int found = 0;
   for (const Task& task : tasks) {
     if (task.repo.forge != forge.Name()) continue;

@@ -59,7 +59,7 @@ class Reconcile final : public Duty {
   Result<int> Poll(Forge& forge, const ForgeSettings& settings, ForgeState& state,
                    std::stop_token stop);
   Result<int> PollRepo(Forge& forge, const RepoRef& repo, ForgeState& state, Budget& budget);
-  Result<int> CheckRunning(Forge& forge, ForgeState& state);
+  Result<int> CheckRunning(Forge& forge, ForgeState& state, std::stop_token stop);
   void BackOff(Forge& forge, ForgeState& state, const Error& error);
 
   Store& store_;

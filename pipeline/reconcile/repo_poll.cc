@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
-#include "config/base/text.h"
 #include "pipeline/labelling.h"
 #include "pipeline/reconcile/poll_events.h"
+#include "pipeline/reconcile/stamp.h"
 
 namespace swage {
 namespace {
@@ -24,14 +24,6 @@ constexpr TaskState kGivenUp[] = {TaskState::kFailed, TaskState::kCancelled};
 
 std::string MarkKey(std::string_view what, const RepoRef& repo) {
   return fmt::format("{}:{}:{}", what, repo.forge, repo.id);
-}
-
-std::string Stamp(WallTime time) {
-  return std::to_string(ToMicros(time));
-}
-
-WallTime Instant(std::string_view stamp) {
-  return FromMicros(ParseInt(stamp).value_or(0));
 }
 
 // Comments are read by the second, as the coarsest forge tells them.
@@ -109,7 +101,9 @@ Result<void> RepoPoll::SaveMarks(const Marks& marks, const ChangePage& page,
   if (!progress.cut_at) next.cursor = Stamp(std::max(known, reached.value_or(known)));
   // The ETag belongs to the question, and that begins at the cursor.
   const bool same = all && !progress.cut_at && next.cursor == marks.changes.cursor;
-  next.etag = same ? page.etag : "";
+  const WallTime now = page.now.value_or(clock_.Now());
+  const bool settled = !page.up_to || now >= *page.up_to + kSettled;
+  next.etag = same && settled ? page.etag : "";
   if (next.cursor == marks.changes.cursor && next.etag == marks.changes.etag) return Ok();
   return store_.SetPoll(next);
 }
@@ -260,12 +254,28 @@ Result<int> RepoPoll::TakePull(Forge& forge, const RepoRef& repo, std::int64_t n
   const PullRequest& pull = *asked;
   auto event = EventOfPull(repo, pull, *task, {});
   if (!event) return 0;
+  if (std::holds_alternative<PullRequestPushed>(*event)) {
+    SWAGE_ASSIGN_OR_RETURN(const bool own, IsOwn(forge, *task, budget));
+    if (own) return 0;
+  }
   if (std::holds_alternative<PullRequestClosed>(*event)) {
     SWAGE_ASSIGN_OR_RETURN(const std::vector<ThreadAct> acts,
                            ActsOf(forge, repo, {ThreadKind::kPullRequest, number}));
     event = EventOfPull(repo, pull, *task, acts);
   }
   return Settle(forge, *event, budget);
+}
+
+// The next run goes on from there (see Worker::LookAtBranch); until then there is nothing to do.
+Result<bool> RepoPoll::IsOwn(Forge& forge, const Task& task, const Budget& budget) {
+  const Result<bool> own = hooks_.is_own(forge, task, budget.stop());
+  // What cannot be read is not known to be ours.
+  if (!own.ok()) return IsRefusal(own.error().code) ? Result<bool>(false) : own.error();
+  if (*own) {
+    log_.Info("a branch holds newer work of ours than the database knows of",
+              {{"task_id", task.id}, {"branch", task.branch}});
+  }
+  return *own;
 }
 
 Result<int> RepoPoll::Check(Forge& forge, const Task& task, Budget& budget) {

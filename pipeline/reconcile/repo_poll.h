@@ -24,6 +24,10 @@ namespace swage {
 struct PollHooks {
   std::function<void()> on_applied = [] {};
   std::function<void(TaskId)> on_cancelled = [](TaskId) {};
+  /// Whether the branch of a task, which is not what the store remembers pushing, is all the bot's
+  /// own: the store is older than it (X29). Asks the forge's git.
+  std::function<Result<bool>(Forge&, const Task&, std::stop_token)> is_own =
+      [](Forge&, const Task&, std::stop_token) -> Result<bool> { return false; };
 };
 
 class RepoPoll {
@@ -31,6 +35,9 @@ class RepoPoll {
   /// Changes are asked for from this much before the last one on: forges' lists are made from
   /// replicas, and an older change may show after a newer one.
   static constexpr std::chrono::seconds kOverlap{60};
+  /// Forges tell times by the second: until the second of the newest change is over, a further
+  /// change may leave the list, and its ETag, as they are.
+  static constexpr std::chrono::seconds kSettled{2};
 
   RepoPoll(Store& store, IntakeGate& gate, const Clock& clock, Log& log, PollHooks hooks)
       : store_(store), gate_(gate), clock_(clock), log_(log), hooks_(std::move(hooks)) {}
@@ -68,6 +75,7 @@ class RepoPoll {
                          Budget& budget);
   Result<int> TakeIssue(Forge& forge, const RepoRef& repo, const Issue& issue, Budget& budget);
   Result<int> TakePull(Forge& forge, const RepoRef& repo, std::int64_t number, Budget& budget);
+  Result<bool> IsOwn(Forge& forge, const Task& task, const Budget& budget);
   Result<int> GiveUp(const Event& event, const Error& error);
   Result<int> Settle(Forge& forge, const Event& event, Budget& budget);
 

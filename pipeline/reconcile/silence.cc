@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include "config/base/text.h"
+#include "pipeline/messages.h"
+#include "pipeline/reconcile/stamp.h"
 
 namespace swage {
-
 namespace {
 
 // Holds the first find that no webhook has told of since; it becomes the alarm's.
@@ -31,9 +31,9 @@ Result<void> Silence::Note(std::string_view forge, int found) {
   const WallTime now = clock_.Now();
   if (!missed) {
     if (found == 0) return Ok();
-    return store_.SetPoll({missed_key, std::to_string(ToMicros(now)), ""});
+    return store_.SetPoll({missed_key, Stamp(now), ""});
   }
-  const WallTime since = FromMicros(ParseInt(missed->cursor).value_or(0));
+  const WallTime since = Instant(missed->cursor);
   SWAGE_ASSIGN_OR_RETURN(const auto alarm, store_.GetPoll(alarm_key));
   SWAGE_ASSIGN_OR_RETURN(const bool heard, store_.HasDeliverySince(forge, since));
   if (heard) {
@@ -43,11 +43,7 @@ Result<void> Silence::Note(std::string_view forge, int found) {
     return store_.ForgetPoll(alarm_key);
   }
   if (alarm || now < since + patience_) return Ok();
-  const std::string sentence = fmt::format(
-      "no webhooks from {0} since {1}, though there was news: only polling finds it. Look at the "
-      "webhook's settings there: is it enabled, does it point at /hooks/{0} of this server, is the "
-      "secret right?",
-      forge, FormatUtc(since));
+  const std::string sentence = messages::WebhooksAreSilent(forge, since);
   log_.Warn("a forge's webhooks are silent", {{"forge", forge}, {"advice", sentence}});
   return store_.SetPoll({alarm_key, missed->cursor, sentence});
 }

@@ -38,7 +38,6 @@
 namespace swage {
 
 // --- holds
-// -----------------------------------------------------------------------------------------------
 
 /// Who takes what is due, how much, and for how long it is theirs alone. What is held is not taken
 /// by anybody else before the hold is over.
@@ -56,7 +55,6 @@ enum class Blame {
 };
 
 // --- inbox
-// -----------------------------------------------------------------------------------------------
 
 struct NewDelivery {
   std::string forge;  ///< settings name
@@ -75,7 +73,6 @@ struct Delivery {
 };
 
 // --- outbox
-// ----------------------------------------------------------------------------------------------
 
 /// In the order in which the effects of one task are carried out.
 enum class EffectKind {
@@ -121,7 +118,6 @@ struct Effect {
 };
 
 // --- paces
-// -----------------------------------------------------------------------------------------------
 
 struct PaceView {
   Pace pace;
@@ -146,7 +142,6 @@ struct PublishedFacts {
 };
 
 // --- intake
-// ----------------------------------------------------------------------------------------------
 
 struct NewTask {
   RepoRef repo;
@@ -236,7 +231,6 @@ struct IntakeResult {
 };
 
 // --- work
-// ------------------------------------------------------------------------------------------------
 
 struct ClaimLimits {
   int concurrent = 4;  ///< of the node that claims
@@ -345,7 +339,6 @@ struct RunOutcome {
 };
 
 // --- nodes
-// ------------------------------------------------------------------------------------------------
 
 /// One process among those that share the store.
 struct NodeInfo {
@@ -364,7 +357,6 @@ struct NodeInfo {
 };
 
 // --- polls
-// -----------------------------------------------------------------------------------------------
 
 /// The keys of alarms, which the first page and /healthz show; `etag` is the sentence.
 inline constexpr std::string_view kAlarmPrefix = "alarm:";
@@ -377,7 +369,6 @@ struct PollMark {
 };
 
 // --- observers
-// -------------------------------------------------------------------------------------------
 
 /// One line of a task's history, written by the store in the transaction that it tells of.
 struct TimelineEntry {
@@ -536,6 +527,8 @@ class Store {
   virtual Result<int> ExpireAllLeases() = 0;
   /// The same for the leases in this node's name: right at its start, once it holds its name.
   virtual Result<int> ExpireLeases(std::string_view node) = 0;
+  /// Those in this node's name that are not over.
+  virtual Result<std::vector<Lease>> ListLeases(std::string_view node) = 0;
 
   // Nodes.
   /// Whether other processes may have this store open too: then checkpoints must travel.
@@ -559,8 +552,12 @@ class Store {
   virtual Result<void> SetStage(const Lease& lease, Stage stage, int cycle) = 0;
   /// An empty pack: the checkpoint is on this node alone, and an older one that travels is dropped.
   virtual Result<void> SaveCheckpoint(const Lease& lease, const Checkpoint& checkpoint) = 0;
-  /// The newest one with a pack, until the forge has its commit or the task is over.
+  /// The newest one with a pack, until the forge has its commit or the task is over, or
+  /// DropOldCheckpoints took it.
   virtual Result<std::optional<Checkpoint>> LoadCheckpoint(TaskId task) = 0;
+  /// Forgets the packs that are older than `age`, of tasks that neither run nor are queued; at most
+  /// `limit`. Returns how many.
+  virtual Result<int> DropOldCheckpoints(std::chrono::milliseconds age, int limit) = 0;
   /// A phrase of the worker for the task's timeline.
   virtual Result<void> AddNote(const Lease& lease, std::string_view text) = 0;
   /// The task's level, before anything runs at it. Where it is already, nothing happens; kConflict

@@ -142,6 +142,9 @@ class StoreFilter : public Store {
   Result<int> ExpireLeases(std::string_view node) override {
     return Write("ExpireLeases", [&] { return inner_.ExpireLeases(node); });
   }
+  Result<std::vector<Lease>> ListLeases(std::string_view node) override {
+    return Read("ListLeases", [&] { return inner_.ListLeases(node); });
+  }
 
   // --- nodes, by the clock as well
   bool SharedByNodes() const override { return inner_.SharedByNodes(); }
@@ -177,6 +180,9 @@ class StoreFilter : public Store {
   }
   Result<std::optional<Checkpoint>> LoadCheckpoint(TaskId task) override {
     return Read("LoadCheckpoint", [&] { return inner_.LoadCheckpoint(task); });
+  }
+  Result<int> DropOldCheckpoints(std::chrono::milliseconds age, int limit) override {
+    return Read("DropOldCheckpoints", [&] { return inner_.DropOldCheckpoints(age, limit); });
   }
   Result<void> AddNote(const Lease& lease, std::string_view text) override {
     return Write(

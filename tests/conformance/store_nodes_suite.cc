@@ -85,6 +85,50 @@ TEST_P(StoreSuite, ANodeThatStartsFreesItsOwnLeasesOnly) {
   EXPECT_EQ(*store_->ExpireLeases("a"), 0);
 }
 
+TEST_P(StoreSuite, ANodesLeasesAreListedUntilTheyAreOver) {
+  Create(1);
+  Create(2);
+  const auto mine = Claim(kNoLimits, "a");
+  const auto others = Claim(kNoLimits, "b");
+  const auto leases = store_->ListLeases("a");
+  ASSERT_TRUE(leases.ok()) << leases.error().message;
+  ASSERT_EQ(leases->size(), 1U);
+  EXPECT_EQ(leases->front().task, mine->lease.task);
+  EXPECT_EQ(leases->front().epoch, mine->lease.epoch);
+  EXPECT_EQ(leases->front().node, "a");
+  clock_.Advance(kLease);
+  EXPECT_TRUE(store_->ListLeases("a")->empty());
+  EXPECT_TRUE(store_->ListLeases("c")->empty());
+}
+
+TEST_P(StoreSuite, OldCheckpointsOfTasksThatRestAreDropped) {
+  constexpr auto kAge = std::chrono::hours(48);
+  constexpr int kMany = 10;
+  const auto failed = [&](std::int64_t issue) {
+    const TaskId id = Create(issue);
+    const auto claimed = Claim();
+    EXPECT_TRUE(store_->SaveCheckpoint(claimed->lease, {{"c"}, {"b"}, "pack"}).ok());
+    EXPECT_TRUE(store_->FinishRun(claimed->lease, {TaskState::kFailed, "no", {}, {}}).ok());
+    return id;
+  };
+  const TaskId old_one = failed(1), old_two = failed(2);
+  const TaskId running = Create(3);
+  const auto claimed = Claim();
+  ASSERT_TRUE(store_->SaveCheckpoint(claimed->lease, {{"c"}, {"b"}, "pack"}).ok());
+  clock_.Advance(kAge + seconds(1));
+  ASSERT_TRUE(Renew(claimed->lease).ok());
+  const TaskId young = failed(4);
+  const auto dropped = store_->DropOldCheckpoints(kAge, 1);
+  ASSERT_TRUE(dropped.ok()) << dropped.error().message;
+  EXPECT_EQ(*dropped, 1);
+  EXPECT_EQ(*store_->DropOldCheckpoints(kAge, kMany), 1);
+  EXPECT_EQ(*store_->DropOldCheckpoints(kAge, kMany), 0);
+  EXPECT_FALSE(store_->LoadCheckpoint(old_one)->has_value());
+  EXPECT_FALSE(store_->LoadCheckpoint(old_two)->has_value());
+  EXPECT_TRUE(store_->LoadCheckpoint(running)->has_value());
+  EXPECT_TRUE(store_->LoadCheckpoint(young)->has_value());
+}
+
 TEST_P(StoreSuite, TheLimitOnTasksAtOnceIsANodesOwn) {
   for (int issue = 1; issue <= 4; ++issue) Create(issue);
   const ClaimLimits one{1, 1'000, 100};

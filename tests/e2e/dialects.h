@@ -18,6 +18,13 @@ class DialectTest : public testing::TestWithParam<sandbox::Dialect> {
     options.extra_config = std::move(extra_config);
     return options;
   }
+  /// AnswerRepo's, without any webhook.
+  BoxOptions Polling(std::string agent) const {
+    BoxOptions options = Options(AnswerRepo(), std::move(agent));
+    options.intake = "poll";
+    options.webhook = false;
+    return options;
+  }
   /// GitLab marks drafts by their title.
   bool IsDraft(const sandbox::Pull& pull) const {
     return pull.draft || pull.title.starts_with("Draft:");

@@ -15,12 +15,6 @@ using testing::SizeIs;
 
 class Poll : public DialectTest {
  protected:
-  BoxOptions Polling(std::string agent) const {
-    BoxOptions options = Options(AnswerRepo(), std::move(agent));
-    options.intake = "poll";
-    options.webhook = false;
-    return options;
-  }
   static std::vector<std::string> Answers(Box& box, std::int64_t issue) {
     std::vector<std::string> answers;
     for (const sandbox::Note& note : box.NotesBy("swage-bot", issue)) {

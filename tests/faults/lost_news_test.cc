@@ -18,7 +18,7 @@ using testing::SizeIs;
 
 class LostNews : public DialectTest {
  protected:
-  BoxOptions Polling(std::string agent, std::string intake = "both") const {
+  BoxOptions Listening(std::string agent, std::string intake = "both") const {
     BoxOptions options = Options(AnswerRepo(), std::move(agent));
     options.intake = std::move(intake);
     return options;
@@ -47,7 +47,7 @@ class LostNews : public DialectTest {
 };
 
 TEST_P(LostNews, Fault_X10_AHundredCopiesOfEveryWebhookAndAPollAreOneRequest) {
-  Box box(Polling(TwoCycleAgent()));
+  Box box(Listening(TwoCycleAgent()));
   const std::int64_t issue = box.LabelledIssue("The answer is wrong");
   ASSERT_TRUE(box.WaitForSticky(issue, "in review")) << box.Sticky(issue);
   box.forge().Comment(box.repo(), "ada", issue, "/swage status");
@@ -72,7 +72,7 @@ TEST_P(LostNews, Fault_X10_AHundredCopiesOfEveryWebhookAndAPollAreOneRequest) {
 }
 
 TEST_P(LostNews, Fault_X11_AShuffledLabelEndsAsTheIssueSays) {
-  Box box(Polling("sleep 600\n"));
+  Box box(Listening("sleep 600\n"));
   for (const bool labelled_in_the_end : {false, true}) {
     const std::int64_t issue =
         box.forge().CreateIssue(box.repo(), "ada", "The answer is wrong", "Please.");
@@ -107,7 +107,7 @@ TEST_P(LostNews, Fault_X12_AThirdOfTheWebhooksIsLostAndNothingIsMissed) {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::minstd_rand random(seed);
-  Box box(Polling(TwoCycleAgent()));
+  Box box(Listening(TwoCycleAgent()));
   int lost = 0;
   const auto act = [&](const std::function<void()>& what) {
     const bool lose = random() % 10 < 3;
@@ -177,7 +177,7 @@ TEST(Fault, X12_ATokenThatMayNotSeeWebhooksIsToldOnce) {
 
 // GitLab disables a webhook that failed: nothing comes any more, and nobody says so.
 TEST_P(LostNews, Fault_X13_SilentWebhooksRaiseAnAlarmUntilTheySpeakAgain) {
-  Box box(Polling("sleep 600\n"));
+  Box box(Listening("sleep 600\n"));
   ASSERT_TRUE(box.forge().WaitForWebhooks());
   DropAll(box);
   const std::int64_t issue = box.LabelledIssue("The answer is wrong");

@@ -56,6 +56,7 @@ class FakeFeed final : public ForgeFeed {
                                  std::string_view known) override {
     ChangePage page;
     page.etag = etag;
+    page.now = time;
     page.unchanged = !known.empty() && known == etag;
     for (const ThreadChange& change : changes) {
       if (page.unchanged || change.updated < since) continue;

@@ -84,6 +84,9 @@ class StubStore : public Store {
   }
   Result<int> ExpireAllLeases() override { return Unexpected("ExpireAllLeases"); }
   Result<int> ExpireLeases(std::string_view) override { return Unexpected("ExpireLeases"); }
+  Result<std::vector<Lease>> ListLeases(std::string_view) override {
+    return Unexpected("ListLeases");
+  }
   bool SharedByNodes() const override { return false; }
   Result<void> Heartbeat(const NodeInfo&) override { return Unexpected("Heartbeat"); }
   Result<std::vector<NodeInfo>> ListNodes() override { return Unexpected("ListNodes"); }
@@ -103,6 +106,9 @@ class StubStore : public Store {
   }
   Result<std::optional<Checkpoint>> LoadCheckpoint(TaskId) override {
     return Unexpected("LoadCheckpoint");
+  }
+  Result<int> DropOldCheckpoints(std::chrono::milliseconds, int) override {
+    return Unexpected("DropOldCheckpoints");
   }
   Result<void> AddNote(const Lease&, std::string_view) override { return Unexpected("AddNote"); }
   Result<void> RaiseLevel(const Lease&, const LevelStep&) override {

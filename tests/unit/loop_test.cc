@@ -5,7 +5,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "config/base/files.h"
+#include "pipeline/store/store_filter.h"
 #include "tests/harness/fake_process.h"
 #include "tests/harness/fake_workspaces.h"
 #include "tests/harness/manual_clock.h"
@@ -48,6 +51,13 @@ class ScriptedAgent final : public Agent {
   FakeWorkspace& workspace_;
 };
 
+// One that other nodes share, too.
+class SharedStore final : public StoreFilter {
+ public:
+  using StoreFilter::StoreFilter;
+  bool SharedByNodes() const override { return true; }
+};
+
 class LoopTest : public ::testing::Test {
  protected:
   LoopTest() {
@@ -87,13 +97,16 @@ class LoopTest : public ::testing::Test {
     plan.before_agent = before_agent_;
     plan.after_agent = after_agent_;
     plan.environments = environments_;
-    Loop loop({*store_, workspace_, agent_, processes_, settings_, redactor_}, std::move(plan));
+    Store& store = shared_ ? shared_store_ : *store_;
+    Loop loop({store, workspace_, agent_, processes_, settings_, redactor_}, std::move(plan));
     return loop.Run(stop);
   }
 
   TempDir dir_{"swage-loop-"};
   ManualClock clock_;
   std::unique_ptr<Store> store_ = OpenSqliteStore(dir_.path() / "swage.db", clock_).value();
+  SharedStore shared_store_{*store_};
+  bool shared_ = false;
   Redactor redactor_;
   Settings settings_;
   FakeWorkspace workspace_{FakeCommit(0)};
@@ -135,6 +148,27 @@ TEST_F(LoopTest, FailuresGoBackToTheAgentUntilTheGatesPass) {
   EXPECT_THAT(agent_.prompts[1], HasSubstr("saw bad"));
   EXPECT_THAT(workspace_.messages[0],
               HasSubstr("Co-authored-by: ada <ada@forge.example>\nSigned-off-by: Swage"));
+}
+
+TEST_F(LoopTest, ACheckpointTravelsOrTheTimelineSaysWhyNot) {
+  shared_ = true;
+  agent_.turns = {"bad"};
+  max_cycles_ = 1;
+  ASSERT_TRUE(Run(Claim()).ok());
+  ASSERT_TRUE(store_->LoadCheckpoint(id_)->has_value());
+  EXPECT_EQ((*store_->LoadCheckpoint(id_))->commit, FakeCommit(1));
+
+  clock_.Advance(2min);  // the lease is over
+  workspace_.pack_failure = MakeError(ErrorCode::kTooLarge, "too much for the way");
+  agent_.turns = {"still bad"};
+  max_cycles_ = 2;
+  ASSERT_TRUE(Run(Claim()).ok());
+  EXPECT_FALSE(store_->LoadCheckpoint(id_)->has_value()) << "nobody may go on from the older one";
+  const auto timeline = store_->ListTimeline(id_, 0, 100);
+  EXPECT_TRUE(std::ranges::any_of(*timeline, [](const TimelineEntry& entry) {
+    return entry.detail.find("stays on node node") != std::string::npos &&
+           entry.detail.find("too much for the way") != std::string::npos;
+  }));
 }
 
 TEST_F(LoopTest, NoChangeIsAFailureWhateverTheAgentSays) {

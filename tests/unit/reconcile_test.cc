@@ -35,7 +35,8 @@ class ReconcileTest : public ::testing::Test {
 
   Reconcile Make() {
     return Reconcile(*store_, [this](std::string_view) { return &forge_; }, settings_, clock_, log_,
-                     {[this] { ++applied_; }, [this](TaskId id) { cancelled_.push_back(id); }});
+                     {[this] { ++applied_; }, [this](TaskId id) { cancelled_.push_back(id); },
+                      [this](Forge&, const Task&, std::stop_token) { return is_own_; }});
   }
   /// The first round is over: only news count from here on.
   void Begin(Reconcile& reconcile) {
@@ -43,6 +44,12 @@ class ReconcileTest : public ::testing::Test {
     clock_.Advance(30s);
     feed_.calls.clear();
     forge_.calls.clear();
+  }
+  void PollRounds(Reconcile& reconcile, int rounds) {
+    for (int i = 0; i < rounds; ++i) {
+      reconcile.PollAll({});
+      clock_.Advance(30s);
+    }
   }
   Issue& Open(std::int64_t number, std::vector<std::string> labels = {"swage"}) {
     Issue& issue = forge_.issues[number];
@@ -79,6 +86,29 @@ class ReconcileTest : public ::testing::Test {
     feed_.comments.push_back(found);
     Changed(number);
   }
+  /// A task whose pull request, number 1, is open with the head that was pushed.
+  TaskId InReview(std::int64_t issue, const std::string& head) {
+    IntakePlan plan;
+    NewTask fresh;
+    fresh.repo = forge_.repo.ref;
+    fresh.issue_number = issue;
+    fresh.requester = {"5", "ada", false};
+    plan.task = fresh;
+    const TaskId id = store_->ApplyIntake(plan)->task;
+    const auto claimed = store_->ClaimTask("node", 60s, {});
+    RunOutcome outcome;
+    outcome.state = TaskState::kInReview;
+    outcome.effects.push_back({EffectKind::kPullRequest, "pr", fresh.repo, id, "{}"});
+    EXPECT_TRUE(store_->FinishRun((*claimed)->lease, outcome).ok());
+    PublishedFacts facts;
+    facts.pr_number = 1;
+    facts.pushed = CommitSha{head};
+    EXPECT_TRUE(store_->FinishEffect(store_->TakeEffects({"node", 1})->front(), "{}", facts).ok());
+    PullRequest& pull = forge_.pulls.emplace_back();
+    pull.number = 1;
+    pull.head_sha = {head};
+    return id;
+  }
   std::vector<Task> Tasks() { return *store_->ListTasks({}); }
   TaskState StateOf(std::int64_t issue) {
     return (*store_->FindTaskByIssue(forge_.repo.ref, issue))->state;
@@ -92,6 +122,7 @@ class ReconcileTest : public ::testing::Test {
   Settings settings_;
   FakeFeed feed_;
   FakeForge forge_;
+  Result<bool> is_own_ = false;
   int applied_ = 0;
   std::vector<TaskId> cancelled_;
   std::int64_t next_id_ = 0;
@@ -140,6 +171,29 @@ TEST_F(ReconcileTest, TheFirstRoundLooksAtThePullRequestsOfTasksThatWereGivenUp)
   Reconcile reconcile = Make();
   EXPECT_EQ(reconcile.PollAll({}), 1);
   EXPECT_EQ(StateOf(1), TaskState::kMerged);
+}
+
+// The database is older than the branch: what stands there may be the bot's own.
+TEST_F(ReconcileTest, Fault_X29_TheBotsOwnNewerBranchIsNoTakeover) {
+  Reconcile reconcile = Make();
+  Begin(reconcile);
+  const TaskId id = InReview(1, "old");
+  forge_.pulls[0].head_sha = {"new"};
+  is_own_ = true;
+  Changed(1, ThreadKind::kPullRequest);
+  reconcile.PollAll({});
+  EXPECT_EQ(StateOf(1), TaskState::kInReview);
+  // Nobody can say now: asked again.
+  is_own_ = MakeError(ErrorCode::kUnavailable, "git: the forge is out of reach");
+  clock_.Advance(30s);
+  Changed(1, ThreadKind::kPullRequest);
+  reconcile.PollAll({});
+  EXPECT_EQ(StateOf(1), TaskState::kInReview);
+  is_own_ = false;
+  clock_.Advance(60s);
+  reconcile.PollAll({});
+  EXPECT_EQ(StateOf(1), TaskState::kWaiting);
+  EXPECT_EQ(store_->GetTask(id)->reason, "a human took over the branch");
 }
 
 TEST_F(ReconcileTest, ALabelIsOneRequestHoweverOftenItIsSeen) {
@@ -263,6 +317,30 @@ TEST_F(ReconcileTest, NothingNewCostsOneFreeQuestion) {
   EXPECT_THAT(forge_.calls, IsEmpty());
 }
 
+// A list tells its times by the second: as long as that of the newest change lasts, the next one
+// may leave it as it is, ETag and all.
+TEST_F(ReconcileTest, AChangeInTheSecondOfTheLastOneIsFound) {
+  const auto etag = [&] { return store_->GetPoll("changes:forge:77")->value().etag; };
+  Reconcile reconcile = Make();
+  feed_.time = clock_.Now();
+  Begin(reconcile);
+  Open(1, {});
+  Changed(1);
+  feed_.time = clock_.Now();
+  for (int i = 0; i < 2; ++i) {
+    reconcile.PollAll({});
+    clock_.Advance(200ms);
+  }
+  forge_.issues[1].labels = {"swage"};
+  Act(1, Kind::kLabeled, "swage");
+  feed_.changes.back().issue = forge_.issues[1];
+  EXPECT_EQ(reconcile.PollAll({}), 1);
+  EXPECT_EQ(etag(), "");
+  feed_.time = clock_.Now() + RepoPoll::kSettled;
+  reconcile.PollAll({});
+  EXPECT_EQ(etag(), feed_.etag);
+}
+
 TEST_F(ReconcileTest, ARestartGoesOnWhereTheLastServerWas) {
   {
     Reconcile reconcile = Make();
@@ -359,10 +437,7 @@ TEST_F(ReconcileTest, AForgeThatSaysHowLongIsAskedAgainRightAfterwards) {
   Begin(reconcile);
   feed_.failures["ListChanges"] = Error{ErrorCode::kRateLimited, "enough", 1s};
   constexpr int kRounds = 6;
-  for (int i = 0; i < kRounds; ++i) {
-    reconcile.PollAll({});
-    clock_.Advance(30s);
-  }
+  PollRounds(reconcile, kRounds);
   EXPECT_EQ(feed_.Calls("ListChanges"), kRounds);
 }
 
@@ -370,10 +445,7 @@ TEST_F(ReconcileTest, AForgeThatNeverAnswersIsAskedLessAndLess) {
   Reconcile reconcile = Make();
   Begin(reconcile);
   feed_.failures["ListChanges"] = MakeError(ErrorCode::kUnavailable, "502");
-  for (int i = 0; i < 15; ++i) {
-    reconcile.PollAll({});
-    clock_.Advance(30s);
-  }
+  PollRounds(reconcile, 15);
   // After 30 s, 60 s, 120 s and 240 s.
   EXPECT_EQ(feed_.Calls("ListChanges"), 4);
 }
@@ -387,10 +459,7 @@ TEST_F(ReconcileTest, AForgeOfWhichSomethingCanBeReadIsAskedEveryTime) {
   Begin(reconcile);
   feed_.failures["ListChanges acme/other"] = MakeError(ErrorCode::kUnavailable, "502");
   constexpr int kRounds = 10;
-  for (int i = 0; i < kRounds; ++i) {
-    reconcile.PollAll({});
-    clock_.Advance(30s);
-  }
+  PollRounds(reconcile, kRounds);
   // Every other round begins with the one that fails.
   EXPECT_GE(feed_.Calls("ListChanges"), kRounds);
 }

@@ -7,6 +7,7 @@
 #include "pipeline/store/postgres/arrays.h"
 
 namespace swage::postgres {
+
 Result<std::vector<bool>> AddDeliveries(sql::Tx& tx, std::optional<WallTime> engine_now,
                                         const std::vector<NewDelivery>& deliveries) {
   using Key = std::pair<std::string, std::string>;

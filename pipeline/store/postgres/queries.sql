@@ -247,6 +247,10 @@ WHERE lease_node <> '';
 -- name: ListLeasedBy
 SELECT id FROM tasks WHERE lease_node <> '' AND lease_node = $1 ORDER BY id;
 
+-- name: ListLeases
+SELECT id, epoch FROM tasks
+WHERE lease_node <> '' AND lease_node = $1 AND lease_expires_at_us > $2 ORDER BY id;
+
 -- name: ExpireLease
 UPDATE tasks SET lease_expires_at_us = least(lease_expires_at_us, $4), epoch = epoch + 1, updated_at_us = $3
 WHERE id = $1 AND lease_node = $2;
@@ -338,6 +342,12 @@ SELECT commit_sha, base_sha, pack FROM checkpoints WHERE task_id = $1;
 
 -- name: DropCheckpoint
 DELETE FROM checkpoints WHERE task_id = $1;
+
+-- name: DropOldCheckpoints
+DELETE FROM checkpoints WHERE task_id IN (
+  SELECT c.task_id FROM checkpoints c JOIN tasks t ON t.id = c.task_id
+  WHERE c.saved_at_us < $1 AND t.state NOT IN ('queued', 'running')
+  ORDER BY c.saved_at_us LIMIT $2);
 
 -- name: DropPushedCheckpoint
 DELETE FROM checkpoints WHERE task_id = $1 AND commit_sha = $2;

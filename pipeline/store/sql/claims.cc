@@ -175,4 +175,9 @@ Result<int> ExpireLeases(Tx& tx, std::string_view node) {
   return expired;
 }
 
+Result<std::vector<Lease>> ListLeases(Connection& db, WallTime engine_now, std::string_view node) {
+  const auto read = [&](Row& row) { return Lease{{row.Int()}, {row.Int()}, std::string(node)}; };
+  return db.All("ListLeases", read, node, engine_now);
+}
+
 }  // namespace swage::sql

@@ -80,6 +80,7 @@ Result<std::vector<TaskId>> RenewLeases(Tx& tx, const std::vector<Lease>& leases
                                         std::chrono::milliseconds duration);
 Result<int> ExpireAllLeases(Tx& tx);
 Result<int> ExpireLeases(Tx& tx, std::string_view node);
+Result<std::vector<Lease>> ListLeases(Connection& db, WallTime engine_now, std::string_view node);
 
 // nodes.cc
 Result<void> Heartbeat(Tx& tx, const NodeInfo& node);

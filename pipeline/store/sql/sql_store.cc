@@ -171,6 +171,12 @@ Result<int> SqlStore::ExpireLeases(std::string_view node) {
   return Write("expire leases", [&](Tx& tx) { return sql::ExpireLeases(tx, node); });
 }
 
+Result<std::vector<Lease>> SqlStore::ListLeases(std::string_view node) {
+  return Read("list leases", [&](Connection& db, WallTime engine_now) {
+    return sql::ListLeases(db, engine_now, node);
+  });
+}
+
 Result<void> SqlStore::Heartbeat(const NodeInfo& node) {
   return Write("heartbeat", [&](Tx& tx) { return sql::Heartbeat(tx, node); });
 }
@@ -213,6 +219,11 @@ Result<void> SqlStore::SaveCheckpoint(const Lease& lease, const Checkpoint& chec
 Result<std::optional<Checkpoint>> SqlStore::LoadCheckpoint(TaskId task) {
   return Read("load checkpoint",
               [&](Connection& db, WallTime) { return sql::LoadCheckpoint(db, task); });
+}
+
+Result<int> SqlStore::DropOldCheckpoints(std::chrono::milliseconds age, int limit) {
+  return Write("drop old checkpoints",
+               [&](Tx& tx) { return tx.db.Run("DropOldCheckpoints", tx.now - age, limit); });
 }
 
 Result<void> SqlStore::AddNote(const Lease& lease, std::string_view text) {

@@ -53,6 +53,7 @@ class SqlStore : public Store {
                                           std::chrono::milliseconds duration) final;
   Result<int> ExpireAllLeases() final;
   Result<int> ExpireLeases(std::string_view node) final;
+  Result<std::vector<Lease>> ListLeases(std::string_view node) final;
   Result<void> Heartbeat(const NodeInfo& node) final;
   Result<std::vector<NodeInfo>> ListNodes() final;
   Result<void> ForgetNode(std::string_view name, std::string_view instance) final;
@@ -61,6 +62,7 @@ class SqlStore : public Store {
   Result<void> SetStage(const Lease& lease, Stage stage, int cycle) final;
   Result<void> SaveCheckpoint(const Lease& lease, const Checkpoint& checkpoint) final;
   Result<std::optional<Checkpoint>> LoadCheckpoint(TaskId task) final;
+  Result<int> DropOldCheckpoints(std::chrono::milliseconds age, int limit) final;
   Result<void> AddNote(const Lease& lease, std::string_view text) final;
   Result<void> RaiseLevel(const Lease& lease, const LevelStep& step) final;
   Result<void> AddBlockedHosts(const Lease& lease, const std::vector<BlockedHost>& hosts) final;
