@@ -157,9 +157,9 @@ class SandboxLevel final : public Isolation {
       AddSystem(words, spec.network);
       AddCell(words, cell);
       const bool door = spec.network == NetworkUse::kAllowList && !cell.egress.empty();
-      if (door) AddDoor(words, cell.egress.parent_path());
+      if (door) Bind(words, cell.egress.parent_path(), false);
       Add(words, {"--chdir", "/", "--"});
-      AddEnter(words, spec.cwd, door ? cell.egress.string() : "");
+      AddEnter(words, spec.cwd, door ? cell.egress : fs::path());
       return words;
     };
     parts.adapt = HideEnvironment;
@@ -228,27 +228,22 @@ class SandboxLevel final : public Isolation {
     }
   }
 
+  static void Bind(Words& words, const fs::path& path, bool writable) {
+    AddParents(words, path);
+    Add(words, {writable ? "--bind" : "--ro-bind", path.string(), path.string()});
+  }
+
   static void AddCell(Words& words, const Cell& cell) {
-    const auto bind = [&](const fs::path& path, bool writable) {
-      AddParents(words, path);
-      Add(words, {writable ? "--bind" : "--ro-bind", path.string(), path.string()});
-    };
-    for (const Shared& share : cell.shares) bind(share.path, share.writable);
-    bind(cell.workspace, !cell.read_only);
-    bind(cell.home, true);
-    bind(cell.tmp, true);
+    for (const Shared& share : cell.shares) Bind(words, share.path, share.writable);
+    Bind(words, cell.workspace, !cell.read_only);
+    Bind(words, cell.home, true);
+    Bind(words, cell.tmp, true);
   }
 
-  // The folder and not the socket, which a proxy that starts anew makes anew.
-  static void AddDoor(Words& words, const fs::path& folder) {
-    AddParents(words, folder);
-    Add(words, {"--ro-bind", folder.string(), folder.string()});
-  }
-
-  void AddEnter(Words& words, const std::string& directory, const std::string& egress) const {
+  void AddEnter(Words& words, const std::string& directory, const fs::path& egress) const {
     Add(words, {std::string(kEnterInside), "--environment", "--capabilities", "none", "--seccomp",
                 "--chdir", directory});
-    if (!egress.empty()) Add(words, {"--egress", egress});
+    if (!egress.empty()) Add(words, {"--egress", egress.string()});
     if (root_) Add(words, {"--user", fmt::format("{}:{}", options_.user.uid, options_.user.gid)});
     Add(words, {"--"});
   }

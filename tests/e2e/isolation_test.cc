@@ -14,7 +14,17 @@ using testing::IsEmpty;
 using testing::Not;
 using testing::SizeIs;
 
-class IsolationJob : public DialectTest {};
+class IsolationJob : public DialectTest {
+ protected:
+  // What every task may write would be shown in a sandbox too.
+  BoxOptions Options(std::map<std::string, std::string> files, std::string agent,
+                     std::string extra_config = "") const {
+    BoxOptions options =
+        DialectTest::Options(std::move(files), std::move(agent), std::move(extra_config));
+    options.agents_meet = false;
+    return options;
+  }
+};
 
 // What the gates of these tests can see of the machine: in a sandbox nothing of the box.
 std::map<std::string, std::string> ProbingRepo(std::string_view more_policy = "") {
