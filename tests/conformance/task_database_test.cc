@@ -17,10 +17,11 @@ class TaskDatabases : public testing::TestWithParam<std::string> {
   void SetUp() override {
     SWAGE_NEEDS_POSTGRES();
     server_ = std::make_unique<PasswordServer>();
-    settings_.push_back({.name = "main",
-                         .admin = {"file:x", server_->MakerUrl()},
-                         .scope = GetParam(),
-                         .connections = 3});
+    settings_.emplace_back();
+    settings_[0].name = "main";
+    settings_[0].admin = {"file:x", server_->MakerUrl()};
+    settings_[0].scope = GetParam();
+    settings_[0].connections = 3;
     databases_ = NewLife();
     task_.id = TaskId{41};
     task_.repo = {"hub", "7", "acme/lib"};
@@ -176,6 +177,14 @@ TEST_P(TaskDatabases, ATaskWithoutANetworkReachesItByASocketOfItsOwn) {
 INSTANTIATE_TEST_SUITE_P(Scopes, TaskDatabases, testing::Values("database", "schema"),
                          [](const auto& scope) { return scope.param; });
 
+postgres::TaskDatabaseSpec Copy(std::string name, std::string source) {
+  postgres::TaskDatabaseSpec spec;
+  spec.name = std::move(name);
+  spec.comment = "a copy";
+  spec.source = std::move(source);
+  return spec;
+}
+
 TEST(TaskDatabaseCopies, AreOfTheSource) {
   SWAGE_NEEDS_POSTGRES();
   const PasswordServer server;
@@ -187,13 +196,13 @@ TEST(TaskDatabaseCopies, AreOfTheSource) {
                       "PUBLIC"),
             "");
   auto tasks = postgres::TaskServer::FromUrl(server.MakerUrl()).value();
-  const auto made = tasks.Make({.name = "swage_copy", .comment = "a copy", .source = "seed"});
+  const auto made = tasks.Make(Copy("swage_copy", "seed"));
   ASSERT_TRUE(made.ok()) << made.error().message;
   EXPECT_EQ(server.As(made->url, "TABLE t"), "9");
   ASSERT_TRUE(tasks.Drop("swage_copy").ok());
-  const auto none = tasks.Make({.name = "swage_copy", .comment = "", .source = "nothing"});
+  const auto none = tasks.Make(Copy("swage_copy", "nothing"));
   EXPECT_THAT(none.error().message, HasSubstr("databases.source"));
-  EXPECT_FALSE(tasks.Make({.name = "a\"; DROP", .comment = ""}).ok());
+  EXPECT_FALSE(tasks.Make(Copy("a\"; DROP", "")).ok());
 }
 
 }  // namespace

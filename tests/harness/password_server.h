@@ -53,7 +53,7 @@ class PasswordServer {
 
  private:
   std::string SuperUrl() const {
-    return fmt::format("postgres://postgres@/app?host={}&port={}", server_->socket_dir().string(),
+    return fmt::format("postgres://postgres@/postgres?host={}&port={}", server_->socket_dir().string(),
                        server_->port());
   }
   void Configure(const std::string& method) const {

@@ -31,7 +31,7 @@ class ReclaimTest : public WorkspaceTest {
     fresh.branch_prefix = "swage/";
     IntakePlan plan;
     plan.task = fresh;
-    const TaskId id = *store_->ApplyIntake(plan)->task;
+    const TaskId id = store_->ApplyIntake(plan)->task;
     EXPECT_TRUE(store_->ClaimTask("node", std::chrono::seconds(60), {})->has_value());
     return id;
   }

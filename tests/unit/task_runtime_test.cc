@@ -24,6 +24,29 @@ NamedSecret Secret(std::string name, std::vector<std::string> gates, bool agent 
           .agent = agent};
 }
 
+CommandContext At(std::string workspace, std::map<std::string, std::string> env) {
+  CommandContext context;
+  context.workspace = std::move(workspace);
+  context.env = std::move(env);
+  return context;
+}
+
+DatabaseSettings Sqlite(std::string name, std::vector<std::string> repos = {"**"}) {
+  DatabaseSettings settings;
+  settings.name = std::move(name);
+  settings.kind = "sqlite";
+  settings.repos = std::move(repos);
+  return settings;
+}
+
+CacheSettings Npm() {
+  CacheSettings settings;
+  settings.name = "npm";
+  settings.env = "npm_config_cache";
+  settings.warm = {"npm", "ci"};
+  return settings;
+}
+
 RepoPolicy Asking(std::vector<std::string> agent, std::vector<std::string> gate) {
   RepoPolicy policy;
   policy.secrets = std::move(agent);
@@ -39,7 +62,7 @@ TEST(Secrets, AreForTheStepThatAsksAndIsGranted) {
   const std::vector<NamedSecret> secrets = {Secret("TOKEN", {"e*"}), Secret("KEY", {}, true)};
   const auto steps = GrantSecrets(secrets, "acme/lib", Asking({"KEY"}, {"TOKEN"}));
   ASSERT_TRUE(steps.ok()) << steps.error().message;
-  const CommandContext plain{"/w", {{"HOME", "/h"}}};
+  const CommandContext plain = At("/w", {{"HOME", "/h"}});
   EXPECT_EQ(steps->ForAgent(plain).env.at("KEY"), "value-of-it");
   EXPECT_FALSE(steps->ForAgent(plain).env.contains("TOKEN"));
   EXPECT_EQ(steps->ForGate(plain, "e2e").env.at("TOKEN"), "value-of-it");
@@ -77,9 +100,9 @@ TEST(Hooks, RunTheServersFirstAndSeeWhatGatesSee) {
   policy.after_create = HookSpec{{"two", "x"}, std::chrono::seconds(4)};
   FakeProcessRunner runner("said\n");
   std::string log;
-  const auto done =
-      RunHooks(runner, "after_create", HooksAt(server, policy, &HookSet::after_create),
-               {"/w", {{"HOME", "/h"}, {"PORT", "1"}}}, [&](std::string_view s) { log += s; }, {});
+  const auto done = RunHooks(
+      runner, "after_create", HooksAt(server, policy, &HookSet::after_create),
+      At("/w", {{"HOME", "/h"}, {"PORT", "1"}}), [&](std::string_view s) { log += s; }, {});
   ASSERT_TRUE(done.ok());
   ASSERT_EQ(runner.specs.size(), 2U);
   EXPECT_THAT(runner.specs[0].argv, ElementsAre("one"));
@@ -95,7 +118,7 @@ TEST(Hooks, RunTheServersFirstAndSeeWhatGatesSee) {
 TEST(Hooks, AFailureNamesTheHookAndEndsWithItsOutput) {
   FakeProcessRunner runner(std::string(5'000, 'x') + "\x1b[31mno such package\n", 4);
   const auto done =
-      RunHooks(runner, "before_agent", {{{"a"}, {}}, {{"b"}, {}}}, {"/w", {}}, {}, {});
+      RunHooks(runner, "before_agent", {{{"a"}, {}}, {{"b"}, {}}}, At("/w", {}), {}, {});
   ASSERT_FALSE(done.ok());
   EXPECT_EQ(runner.specs.size(), 1U);
   EXPECT_THAT(done.error().message, HasSubstr("the hook before_agent failed: exit code 4"));
@@ -108,7 +131,7 @@ TEST(Hooks, StoppedIsNotFailed) {
   FakeProcessRunner runner([](const ProcessSpec&, const ProcessRunner::Sink&) {
     return FakeProcessRunner::Ended(ProcessEnd::kStopped);
   });
-  EXPECT_EQ(RunHooks(runner, "after_agent", {{{"a"}, {}}}, {"/w", {}}, {}, {}).error().code,
+  EXPECT_EQ(RunHooks(runner, "after_agent", {{{"a"}, {}}}, At("/w", {}), {}, {}).error().code,
             ErrorCode::kCancelled);
 }
 
@@ -145,8 +168,8 @@ class RuntimeTest : public testing::Test {
 };
 
 TEST_F(RuntimeTest, GivesPortsAndAnSqliteFileToEveryStep) {
-  settings_.databases.push_back({.name = "main", .kind = "sqlite", .repos = {"acme/*"}});
-  settings_.databases.push_back({.name = "other", .kind = "sqlite", .repos = {"other/*"}});
+  settings_.databases.push_back(Sqlite("main", {"acme/*"}));
+  settings_.databases.push_back(Sqlite("other", {"other/*"}));
   const auto runtime = Make();
   ASSERT_NE(runtime, nullptr);
   const auto env = runtime->Environments().ForGate(context_, "tests").env;
@@ -159,8 +182,8 @@ TEST_F(RuntimeTest, GivesPortsAndAnSqliteFileToEveryStep) {
 }
 
 TEST_F(RuntimeTest, ATaskCanGoOnInAnotherWorkspace) {
-  settings_.databases.push_back({.name = "main", .kind = "sqlite"});
-  settings_.caches.push_back({.name = "npm", .env = "npm_config_cache", .warm = {"npm"}});
+  settings_.databases.push_back(Sqlite("main"));
+  settings_.caches.push_back(Npm());
   const auto runtime = Make();
   const auto port = runtime->Environments().every.at("PORT");
   const fs::path next = dir_.path() / "next";
@@ -174,7 +197,7 @@ TEST_F(RuntimeTest, ATaskCanGoOnInAnotherWorkspace) {
 }
 
 TEST_F(RuntimeTest, APolicyMayWantFewerDatabases) {
-  settings_.databases.push_back({.name = "main", .kind = "sqlite"});
+  settings_.databases.push_back(Sqlite("main"));
   RepoPolicy none;
   none.databases = std::vector<std::string>{};
   EXPECT_FALSE(Make(none)->Environments().every.contains("DATABASE_URL"));
@@ -187,8 +210,8 @@ TEST_F(RuntimeTest, APolicyMayWantFewerDatabases) {
 }
 
 TEST_F(RuntimeTest, TwoThatWantOneVariableAreAMistake) {
-  settings_.databases.push_back({.name = "one", .kind = "sqlite"});
-  settings_.databases.push_back({.name = "two", .kind = "sqlite"});
+  settings_.databases.push_back(Sqlite("one"));
+  settings_.databases.push_back(Sqlite("two"));
   runtimes_ = std::make_unique<TaskRuntimes>(settings_, "node", redactor_, log_);
   const auto runtime = runtimes_->Prepare(task_, {});
   ASSERT_TRUE(runtime.ok());
@@ -198,7 +221,7 @@ TEST_F(RuntimeTest, TwoThatWantOneVariableAreAMistake) {
 }
 
 TEST_F(RuntimeTest, ACacheIsFilledOnceAndGivenToLaterTasks) {
-  settings_.caches.push_back({.name = "npm", .env = "npm_config_cache", .warm = {"npm", "ci"}});
+  settings_.caches.push_back(Npm());
   const auto first = Make();
   FakeProcessRunner warm([&](const ProcessSpec& spec, const ProcessRunner::Sink&) {
     EXPECT_TRUE(WriteFileFast(fs::path(spec.env.at("npm_config_cache")) / "index", "warm").ok());
@@ -218,7 +241,7 @@ TEST_F(RuntimeTest, ACacheIsFilledOnceAndGivenToLaterTasks) {
 }
 
 TEST_F(RuntimeTest, ACacheThatCannotBeFilledIsAWarning) {
-  settings_.caches.push_back({.name = "npm", .env = "npm_config_cache", .warm = {"npm", "ci"}});
+  settings_.caches.push_back(Npm());
   const auto runtime = Make();
   FakeProcessRunner broken("", 1);
   runtime->Warm(broken, context_, {}, {});
