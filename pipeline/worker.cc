@@ -48,6 +48,11 @@ Cell CellOf(const CommandContext& commands) {
   return cell;
 }
 
+// Podman's containers are children of the bot; docker's are of a daemon elsewhere.
+bool HasDaemon(const IsolationMeans& means) {
+  return std::filesystem::path(means.container_command).filename() != "podman";
+}
+
 // What the agent said last in each run before this one: the first, and the newest of the others.
 Result<std::vector<std::string>> EarlierSummaries(Store& store, const Task& task) {
   SWAGE_ASSIGN_OR_RETURN(const std::vector<Step> steps, store.ListSteps(task.id));
@@ -238,6 +243,8 @@ Result<std::unique_ptr<Workspace>> Worker::Provision(const Claimed& claimed, con
   request.start = task.checkpoint.value.empty() ? task.base_sha : task.checkpoint;
   request.extra_path = context_.settings.agent.extra_path;
   request.owner = context_.isolations.At(*task.level).Owner();
+  request.seen_by_host =
+      *task.level == IsolationLevel::kContainer && HasDaemon(context_.settings.isolation);
   request.extra_env = {{"SWAGE_TASK", TaskKey(task)},
                        {"SWAGE_BASE", task.base_sha.value},
                        {"SWAGE_ISSUE", std::to_string(task.issue_number)}};

@@ -64,7 +64,6 @@ struct Options {
   bool hidden_environment = false;
   const char* egress = nullptr;  // where the proxy takes the socket on which we listen for it
   const char* directory = nullptr;
-  const char* egress = nullptr;
   char** command = nullptr;
 };
 
