@@ -34,11 +34,11 @@ DemoWorkspace::DemoWorkspace(const fs::path& parent)
       processes_(MakePosixProcessRunner(Must(FindSupervisor()))) {
   for (const fs::path& dir : {home_, tmp_, handoff_}) SWAGE_CHECK(MakeDirs(dir).ok());
   const char* path = std::getenv("PATH");
-  context_ = {work_,
-              {{"PATH", path != nullptr ? path : "/usr/bin:/bin"},
-               {"HOME", home_.string()},
-               {"TMPDIR", tmp_.string()},
-               {"LANG", "C.UTF-8"}}};
+  context_.workspace = work_;
+  context_.env = {{"PATH", path != nullptr ? path : "/usr/bin:/bin"},
+                  {"HOME", home_.string()},
+                  {"TMPDIR", tmp_.string()},
+                  {"LANG", "C.UTF-8"}};
   ProcessSpec make;
   make.argv = {(kDemo / "make-repo").string(), work_.string()};
   make.env = context_.env;

@@ -15,7 +15,7 @@ namespace {
 
 class NoAgent final : public Agent {
  public:
-  Result<AgentResult> Run(const CommandContext&, const std::filesystem::path&,
+  Result<AgentResult> Run(ProcessRunner&, const CommandContext&, const std::filesystem::path&,
                           const ProcessRunner::Sink&, std::stop_token) override {
     return MakeError(ErrorCode::kInternal, "no agent");
   }
