@@ -254,6 +254,10 @@ Result<Loop::AgentRun> Loop::AskAgent(int cycle, std::stop_token stop) {
     result_.usage.cost_usd += run.agent.usage->cost_usd;
   }
   run.summary = context_.redactor.Apply(run.agent.summary);
+  if (context_.redactor.Contains(run.summary)) {  // in a form that cannot be cut out
+    result_.secret_in_words = true;
+    run.summary = messages::WordsWithheld();
+  }
   if (!run.summary.empty()) result_.summary = run.summary;
   return run;
 }

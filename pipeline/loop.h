@@ -44,7 +44,8 @@ struct LoopResult {
   CommitSha head;  ///< the commit that the verdicts speak of
   std::vector<GateVerdict> verdicts;
   std::vector<CycleHistory> cycles;
-  std::string summary;  ///< the agent's last words; not trusted
+  std::string summary;           ///< the agent's last words; not trusted
+  bool secret_in_words = false;  ///< they were withheld
   AgentUsage usage;
   bool green = false;
   std::string stopped_because;  ///< why gates stayed red

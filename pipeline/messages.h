@@ -207,6 +207,8 @@ std::string IsolationLine(const std::vector<LevelStep>& levels);
 std::string Answered();
 std::string NoAnswer(std::string_view agent);
 std::string SecretInAnswer();
+/// In place of an agent's words.
+std::string WordsWithheld();
 
 /// The task's page; empty without a public address.
 std::string TaskUrl(TaskId id, std::string_view public_url);

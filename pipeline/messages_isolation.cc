@@ -139,6 +139,10 @@ std::string NoAnswer(std::string_view agent) {
   return fmt::format("{} ended without an answer", agent);
 }
 
+std::string WordsWithheld() {
+  return "(what the agent said holds a secret, and is not shown)";
+}
+
 std::string SecretInAnswer() {
   return "the agent's answer holds a secret and was not posted";
 }

@@ -152,7 +152,7 @@ bool Worker::ReadsOnly(const Task& task, const RepoPolicy& policy) {
 // An answer is all that there is to publish (C4).
 Result<RunOutcome> Worker::ConcludeReader(const Task& task, const LoopResult& result) {
   if (!result.failed_because.empty()) return Failed(task, result.failed_because);
-  if (context_.redactor.Contains(result.summary)) return Failed(task, messages::SecretInAnswer());
+  if (result.secret_in_words) return Failed(task, messages::SecretInAnswer());
   RunOutcome outcome = EndAs(TaskState::kClosed, task, messages::Answered());
   outcome.effects.push_back(CommentOnce(
       task, {ThreadKind::kIssue, task.issue_number},

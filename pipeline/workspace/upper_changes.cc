@@ -1,5 +1,9 @@
 #include "pipeline/workspace/upper_changes.h"
 
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <iterator>
 #include <set>
 #include <string>
 #include <string_view>
@@ -31,6 +35,17 @@ class OldIndex {
   bool HoldsSubmodule(const std::string& path) const {
     const git_index_entry* entry = Find(path);
     return entry != nullptr && entry->mode == GIT_FILEMODE_COMMIT;
+  }
+  /// Files of the index that are not below `root` any more. Looks at each.
+  std::vector<std::string> VanishedFrom(const std::filesystem::path& root) const {
+    std::vector<std::string> vanished;
+    struct stat status;
+    for (std::size_t at = 0; at < git_index_entrycount(index_.get()); ++at) {
+      const git_index_entry* entry = git_index_get_byindex(index_.get(), at);
+      if (entry->mode == GIT_FILEMODE_COMMIT) continue;
+      if (lstat((root / entry->path).c_str(), &status) != 0) vanished.emplace_back(entry->path);
+    }
+    return vanished;
   }
   std::vector<std::string> Below(const std::string& directory) const {
     std::vector<std::string> below;
@@ -87,6 +102,11 @@ class Sorter {
     for (const std::string& directory : changes.hidden) AddAll(index_.Below(directory));
   }
 
+  /// What the task itself had added leaves no mark in the upper directory when it goes.
+  void AddVanished(std::vector<std::string> paths) {
+    std::ranges::move(paths, std::back_inserter(gone_));
+  }
+
   /// Paths that the index does not know: for git to say which of them it ignores.
   const std::vector<std::string>& New() const { return new_; }
 
@@ -128,21 +148,33 @@ Result<std::set<std::string>> IgnoredOf(const TreePlan& plan,
                                         const std::vector<std::string>& paths) {
   std::set<std::string> ignored;
   if (paths.empty()) return ignored;
-  GitCall call = plan.Call({"--literal-pathspecs", "check-ignore", "--no-index", "-z", "--stdin"});
-  call.input = Lines(paths);
+  // It refuses --literal-pathspecs, and only what stands first in a path can be magic.
+  constexpr std::string_view kHere = "./";
+  GitCall call = plan.Call({"check-ignore", "--no-index", "-z", "--stdin"});
+  for (const std::string& path : paths) call.input.append(kHere).append(path).push_back('\0');
   call.also_fine = kNothingIgnored;
   SWAGE_ASSIGN_OR_RETURN(const std::string listed, plan.git.Run(call));
-  for (const std::string_view path : Split(listed, '\0')) ignored.emplace(path);
+  for (std::string_view path : Split(listed, '\0')) {
+    if (path.starts_with(kHere)) ignored.emplace(path.substr(kHere.size()));
+  }
   return ignored;
+}
+
+// The index is a hard link to the base's until git writes it for the first time.
+bool IsOfTheBase(const std::filesystem::path& index) {
+  struct stat status;
+  return stat(index.c_str(), &status) == 0 && status.st_nlink > 1;
 }
 
 }  // namespace
 
 Result<bool> StageChanges(const TreePlan& plan, const UpperChanges& changes) {
-  if (changes.Empty()) return true;
+  const bool untouched = IsOfTheBase(plan.Index());
+  if (changes.Empty() && untouched) return true;
   SWAGE_ASSIGN_OR_RETURN(const OldIndex index, OldIndex::Open(plan.Index()));
   Sorter sorter(index);
   sorter.Sort(changes);
+  if (!untouched) sorter.AddVanished(index.VanishedFrom(plan.Root()));
   if (Lines(sorter.New()).size() > kMaxInput) return false;
   SWAGE_ASSIGN_OR_RETURN(const auto ignored, IgnoredOf(plan, sorter.New()));
   std::optional<std::string> input = sorter.Input(ignored);

@@ -397,10 +397,9 @@ TEST_F(SqliteFile, EveryQueryIsValidAndUsesNoScanOfABigTable) {
   // They sort a handful of rows: heads of repositories, one repository's tasks, one task's
   // findings.
   const std::set<std::string> kMaySort = {
-      "FindQueued",     "FindQueuedWithRoom", "ListBlockedHosts",
-      "ListLevelSteps", "ListTasksByRepo",    "ListTasksByRepoAndState",
-      "ListFindings",   "ListLeasedBy",       "FindTaskByPullRequest",
-      "ListDelegates"};
+      "FindQueued",      "FindQueuedWithRoom",      "ListBlockedHosts",     "ListLevelSteps",
+      "ListTasksByRepo", "ListTasksByRepoAndState", "ListFindings",         "ListLeasedBy",
+      "ListLeases",      "ListDelegates",           "FindTaskByPullRequest"};
   Open().reset();
   sqlite3* db = nullptr;
   ASSERT_EQ(sqlite3_open(file().c_str(), &db), SQLITE_OK);

@@ -19,6 +19,7 @@ class IsolationNodes : public testing::Test {
     url_ = PostgresServer::Shared().NewDatabase().value();
     BoxOptions options;
     options.files = AnswerRepo();
+    options.agents_meet = false;
     options.agent = "echo 42 > answer.txt; echo '{}' > package-lock.json; echo done\n";
     options.extra_config = "store: \"" + url_ +
                            "\"\nnode: {name: front, lease: 12s, roles: [web, publisher, "

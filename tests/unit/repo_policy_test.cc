@@ -115,7 +115,7 @@ agent: codex
 .swage.yml:20: gates[4].matcher: names neither of the groups message and file, so it can say nothing; write for example (?P<message>.*)
 .swage.yml:21: cycles: "many" is not a whole number; write for example 5
 .swage.yml:22: cycles: given twice, first on line 21; keep one
-.swage.yml:23: agent: no such setting; there are gates, cycles, when_red, instructions, profiles, isolation, secrets, databases, hooks)");
+.swage.yml:23: agent: no such setting; there are gates, cycles, when_red, instructions, profiles, isolation, egress, secrets, databases, hooks)");
 }
 
 TEST(RepoPolicyTest, StandsUpToHostileText) {

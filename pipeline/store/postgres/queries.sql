@@ -345,9 +345,10 @@ DELETE FROM checkpoints WHERE task_id = $1;
 
 -- name: DropOldCheckpoints
 DELETE FROM checkpoints WHERE task_id IN (
-  SELECT c.task_id FROM checkpoints c JOIN tasks t ON t.id = c.task_id
-  WHERE c.saved_at_us < $1 AND t.state NOT IN ('queued', 'running')
-  ORDER BY c.saved_at_us LIMIT $2);
+  SELECT c.task_id FROM checkpoints c
+  WHERE c.saved_at_us < $1
+    AND (SELECT t.state FROM tasks t WHERE t.id = c.task_id) NOT IN ('queued', 'running')
+  LIMIT $2);
 
 -- name: DropPushedCheckpoint
 DELETE FROM checkpoints WHERE task_id = $1 AND commit_sha = $2;
