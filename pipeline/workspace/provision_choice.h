@@ -16,9 +16,9 @@ struct ProvisionChoice {
 /// "overlay", "recycled", "plain": as the settings name them.
 std::string_view Name(ProvisionWay way);
 
-/// Takes what `workspaces.provision` says; with "auto" the cheapest that works here. For the overlay
-/// the calling thread enters a mount namespace: call before the first other thread starts. Errors:
-/// kInvalid, kUnavailable, when exactly the overlay was asked for and cannot be.
+/// Takes what `workspaces.provision` says; with "auto" the cheapest that works here. For the
+/// overlay the calling thread enters a mount namespace: call before the first other thread starts.
+/// Errors: kInvalid, kUnavailable, when exactly the overlay was asked for and cannot be.
 Result<ProvisionChoice> ChooseProvision(const Settings& settings);
 
 }  // namespace swage

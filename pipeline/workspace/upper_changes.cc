@@ -2,8 +2,6 @@
 
 #include <sys/stat.h>
 
-#include <algorithm>
-#include <iterator>
 #include <set>
 #include <string>
 #include <string_view>
@@ -102,9 +100,11 @@ class Sorter {
     for (const std::string& directory : changes.hidden) AddAll(index_.Below(directory));
   }
 
-  /// What the task itself had added leaves no mark in the upper directory when it goes.
-  void AddVanished(std::vector<std::string> paths) {
-    std::ranges::move(paths, std::back_inserter(gone_));
+  /// What the task itself had added leaves no mark in the upper directory when it goes. After Sort.
+  void AddVanished(const std::vector<std::string>& paths) {
+    for (const std::string& path : paths) {
+      if (!IsBelow(path, over_directories_)) gone_.push_back(path);
+    }
   }
 
   /// Paths that the index does not know: for git to say which of them it ignores.

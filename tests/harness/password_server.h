@@ -53,8 +53,8 @@ class PasswordServer {
 
  private:
   std::string SuperUrl() const {
-    return fmt::format("postgres://postgres@/postgres?host={}&port={}", server_->socket_dir().string(),
-                       server_->port());
+    return fmt::format("postgres://postgres@/postgres?host={}&port={}",
+                       server_->socket_dir().string(), server_->port());
   }
   void Configure(const std::string& method) const {
     // Written in place: the file stays the server's own.

@@ -72,6 +72,8 @@ class WorkspaceThreats : public testing::Test {
     BoxOptions options;
     options.files = AnswerRepo();
     options.agent = Script(agent);
+    // The level at which there is most to attack; hooks and their like would raise it.
+    options.extra_config = "isolation: {ceiling: worktree}\n";
     return options;
   }
   static std::string Script(const std::string& agent) { return kTools + agent; }
@@ -286,9 +288,9 @@ echo "ln -sf '$BOX/outside/report.xml' report.xml" > gate.sh
 }
 
 TEST_F(WorkspaceThreats, Threat_T37_AWorkTreeExchangedForALinkIsRefused) {
-  BoxOptions options =
-      With("mkdir -p \"$BOX/outside\"; echo precious > \"$BOX/outside/file\"\n"
-           "work=$PWD; cd /; rm -rf \"$work\"; ln -s \"$BOX/outside\" \"$work\"\n");
+  BoxOptions options = With(
+      "mkdir -p \"$BOX/outside\"; echo precious > \"$BOX/outside/file\"\n"
+      "work=$PWD; cd /; rm -rf \"$work\"; ln -s \"$BOX/outside\" \"$work\"\n");
   options.extra_config += "workspaces: {provision: plain}\n";  // what is mounted stays where it is
   Box box(std::move(options));
   const std::int64_t issue = box.LabelledIssue("The answer is wrong");
