@@ -65,7 +65,8 @@ TEST_P(TransportThreats, Threat_T49_NorWhenItIsSaidInTwoHalves) {
   box.SetAgent(
       "echo 42 > answer.txt\nB=$(dirname \"$0\")\nread -r T < \"$B/token\"\n"
       "head -c 65530 /dev/zero | tr '\\0' x\nprintf '%s' \"${T:0:20}\"\n"
-      "until [ \"$(cat \"$B\"/data/logs/1/*agent.log | wc -c)\" -gt 60000 ]; do sleep 0.02; done\n"
+      "until [ \"$(cat \"$B\"/../data/logs/1/*agent.log | wc -c)\" -gt 60000 ]; do sleep 0.02; "
+      "done\n"
       "echo \"${T:20}\"\n");
   const std::int64_t issue = box.LabelledIssue("The answer is wrong");
   ASSERT_TRUE(box.WaitForSticky(issue, "in review"));

@@ -294,10 +294,16 @@ TEST_F(WorkspaceThreats, Threat_T37_AWorkTreeExchangedForALinkIsRefused) {
   options.extra_config += "workspaces: {provision: plain}\n";  // what is mounted stays where it is
   Box box(std::move(options));
   const std::int64_t issue = box.LabelledIssue("The answer is wrong");
-  ASSERT_TRUE(box.WaitForSticky(issue, "failed"));
+  // Where the kernel has Landlock the exchange itself is refused, and only the files are gone.
+  ASSERT_TRUE(box.WaitFor([&] {
+    const std::string said = box.Sticky(issue);
+    return said.find("failed") != said.npos || said.find("in review") != said.npos;
+  }));
   EXPECT_EQ(ReadFile(box.dir() / "outside/file").value(), "precious\n");
   EXPECT_FALSE(fs::exists(box.dir() / "outside/.git"));
-  EXPECT_THAT(box.forge().Branches(box.repo()), SizeIs(1));
+  for (const sandbox::Pull& pull : box.Pulls()) {
+    EXPECT_FALSE(box.forge().ReadFileAt(box.repo(), pull.head_ref, "file").ok());
+  }
 }
 
 }  // namespace
