@@ -10,9 +10,8 @@
 #include "tests/harness/raw_http.h"
 #include "tests/harness/trap_server.h"
 
+namespace swage {
 namespace {
-
-using namespace swage;
 
 constexpr int kRounds = 500;
 constexpr int kProxyPort = 23'128;
@@ -40,9 +39,7 @@ double Median(std::vector<double> values) {
   return values[kRounds / 2];
 }
 
-}  // namespace
-
-int main() {
+int Run() {
   TrapServer server([](const httplib::Request&, httplib::Response& response) {
     response.status = 200;
     response.set_content("hello", "text/plain");
@@ -66,4 +63,11 @@ int main() {
   std::printf("figure egress_direct_ms %.3f ms\n", Median(direct));
   std::printf("figure egress_proxy_ms %.3f ms\n", Median(tunnelled));
   return 0;
+}
+
+}  // namespace
+}  // namespace swage
+
+int main() {
+  return swage::Run();
 }
