@@ -47,6 +47,8 @@ constexpr int kMaxTries = 4096;
 
 // Shared with the child between vfork and execve.
 volatile int start_error = 0;
+// Asked before anything of ours can have taken the number.
+bool reports_start = false;
 volatile bool fence_failed = false;
 
 struct Fence {
@@ -104,7 +106,7 @@ pid_t Start(const Fence& fence, char** argv) {
   // Before the command can do anything, also to its supervisor.
   Report({SupervisorOutcome::kStarted, getpid(), 0, 0, 0, 0});
   // Over the control descriptor, whose work in this process is done.
-  if (fcntl(swage::kSupervisorStartFd, F_GETFD) >= 0) {
+  if (reports_start) {
     dup2(swage::kSupervisorStartFd, swage::kStartReportFd);
   }
   start_error = swage::Execute(argv);
@@ -357,7 +359,7 @@ int main(int argc, char** argv) {
   }
   fcntl(swage::kSupervisorControlFd, F_SETFD, FD_CLOEXEC);
   fcntl(swage::kSupervisorReportFd, F_SETFD, FD_CLOEXEC);
-  fcntl(swage::kSupervisorStartFd, F_SETFD, FD_CLOEXEC);  // fails when there is none
+  reports_start = fcntl(swage::kSupervisorStartFd, F_SETFD, FD_CLOEXEC) == 0;
   for (int i = 0; i < fence.groups; ++i) {
     fcntl(swage::kSupervisorGroupFd + i, F_SETFD, FD_CLOEXEC);
   }
