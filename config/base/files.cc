@@ -216,6 +216,16 @@ Result<void> MakeDirs(const fs::path& path, unsigned mode) {
   return Ok();
 }
 
+std::vector<fs::path> EntriesOf(const fs::path& dir) {
+  std::vector<fs::path> entries;
+  std::error_code ignored;
+  for (auto it = fs::directory_iterator(dir, ignored); it != fs::directory_iterator();
+       it.increment(ignored)) {
+    entries.push_back(it->path());
+  }
+  return entries;
+}
+
 Result<void> RemoveTree(const fs::path& path) {
   if (unlink(path.c_str()) == 0 || errno == ENOENT || errno == ENOTDIR) return Ok();
   const Fd dir = TreeRemover::OpenForRemoval(AT_FDCWD, path.c_str());

@@ -52,6 +52,8 @@ Result<void> MakeDirs(const std::filesystem::path& path, unsigned mode = 0700);
 /// Removes a tree without following links, also when directories inside lack permissions; absent =
 /// ok.
 Result<void> RemoveTree(const std::filesystem::path& path);
+/// The paths of what a directory holds, in no order; none where it cannot be read.
+std::vector<std::filesystem::path> EntriesOf(const std::filesystem::path& dir);
 /// A new directory `prefix`XXXXXX below the system's temporary directory.
 Result<std::filesystem::path> MakeTempDir(std::string_view prefix);
 

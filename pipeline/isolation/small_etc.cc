@@ -82,10 +82,9 @@ Result<void> MakeSmallEtc(const fs::path& folder, const FileOwner& user) {
   SWAGE_RETURN_IF_ERROR(MakeDirs(folder, 0755));
   const fs::path etc = "/etc";
   for (const std::string_view name : kNames) Take(etc / name, folder / name);
-  std::error_code error;
-  for (fs::directory_iterator it(etc, error), end; !error && it != end; it.increment(error)) {
-    const fs::path name = it->path().filename();
-    if (HasPrefix(name.string())) Take(it->path(), folder / name);
+  for (const fs::path& entry : EntriesOf(etc)) {
+    const fs::path name = entry.filename();
+    if (HasPrefix(name.string())) Take(entry, folder / name);
   }
   SWAGE_RETURN_IF_ERROR(WriteOwn(folder, user));
   OpenFolders(folder);

@@ -20,16 +20,6 @@ struct Dated {
   bool operator<(const Dated& other) const { return when < other.when; }
 };
 
-std::vector<fs::path> EntriesOf(const fs::path& dir) {
-  std::vector<fs::path> entries;
-  std::error_code ignored;
-  for (auto it = fs::directory_iterator(dir, ignored); it != fs::directory_iterator();
-       it.increment(ignored)) {
-    entries.push_back(it->path());
-  }
-  return entries;
-}
-
 void AddDated(const fs::path& path, std::vector<Dated>& all) {
   std::error_code error;
   const auto when = fs::last_write_time(path, error);

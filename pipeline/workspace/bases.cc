@@ -16,6 +16,7 @@
 
 #include "config/base/clock.h"
 #include "config/base/crypto.h"
+#include "config/base/files.h"
 #include "config/base/text.h"
 #include "pipeline/workspace/file_ownership.h"
 #include "pipeline/workspace/git_library.h"
@@ -161,13 +162,11 @@ fs::path Bases::RepositoryOf(const Mirror& mirror) const {
 std::vector<Bases::Found> Bases::List(const fs::path& repository) const {
   std::vector<Found> found;
   std::error_code ignored;
-  for (auto it = fs::directory_iterator(repository, ignored); it != fs::directory_iterator();
-       it.increment(ignored)) {
-    if (!it->is_directory(ignored)) continue;
-    auto state = State::Read(it->path());
+  for (const fs::path& base : EntriesOf(repository)) {
+    if (!fs::is_directory(base, ignored)) continue;
+    auto state = State::Read(base);
     const bool usable = state && state->ready && state->epoch == epoch_;
-    found.push_back(
-        {it->path(), std::move(state), fs::last_write_time(it->path() / "lock", ignored), usable});
+    found.push_back({base, std::move(state), fs::last_write_time(base / "lock", ignored), usable});
   }
   std::ranges::sort(found, std::greater<>(), &Found::used);
   return found;
@@ -311,14 +310,12 @@ Result<void> Bases::Remove(const Found& found) const {
 
 Result<void> Bases::Evict() {
   std::vector<Found> all;
-  std::error_code ignored;
-  for (auto it = fs::directory_iterator(dir_, ignored); it != fs::directory_iterator();
-       it.increment(ignored)) {
-    if (it->path().filename().string().starts_with('.')) {  // of somebody who was killed
-      SWAGE_RETURN_IF_ERROR(RemoveTree(it->path()));
+  for (const fs::path& repository : EntriesOf(dir_)) {
+    if (repository.filename().string().starts_with('.')) {  // of somebody who was killed
+      SWAGE_RETURN_IF_ERROR(RemoveTree(repository));
       continue;
     }
-    for (Found& found : List(it->path())) all.push_back(std::move(found));
+    for (Found& found : List(repository)) all.push_back(std::move(found));
   }
   std::ranges::sort(all, std::greater<>(), &Found::used);
   const auto oldest = fs::file_time_type::clock::from_sys(SystemClock().Now()) - limits_.unused;

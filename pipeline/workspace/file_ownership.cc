@@ -92,10 +92,9 @@ Result<void> LetPass(const fs::path& dir) {
   if (stat(dir.c_str(), &info) != 0) return Failure("examine", dir);
   if ((info.st_mode & 0011) == 0011) return Ok();
   std::error_code ignored;
-  for (auto it = fs::directory_iterator(dir, ignored); it != fs::directory_iterator();
-       it.increment(ignored)) {
-    if (!it->is_regular_file(ignored) || it->is_symlink(ignored)) continue;
-    fs::permissions(it->path(), fs::perms::group_all | fs::perms::others_all,
+  for (const fs::path& entry : EntriesOf(dir)) {
+    if (!fs::is_regular_file(fs::symlink_status(entry, ignored))) continue;
+    fs::permissions(entry, fs::perms::group_all | fs::perms::others_all,
                     fs::perm_options::remove | fs::perm_options::nofollow, ignored);
   }
   return SetMode(dir, (info.st_mode & 07777) | kPassable);
@@ -108,9 +107,8 @@ Result<void> ShowObjects(const fs::path& mirror, const FileOwner& owner) {
   if (lchown(objects.c_str(), geteuid(), owner.gid) != 0) return Failure("give away", objects);
   SWAGE_RETURN_IF_ERROR(SetMode(objects, 0750));
   std::error_code ignored;
-  for (auto it = fs::directory_iterator(objects, ignored); it != fs::directory_iterator();
-       it.increment(ignored)) {
-    if (it->is_directory(ignored)) SWAGE_RETURN_IF_ERROR(SetMode(it->path(), 0755));
+  for (const fs::path& entry : EntriesOf(objects)) {
+    if (fs::is_directory(entry, ignored)) SWAGE_RETURN_IF_ERROR(SetMode(entry, 0755));
   }
   return Ok();
 }

@@ -187,13 +187,9 @@ class Pool {
       std::erase_if(resting, [&](const Resting& tree) { return tree.since < oldest; });
       for (const Resting& tree : resting) kept.insert(tree.place);
     }
-    std::vector<fs::path> outdated;
-    std::error_code ignored;
-    for (auto it = fs::directory_iterator(dir_, ignored); it != fs::directory_iterator();
-         it.increment(ignored)) {
-      if (!kept.contains(it->path())) outdated.push_back(it->path());
-    }
-    return outdated;
+    std::vector<fs::path> places = EntriesOf(dir_);
+    std::erase_if(places, [&](const fs::path& place) { return kept.contains(place); });
+    return places;
   }
 
   const fs::path dir_;

@@ -15,16 +15,6 @@ namespace {
 
 constexpr std::size_t kTokenBytes = 8;
 
-std::vector<fs::path> EntriesOf(const fs::path& dir) {
-  std::vector<fs::path> entries;
-  std::error_code ignored;
-  for (auto it = fs::directory_iterator(dir, ignored); it != fs::directory_iterator();
-       it.increment(ignored)) {
-    entries.push_back(it->path());
-  }
-  return entries;
-}
-
 }  // namespace
 
 std::string WorkspaceName(TaskId task, std::string_view token) {
