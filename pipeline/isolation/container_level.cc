@@ -15,14 +15,13 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
-#include <mutex>
 #include <utility>
 
 #include "config/base/text.h"
 #include "config/settings.h"
 #include "pipeline/isolation/enclosure.h"
-#include "pipeline/isolation/levels.h"
 #include "pipeline/isolation/probe.h"
+#include "pipeline/isolation/tried_level.h"
 
 namespace swage {
 namespace {
@@ -72,32 +71,20 @@ std::string FileName(const std::string& path) {
   return fs::path(path).filename().string();
 }
 
-class ContainerLevel final : public Isolation {
+class ContainerLevel final : public TriedLevel {
  public:
   ContainerLevel(IsolationOptions options, ProcessRunner& processes)
-      : options_(std::move(options)),
-        processes_(processes),
-        root_(geteuid() == 0),
+      : TriedLevel(std::move(options), processes),
         podman_(FileName(options_.container) == kPodman) {}
 
   IsolationLevel Level() const override { return IsolationLevel::kContainer; }
 
-  const Ability& Here() const override {
-    std::call_once(looked_, [this] { Look(); });
-    return ability_;
-  }
-
-  std::optional<FileOwner> Owner() const override {
-    return root_ ? std::optional(options_.user) : std::nullopt;
-  }
-
-  Result<std::unique_ptr<ProcessRunner>> Enclose(const Cell& cell) override {
-    if (!Here().available) return MakeError(ErrorCode::kUnavailable, ability_.why_not);
+ private:
+  Result<std::unique_ptr<ProcessRunner>> EncloseHere(const Cell& cell) const override {
     return MakeRunner(cell, engine_);
   }
 
- private:
-  void Look() const {
+  void Look() const override {
     if (options_.image.empty()) {
       ability_.why_not = "isolation.container.image names no image";
       return;
@@ -114,9 +101,7 @@ class ContainerLevel final : public Isolation {
     FindEngine();
     if (!ability_.available) return;
     RemoveLeftovers();
-    ability_.guarantees = {Guarantee::kNoWriteOutside, Guarantee::kNoReadOtherTasks,
-                           Guarantee::kNoReadBot,      Guarantee::kNoNetwork,
-                           Guarantee::kNoBotPorts,     Guarantee::kNoSurvivors};
+    ability_.guarantees = OfNamespaces();
     LookAtLimits();
   }
 
@@ -246,7 +231,7 @@ class ContainerLevel final : public Isolation {
                 "--log-driver", "none", "--hostname", "swage", "--interactive", "--tmpfs",
                 fmt::format("/tmp:{}", kTmpOptions)});
     if (podman_) Add(words, {"--preserve-fds", "1"});
-    const FileOwner user = root_ ? options_.user : FileOwner{geteuid(), getegid()};
+    const FileOwner user = User();
     Add(words, {"--user", fmt::format("{}:{}", user.uid, user.gid)});
     if (!root_ && podman_) Add(words, {"--userns", "keep-id"});
     Add(words, {"--volume", fmt::format("{}:{}:ro", options_.enter.string(), kEnterInside)});
@@ -283,14 +268,9 @@ class ContainerLevel final : public Isolation {
     mount(cell.tmp, true);
   }
 
-  const IsolationOptions options_;
-  ProcessRunner& processes_;
-  const bool root_;
   const bool podman_;
-  mutable std::once_flag looked_;
   mutable Words engine_;
   mutable std::atomic<int> containers_{0};
-  mutable Ability ability_;
 };
 
 }  // namespace

@@ -17,15 +17,14 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <mutex>
 #include <utility>
 
 #include "config/base/files.h"
 #include "config/base/text.h"
 #include "pipeline/isolation/enclosure.h"
-#include "pipeline/isolation/levels.h"
 #include "pipeline/isolation/probe.h"
 #include "pipeline/isolation/small_etc.h"
+#include "pipeline/isolation/tried_level.h"
 
 namespace swage {
 namespace {
@@ -93,29 +92,15 @@ Result<void> CheckCell(const Cell& cell, const std::vector<fs::path>& written) {
   return Ok();
 }
 
-class SandboxLevel final : public Isolation {
+class SandboxLevel final : public TriedLevel {
  public:
   SandboxLevel(IsolationOptions options, ProcessRunner& processes)
-      : options_(std::move(options)), processes_(processes), root_(geteuid() == 0) {}
+      : TriedLevel(std::move(options), processes) {}
 
   IsolationLevel Level() const override { return IsolationLevel::kSandbox; }
 
-  const Ability& Here() const override {
-    std::call_once(looked_, [this] { Look(); });
-    return ability_;
-  }
-
-  std::optional<FileOwner> Owner() const override {
-    return root_ ? std::optional(options_.user) : std::nullopt;
-  }
-
-  Result<std::unique_ptr<ProcessRunner>> Enclose(const Cell& cell) override {
-    if (!Here().available) return MakeError(ErrorCode::kUnavailable, ability_.why_not);
-    return MakeRunner(cell);
-  }
-
  private:
-  void Look() const {
+  void Look() const override {
     bwrap_ = FindBwrap();
     if (bwrap_.empty()) {
       ability_.why_not = "bwrap is not installed; apt install bubblewrap";
@@ -127,9 +112,7 @@ class SandboxLevel final : public Isolation {
       ability_.why_not = fmt::format("{}; {}", tried.error().message, Fix());
       return;
     }
-    ability_.guarantees = {Guarantee::kNoWriteOutside, Guarantee::kNoReadOtherTasks,
-                           Guarantee::kNoReadBot,      Guarantee::kNoNetwork,
-                           Guarantee::kNoBotPorts,     Guarantee::kNoSurvivors};
+    ability_.guarantees = OfNamespaces();
   }
 
   std::string_view Fix() const {
@@ -140,15 +123,13 @@ class SandboxLevel final : public Isolation {
   }
 
   Result<void> Try() const {
-    SWAGE_RETURN_IF_ERROR(MakeSmallEtc(Etc(), InsideUser()));
-    return TryEnclosure(Owner(), [this](const Cell& cell) { return MakeRunner(cell); });
+    SWAGE_RETURN_IF_ERROR(MakeSmallEtc(Etc(), User()));
+    return TryEnclosure(Owner(), [this](const Cell& cell) { return EncloseHere(cell); });
   }
 
   fs::path Etc() const { return options_.state / "etc"; }
 
-  FileOwner InsideUser() const { return root_ ? options_.user : FileOwner{geteuid(), getegid()}; }
-
-  Result<std::unique_ptr<ProcessRunner>> MakeRunner(const Cell& cell) const {
+  Result<std::unique_ptr<ProcessRunner>> EncloseHere(const Cell& cell) const override {
     SWAGE_RETURN_IF_ERROR(CheckCell(cell, options_.written));
     EnclosureParts parts;
     parts.name = "the sandbox";
@@ -248,12 +229,7 @@ class SandboxLevel final : public Isolation {
     Add(words, {"--"});
   }
 
-  const IsolationOptions options_;
-  ProcessRunner& processes_;
-  const bool root_;
-  mutable std::once_flag looked_;
   mutable std::string bwrap_;
-  mutable Ability ability_;
 };
 
 }  // namespace
