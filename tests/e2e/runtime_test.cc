@@ -36,14 +36,6 @@ BoxOptions With(std::map<std::string, std::string> files, std::string agent, std
   return options;
 }
 
-std::string AllLogs(const Box& box) {
-  std::string all = box.ServerLog();
-  for (const auto& entry : fs::recursive_directory_iterator(box.data_dir() / "logs")) {
-    if (entry.is_regular_file()) all += ReadFile(entry.path()).value();
-  }
-  return all;
-}
-
 // T25, T49: only the gate that is granted it, and nowhere else.
 TEST(Runtime, Threat_T25_ASecretIsInTheOneStepThatIsGrantedIt) {
   const std::string canary = "runtime-secret-canary-4711";
@@ -65,7 +57,7 @@ TEST(Runtime, Threat_T25_ASecretIsInTheOneStepThatIsGrantedIt) {
   EXPECT_FALSE(pull.draft) << pull.body;
   EXPECT_THAT(*box.forge().ReadFileAt(box.repo(), pull.head_ref, "env.txt"),
               Not(HasSubstr(canary)));
-  const std::string logs = AllLogs(box);
+  const std::string logs = box.AllLogs();
   EXPECT_THAT(logs, HasSubstr("got [redacted]"));
   EXPECT_THAT(logs, Not(HasSubstr(canary)));
   EXPECT_THAT(logs, Not(HasSubstr(Base64Encode(canary).substr(0, 24))));

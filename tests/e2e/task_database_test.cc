@@ -28,14 +28,6 @@ BoxOptions With(std::string gate_script, std::string agent, std::string config) 
   return options;
 }
 
-std::string AllLogs(const Box& box) {
-  std::string all = box.ServerLog();
-  for (const auto& entry : fs::recursive_directory_iterator(box.data_dir() / "logs")) {
-    if (entry.is_regular_file()) all += ReadFile(entry.path()).value();
-  }
-  return all;
-}
-
 // Serves on PORT and keeps a row in its database, until somebody makes the role `go`.
 constexpr const char* kLiveGate = R"sh(set -e
 psql -qAt "$DATABASE_URL" -c "CREATE TABLE mine (issue text)" \
@@ -81,7 +73,7 @@ TEST(TaskDatabasesAndPorts, TwoTasksAtOnceHaveEachTheirDatabaseAndPorts) {
   }
   EXPECT_THAT(ports, SizeIs(2));
   EXPECT_EQ(server.Left(), "") << "dropped with the tasks";
-  const std::string logs = AllLogs(box);
+  const std::string logs = box.AllLogs();
   EXPECT_THAT(logs, Not(HasSubstr(std::string(PasswordServer::kPassword))));
   EXPECT_THAT(logs, Not(ContainsRegex("swage_[0-9a-f]{12}_[0-9]+_[0-9a-f]{8}:[0-9a-f]{40}")));
 }

@@ -278,6 +278,14 @@ std::string Box::ServerLog() const {
   return log.ok() ? *log : "";
 }
 
+std::string Box::AllLogs() const {
+  std::string all = ServerLog();
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(data_dir() / "logs")) {
+    if (entry.is_regular_file()) all += ReadFile(entry.path()).value();
+  }
+  return all;
+}
+
 std::int64_t Box::LabelledIssue(std::string_view title, std::string_view body) {
   const std::int64_t issue = forge_->CreateIssue(repo(), "ada", title, body);
   forge_->AddLabel(repo(), "ada", issue, "swage");

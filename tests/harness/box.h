@@ -105,6 +105,7 @@ class Box {
   Ran Run(std::vector<std::string> arguments);
   /// Everything the server wrote to stdout and stderr, all starts together.
   std::string ServerLog() const;
+  std::string AllLogs() const;  ///< with those of the steps
 
   // --- people. "ada" maintains, "eve" reads, "swage-bot" is the server's own account.
   void SetAgent(const std::string& script);
