@@ -29,6 +29,9 @@ constexpr const char* kPassed[] = {
     "CODEX_HOME",         "OPENCODE_CONFIG", "CLAUDE_CONFIG_DIR",
     "GOOSE_PROVIDER",     "GOOSE_MODEL",     "AIDER_MODEL"};
 
+// Of these, the folders in which the agent keeps its login and state: it writes there.
+constexpr const char* kOwnFolders[] = {"CODEX_HOME", "CLAUDE_CONFIG_DIR"};
+
 // As many as `agent.extra_path` takes.
 constexpr std::size_t kMaxFolders = 20;
 
@@ -72,6 +75,24 @@ std::string OwnVariables() {
   return yaml;
 }
 
+// What the agent may write outside of its task.
+std::string OwnFoldersYaml() {
+  std::vector<std::string> folders;
+  for (const char* name : kOwnFolders) {
+    if (!IsSet(name)) continue;
+    std::error_code ignored;
+    const fs::path folder = fs::canonical(std::getenv(name), ignored);
+    if (fs::is_directory(folder, ignored)) folders.push_back(Quoted(folder.string()));
+  }
+  if (folders.empty()) return "";
+  return fmt::format("isolation:\n  write: [{}]\n", Join(folders, ", "));
+}
+
+// The keys of `agent` that are the user's, and what goes with them.
+std::string OwnSettings() {
+  return OwnVariables() + ExtraPath() + OwnFoldersYaml();
+}
+
 std::string CommandYaml(std::string_view name, const fs::path& program) {
   return fmt::format("agent:\n  preset: command\n  name: {}\n  command: [{}, \"{{task_file}}\"]\n",
                      Quoted(name), Quoted(program.string()));
@@ -88,8 +109,7 @@ Result<AgentChoice> OwnProgram(const std::string& asked) {
   }
   AgentChoice choice;
   choice.shown = program.string();
-  choice.yaml = CommandYaml(Truncate(program.filename().string(), 60), program) + OwnVariables() +
-                ExtraPath();
+  choice.yaml = CommandYaml(Truncate(program.filename().string(), 60), program) + OwnSettings();
   return choice;
 }
 
@@ -115,7 +135,7 @@ Result<AgentChoice> Preset(const std::string& asked) {
   }
   AgentChoice choice;
   choice.shown = asked;
-  choice.yaml = fmt::format("agent:\n  preset: {}\n", asked) + OwnVariables() + ExtraPath();
+  choice.yaml = fmt::format("agent:\n  preset: {}\n", asked) + OwnSettings();
   if (std::none_of(std::begin(kApiKeys), std::end(kApiKeys), IsSet) &&
       std::none_of(std::begin(kPassed), std::end(kPassed), IsSet)) {
     choice.notes.push_back(fmt::format(
