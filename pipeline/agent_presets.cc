@@ -45,9 +45,11 @@ const std::vector<AgentPreset>& BuiltInPresets() {
           .hosts = {"api.anthropic.com"},
       },
       {
-          // Without a login of its own, `codex exec` reads its key from CODEX_API_KEY alone.
+          // Without a login of its own, `codex exec` reads its key from CODEX_API_KEY alone. Its
+          // own sandbox needs namespaces, which no level gives: inside of one no command would
+          // start.
           .name = "codex",
-          .argv = {"codex", "exec", "--json", "--skip-git-repo-check", "-s", "workspace-write",
+          .argv = {"codex", "exec", "--json", "--skip-git-repo-check", "-s", "danger-full-access",
                    "-C", "{workspace}", "-"},
           .prompt_on_stdin = true,
           .env = {},

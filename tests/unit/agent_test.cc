@@ -85,7 +85,7 @@ TEST_F(AgentTest, CodexGetsItsPromptOnStdin) {
   const ProcessSpec& spec = processes.specs.at(0);
   EXPECT_EQ(spec.argv,
             (std::vector<std::string>{"codex", "exec", "--json", "--skip-git-repo-check", "-s",
-                                      "workspace-write", "-C", workspace.string(), "-"}));
+                                      "danger-full-access", "-C", workspace.string(), "-"}));
   EXPECT_TRUE(spec.stdin_bytes.starts_with("# Your task\n"));
 }
 
