@@ -9,6 +9,7 @@
 
 #include "config/base/files.h"
 #include "config/base/text.h"
+#include "tests/harness/network_namespace.h"
 #include "tests/harness/node_process.h"
 #include "tests/harness/postgres_server.h"
 #include "tests/harness/tcp_proxy.h"
@@ -155,6 +156,37 @@ TEST(Fault, X16_ANodeThatIsCutOffStopsItsAgentBeforeAnotherBegins) {
   EXPECT_TRUE(c.box->WaitFor([&] {
     return one->Get(one->hooks_port(), "/readyz").find("worker: ok") != std::string::npos;
   }));
+}
+
+TEST(Fault, X16_ANodeWhoseNetworkIsGoneStopsItsAgentBeforeAnotherBegins) {
+  SWAGE_NEEDS_POSTGRES();
+  SWAGE_NEEDS_NETWORK_NAMESPACE();
+  Cluster c;
+  c.box->SetAgent(c.AgentThatHangsOnce());
+  const NetworkNamespace network;
+  const int database_port = PostgresServer::Shared().port();
+  const TcpProxy database(database_port, network.Listen(database_port));
+  const std::string forge_url = c.box->forge().Url();
+  const auto forge_port = static_cast<int>(*ParseInt(forge_url.substr(forge_url.rfind(':') + 1)));
+  const TcpProxy forge(forge_port, network.Listen(forge_port));
+  NodeOptions options;
+  options.name = "one";
+  options.roles = "worker";
+  const auto one = c.MakeNode(options);
+  network.Run([&] { one->Start(); });
+  const std::int64_t issue = c.box->LabelledIssue("The answer is wrong");
+  ASSERT_TRUE(c.box->WaitForFile(c.File("hung")));
+  const auto two = c.StartNode("two");
+  network.CutLink();
+  ASSERT_TRUE(c.box->WaitFor([&] { return !c.IsAlive("pid"); }));
+  EXPECT_THAT(one->Log(), HasSubstr("stopping a worker that cannot renew its lease"));
+  c.ExpectOneOfEverything(issue);
+  network.HealLink();
+  network.Run([&] {
+    EXPECT_TRUE(c.box->WaitFor([&] {
+      return one->Get(one->hooks_port(), "/readyz").find("worker: ok") != std::string::npos;
+    }));
+  });
 }
 
 TEST(Fault, X18_AnAgentThatDaemonisesIsDeadAtTheEnd) {

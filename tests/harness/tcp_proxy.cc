@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <utility>
 #include <vector>
 
 #include "config/base/result.h"
@@ -47,14 +48,21 @@ bool Send(const Fd& fd, std::string_view bytes) {
 
 }  // namespace
 
-TcpProxy::TcpProxy(int target_port)
+Fd ListenOnLoopback(int port) {
+  Fd listener = Socket();
+  const sockaddr_in address = Loopback(port);
+  const auto* any = reinterpret_cast<const sockaddr*>(&address);
+  SWAGE_CHECK(bind(listener.get(), any, sizeof address) == 0 && listen(listener.get(), 64) == 0);
+  return listener;
+}
+
+TcpProxy::TcpProxy(int target_port, Fd listener)
     : target_port_(target_port),
-      listener_(Socket()),
+      listener_(std::move(listener)),
       wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  sockaddr_in address = Loopback(0);
+  sockaddr_in address{};
   socklen_t size = sizeof address;
   auto* any = reinterpret_cast<sockaddr*>(&address);
-  SWAGE_CHECK(bind(listener_.get(), any, size) == 0 && listen(listener_.get(), 64) == 0);
   SWAGE_CHECK(getsockname(listener_.get(), any, &size) == 0);
   port_ = ntohs(address.sin_port);
   thread_ = std::thread([this] { Loop(); });

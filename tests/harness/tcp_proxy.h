@@ -16,9 +16,13 @@
 
 namespace swage::test {
 
+/// A socket that listens on the loopback's `port`; 0 = any.
+Fd ListenOnLoopback(int port);
+
 class TcpProxy {
  public:
-  explicit TcpProxy(int target_port);
+  explicit TcpProxy(int target_port) : TcpProxy(target_port, ListenOnLoopback(0)) {}
+  TcpProxy(int target_port, Fd listener);
   ~TcpProxy();
   TcpProxy(const TcpProxy&) = delete;
   TcpProxy& operator=(const TcpProxy&) = delete;
