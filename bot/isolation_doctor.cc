@@ -38,7 +38,9 @@ bool IsBroken(const LevelFindings& level, Guarantee guarantee) {
 std::string_view Word(const LevelFindings& level, Guarantee guarantee) {
   if (!level.ability.available) return "not here";
   if (!Promises(level, guarantee)) return "-";
-  return IsBroken(level, guarantee) ? "NO" : "yes";
+  if (IsBroken(level, guarantee)) return "NO";
+  const auto keeper = level.keepers.find(guarantee);
+  return keeper == level.keepers.end() ? "yes" : std::string_view(keeper->second);
 }
 
 std::string_view Word(AttemptEnd end) {
@@ -65,11 +67,17 @@ std::string ShowAttempts(const LevelFindings& level, bool all) {
   return out;
 }
 
-std::vector<LevelFindings> TryAll(const Isolations& isolations, AttemptField& field) {
+std::vector<LevelFindings> TryAll(const IsolationOptions& options, ProcessRunner& processes,
+                                  AttemptField& field) {
+  const auto isolations = MakeIsolations(options, processes);
   std::vector<LevelFindings> all;
   for (const IsolationLevel level : kIsolationLevels) {
-    Isolation& isolation = isolations.At(level);
+    Isolation& isolation = isolations->At(level);
     LevelFindings findings{level, isolation.Here(), {}};
+    for (const Guarantee guarantee : kGuarantees) {
+      std::string keeper = KeeperOf(guarantee, level, options);
+      if (!keeper.empty()) findings.keepers[guarantee] = std::move(keeper);
+    }
     if (findings.ability.available) {
       for (const Attempt& attempt : Attempts()) {
         findings.attempts.emplace_back(&attempt, field.Try(attempt, isolation));
@@ -85,12 +93,13 @@ Result<std::vector<LevelFindings>> Examine(const Settings& settings,
                                            const std::filesystem::path& state) {
   SWAGE_ASSIGN_OR_RETURN(const std::string supervisor, FindSupervisor());
   SWAGE_ASSIGN_OR_RETURN(const std::string escape, FindHelper("swage-escape"));
-  const auto processes = MakePosixProcessRunner(supervisor);
-  SWAGE_ASSIGN_OR_RETURN(IsolationOptions options, IsolationOptionsOf(settings));
+  const auto groups = CommandGroups::Open();
+  const auto processes = MakePosixProcessRunner(supervisor, groups);
+  SWAGE_ASSIGN_OR_RETURN(IsolationOptions options, IsolationOptionsOf(settings, groups.get()));
   options.state = state;
   options.instance += "-doctor";
   SWAGE_ASSIGN_OR_RETURN(const auto field, AttemptField::Make(escape, *processes));
-  return TryAll(*MakeIsolations(options, *processes), *field);
+  return TryAll(options, *processes, *field);
 }
 
 // The same at every level but in a container, whose engine keeps them.
@@ -133,7 +142,9 @@ std::string ShowFindings(const std::vector<LevelFindings>& findings, bool all) {
     }
     out += "\n";
   }
-  out += "\nyes: tried, and stopped; -: not promised at this level; NO: promised, and not kept\n";
+  out +=
+      "\nyes: tried, and stopped; of limits, by what; -: not promised at this level; NO: promised, "
+      "and not kept\n";
   for (const LevelFindings& level : findings) {
     if (level.ability.why_not.empty()) continue;
     out += fmt::format("{}: {}\n", Name(level.level), level.ability.why_not);

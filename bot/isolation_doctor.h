@@ -3,6 +3,8 @@
 
 #include <filesystem>
 #include <iosfwd>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "pipeline/isolation/attempts/attempts.h"
@@ -24,6 +26,7 @@ struct LevelFindings {
   IsolationLevel level;
   Ability ability;
   std::vector<std::pair<const Attempt*, AttemptResult>> attempts;
+  std::map<Guarantee, std::string> keepers = {};  ///< of limits: "cgroup v1", "counting", "podman"
 };
 /// The table and what follows from it. Pure.
 std::string ShowFindings(const std::vector<LevelFindings>& findings, bool all);

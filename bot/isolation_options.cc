@@ -1,6 +1,7 @@
 #include "bot/isolation_options.h"
 
 #include "config/base/crypto.h"
+#include "config/base/limits.h"
 #include "config/base/process.h"
 
 namespace swage {
@@ -10,7 +11,7 @@ constexpr std::size_t kInstanceDigits = 8;
 
 }  // namespace
 
-Result<IsolationOptions> IsolationOptionsOf(const Settings& settings) {
+Result<IsolationOptions> IsolationOptionsOf(const Settings& settings, const CommandGroups* groups) {
   const std::filesystem::path data_dir = std::filesystem::absolute(settings.data_dir);
   IsolationOptions options;
   SWAGE_ASSIGN_OR_RETURN(options.enter, FindHelper("swage-enter"));
@@ -28,6 +29,7 @@ Result<IsolationOptions> IsolationOptionsOf(const Settings& settings) {
   }
   options.container = settings.isolation.container_command;
   options.image = settings.isolation.container_image;
+  options.limits = LimitKeepers(groups);
   options.instance = Sha256Hex(data_dir.string()).substr(0, kInstanceDigits);
   return options;
 }

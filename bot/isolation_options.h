@@ -6,7 +6,10 @@
 
 namespace swage {
 
-/// Errors: kNotFound (a helper program is not beside this one).
-Result<IsolationOptions> IsolationOptionsOf(const Settings& settings);
+class CommandGroups;
+
+/// `groups` may be null, as for the runner of the commands. Errors: kNotFound (a helper program is
+/// not beside this one).
+Result<IsolationOptions> IsolationOptionsOf(const Settings& settings, const CommandGroups* groups);
 
 }  // namespace swage

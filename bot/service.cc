@@ -79,7 +79,7 @@ Result<void> Service::Build(const Concretes& concretes) {
   const auto groups = settings_.node.Has(kRoleWorker) ? CommandGroups::Open() : nullptr;
   processes_ = MakePosixProcessRunner(supervisor, groups);
   if (groups) TellOfLimits(*groups);
-  SWAGE_RETURN_IF_ERROR(BuildIsolations());
+  SWAGE_RETURN_IF_ERROR(BuildIsolations(groups.get()));
   SWAGE_RETURN_IF_ERROR(BuildWorkspaces(concretes));
   const HoldSource holds = [this](std::string_view duty) {
     return store_->TryHold("duty:" + std::string(duty));
@@ -100,8 +100,8 @@ Result<void> Service::Build(const Concretes& concretes) {
   return Ok();
 }
 
-Result<void> Service::BuildIsolations() {
-  SWAGE_ASSIGN_OR_RETURN(const IsolationOptions options, IsolationOptionsOf(settings_));
+Result<void> Service::BuildIsolations(const CommandGroups* groups) {
+  SWAGE_ASSIGN_OR_RETURN(const IsolationOptions options, IsolationOptionsOf(settings_, groups));
   isolations_ = MakeIsolations(options, *processes_);
   return Ok();
 }

@@ -73,7 +73,7 @@ class Service {
  private:
   Service(Settings settings, ProvisionWay provision, Redactor& redactor, Log& log);
   Result<void> Build(const Concretes& concretes);
-  Result<void> BuildIsolations();
+  Result<void> BuildIsolations(const CommandGroups* groups);
   void TellOfLimits(const CommandGroups& groups);
   Result<void> BuildWorkspaces(const Concretes& concretes);
   Result<void> BuildRoles(const NodeParts& parts);

@@ -3,7 +3,9 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -76,16 +78,29 @@ void AppendChildren(pid_t parent, std::vector<pid_t>& pids) {
   }
 }
 
-// "Pss:     1234 kB" of smaps_rollup; nothing where we may not look.
-std::optional<std::uint64_t> ProportionalBytes(pid_t pid) {
-  const std::string text = ReadSmall(fmt::format("/proc/{}/smaps_rollup", pid));
-  for (std::string_view line : SplitLines(text)) {
-    if (!line.starts_with("Pss:")) continue;
-    line = Trim(line.substr(4));
+// "Pss:     1234 kB" of smaps_rollup, by its name.
+std::optional<std::uint64_t> RolledUp(std::string_view rollup, std::string_view name) {
+  for (std::string_view line : SplitLines(rollup)) {
+    if (!line.starts_with(name)) continue;
+    line = Trim(line.substr(name.size()));
     if (line.ends_with(" kB")) line.remove_suffix(3);
     if (const auto kib = ParseInt(line)) return static_cast<std::uint64_t>(*kib) << 10;
   }
   return std::nullopt;
+}
+
+// What a process has its share of; of files in memory apart, which it may hold open, too.
+struct Shares {
+  std::uint64_t all = 0;
+  std::uint64_t files_in_memory = 0;
+};
+
+// Nothing where we may not look.
+std::optional<Shares> SharesOf(pid_t pid) {
+  const std::string text = ReadSmall(fmt::format("/proc/{}/smaps_rollup", pid));
+  const auto all = RolledUp(text, "Pss:");
+  if (!all) return std::nullopt;
+  return Shares{*all, std::min(*all, RolledUp(text, "Pss_Shmem:").value_or(0))};
 }
 
 std::uint64_t ResidentBytes(pid_t pid) {
@@ -94,6 +109,34 @@ std::uint64_t ResidentBytes(pid_t pid) {
   const auto pages = fields.size() > 1 ? ParseInt(fields[1]) : std::nullopt;
   return static_cast<std::uint64_t>(pages.value_or(0)) *
          static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+enum class Lies { kAnywhere, kInMemory };
+
+bool IsInMemory(const std::string& path) {
+  struct statfs info {};
+  return statfs(path.c_str(), &info) == 0 && info.f_type == TMPFS_MAGIC;
+}
+
+// What processes hold open that has no name (any more).
+std::uint64_t NamelessFilesOf(const std::vector<pid_t>& pids, Lies where) {
+  std::set<std::pair<dev_t, ino_t>> seen;
+  std::uint64_t bytes = 0;
+  std::size_t looked = 0;
+  for (const pid_t pid : pids) {
+    const std::string folder = fmt::format("/proc/{}/fd", pid);
+    Directory fds(folder);
+    while (const char* name = looked < kMaxOpenFilesCounted ? fds.Next() : nullptr) {
+      ++looked;
+      struct stat info {};
+      if (fstatat(fds.fd(), name, &info, 0) != 0 || !S_ISREG(info.st_mode)) continue;
+      if (info.st_nlink != 0 || seen.contains({info.st_dev, info.st_ino})) continue;
+      if (where == Lies::kInMemory && !IsInMemory(fmt::format("{}/{}", folder, name))) continue;
+      seen.emplace(info.st_dev, info.st_ino);
+      bytes += static_cast<std::uint64_t>(info.st_blocks) * kBlock;
+    }
+  }
+  return bytes;
 }
 
 class DiskCount {
@@ -158,7 +201,7 @@ class Counting {
     const ResourceLimits& limits = plan_.limits;
     if (limits.memory_bytes > 0 || limits.processes > 0) {
       const std::vector<pid_t> pids = Descendants(plan_.root);
-      if (limits.processes > 0 && pids.size() > static_cast<std::size_t>(limits.processes)) {
+      if (limits.processes > 0 && ThreadsIn(pids) > static_cast<std::uint64_t>(limits.processes)) {
         return Limited::kProcesses;
       }
       if (limits.memory_bytes > 0 && MemoryOf(pids, limits.memory_bytes) > limits.memory_bytes) {
@@ -214,30 +257,42 @@ std::vector<pid_t> Descendants(pid_t root) {
   return pids;
 }
 
-std::uint64_t ThreadsOf(uid_t user) {
+std::uint64_t ThreadsIn(const std::vector<pid_t>& pids) {
   std::uint64_t threads = 0;
-  Directory processes("/proc");
-  while (const char* name = processes.Next()) {
-    struct stat info {};
-    if (!ParseInt(name) || fstatat(processes.fd(), name, &info, 0) != 0) continue;
+  for (const pid_t pid : pids) {
     struct stat tasks {};  // one link for each thread, and the two of any directory
-    const std::string path = fmt::format("/proc/{}/task", name);
-    if (info.st_uid == user && stat(path.c_str(), &tasks) == 0) threads += tasks.st_nlink - 2;
+    const std::string path = fmt::format("/proc/{}/task", pid);
+    if (stat(path.c_str(), &tasks) == 0) threads += tasks.st_nlink - 2;
   }
   return threads;
 }
 
+std::uint64_t ThreadsOf(uid_t user) {
+  std::vector<pid_t> pids;
+  Directory processes("/proc");
+  while (const char* name = processes.Next()) {
+    struct stat info {};
+    const auto pid = ParseInt(name);
+    if (!pid || fstatat(processes.fd(), name, &info, 0) != 0 || info.st_uid != user) continue;
+    pids.push_back(static_cast<pid_t>(*pid));
+  }
+  return ThreadsIn(pids);
+}
+
 // Shares are dear to tell apart: only when the sum of all comes near.
 std::uint64_t MemoryOf(const std::vector<pid_t>& pids, std::uint64_t precise_from) {
-  std::uint64_t resident = 0;
+  const std::uint64_t nameless = NamelessFilesOf(pids, Lies::kInMemory);
+  std::uint64_t resident = nameless;
   for (const pid_t pid : pids) resident += ResidentBytes(pid);
   if (resident < precise_from) return resident;
-  std::uint64_t precise = 0;
+  Shares sum;
   for (const pid_t pid : pids) {
-    const auto bytes = ProportionalBytes(pid);
-    precise += bytes ? *bytes : ResidentBytes(pid);
+    const Shares one = SharesOf(pid).value_or(Shares{ResidentBytes(pid), 0});
+    sum.all += one.all;
+    sum.files_in_memory += one.files_in_memory;
   }
-  return precise;
+  // What is mapped is mostly what is held open.
+  return sum.all - sum.files_in_memory + std::max(sum.files_in_memory, nameless);
 }
 
 std::uint64_t DiskUseOf(const std::vector<std::string>& roots, std::uint64_t enough,
@@ -248,20 +303,7 @@ std::uint64_t DiskUseOf(const std::vector<std::string>& roots, std::uint64_t eno
 }
 
 std::uint64_t DeletedFilesOf(const std::vector<pid_t>& pids) {
-  std::set<std::pair<dev_t, ino_t>> seen;
-  std::uint64_t bytes = 0;
-  std::size_t looked = 0;
-  for (const pid_t pid : pids) {
-    Directory fds(fmt::format("/proc/{}/fd", pid));
-    while (const char* name = looked < kMaxOpenFilesCounted ? fds.Next() : nullptr) {
-      ++looked;
-      struct stat info {};
-      if (fstatat(fds.fd(), name, &info, 0) != 0 || !S_ISREG(info.st_mode)) continue;
-      if (info.st_nlink != 0 || !seen.emplace(info.st_dev, info.st_ino).second) continue;
-      bytes += static_cast<std::uint64_t>(info.st_blocks) * kBlock;
-    }
-  }
-  return bytes;
+  return NamelessFilesOf(pids, Lies::kAnywhere);
 }
 
 TreeWatch::TreeWatch(WatchPlan plan, std::function<void(Limited)> tell)

@@ -31,9 +31,12 @@ struct WatchPlan {
 /// The descendants of a process, at most kMaxTreeProcesses of them.
 std::vector<pid_t> Descendants(pid_t root);
 inline constexpr std::size_t kMaxTreeProcesses = 16 << 10;
+/// Threads of processes. Those that are gone count nothing.
+std::uint64_t ThreadsIn(const std::vector<pid_t>& pids);
 /// Threads of all processes of a user, as RLIMIT_NPROC counts them.
 std::uint64_t ThreadsOf(uid_t user);
-/// Resident memory of processes; what several share counts once. Those that are gone count nothing.
+/// Resident memory of processes, and files in memory that they hold open without a name; what
+/// several share counts once. Those that are gone count nothing.
 std::uint64_t MemoryOf(const std::vector<pid_t>& pids, std::uint64_t precise_from);
 /// What the files below directories take on disk, links not followed, other file systems left out;
 /// stops counting past `enough`, after kMaxCountedFiles, and when told to.

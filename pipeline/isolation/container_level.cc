@@ -103,6 +103,11 @@ class ContainerLevel final : public TriedLevel {
     RemoveLeftovers();
     ability_.guarantees = OfNamespaces();
     LookAtLimits();
+    // A daemon's containers are not among the runner's processes: files that they hold open without
+    // a name would not be seen.
+    if (podman_ && !KeeperOf(Guarantee::kDiskLimit, Level(), options_).empty()) {
+      ability_.guarantees.push_back(Guarantee::kDiskLimit);
+    }
   }
 
   // crun refuses a machine with both control group hierarchies; runc does not.

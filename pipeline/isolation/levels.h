@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "config/base/limits.h"
 #include "pipeline/isolation/isolation.h"
 
 namespace swage {
@@ -19,8 +20,16 @@ struct IsolationOptions {
   std::vector<std::filesystem::path> written;  ///< by every task
   std::string container = "podman";            ///< or another engine with its command line
   std::string image;                           ///< where a cell names none
+  /// By what the runner keeps commands to their limits; none = it is not known to.
+  std::vector<LimitKeeper> limits;
   std::string instance;  ///< tells this bot's containers from those of others on the machine
 };
+
+/// By what a level keeps a limit, in a word: "cgroup v1", "counting", "rlimit", or the engine of
+/// containers; empty = by nothing. What an engine keeps, it does where Ability::guarantees says so.
+std::string KeeperOf(Guarantee limit, IsolationLevel level, const IsolationOptions& options);
+/// The limits that the runner keeps, at every level whose commands it sees.
+std::vector<Guarantee> LimitsOfRunner(const IsolationOptions& options);
 
 /// The bot's own user, in a process tree, HOME and TMPDIR of the task's own; with Landlock it
 /// writes nowhere else.

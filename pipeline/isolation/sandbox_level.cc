@@ -113,6 +113,7 @@ class SandboxLevel final : public TriedLevel {
       return;
     }
     ability_.guarantees = OfNamespaces();
+    for (const Guarantee limit : LimitsOfRunner(options_)) ability_.guarantees.push_back(limit);
   }
 
   std::string_view Fix() const {

@@ -20,15 +20,21 @@ constexpr std::string_view kNoLandlock =
 constexpr std::string_view kNoScopes =
     "the kernel's Landlock does not guard signals; use Linux 6.12 or newer";
 
-Ability Look(bool needs_landlock) {
+bool HasLandlock() {
+  return LandlockAbi() >= kLandlockNeeded;
+}
+
+Ability Look(bool needs_landlock, const IsolationOptions& options) {
   const int abi = LandlockAbi();
   Ability ability;
-  ability.available = abi >= kLandlockNeeded || !needs_landlock;
-  if (abi < kLandlockNeeded) {
+  ability.available = HasLandlock() || !needs_landlock;
+  ability.guarantees = LimitsOfRunner(options);
+  if (!HasLandlock()) {
     ability.why_not = kNoLandlock;
     return ability;
   }
-  ability.guarantees = {Guarantee::kNoWriteOutside, Guarantee::kNoReadBot};
+  ability.guarantees.push_back(Guarantee::kNoWriteOutside);
+  ability.guarantees.push_back(Guarantee::kNoReadBot);
   // Who may signal the supervisor can outlive it.
   if (abi >= kLandlockScopes) {
     ability.guarantees.push_back(Guarantee::kNoSurvivors);
@@ -45,7 +51,7 @@ class GuardedLevel final : public Isolation {
         enter_(options.enter.string()),
         written_(options.written),
         processes_(processes),
-        ability_(Look(level == IsolationLevel::kShared)) {}
+        ability_(Look(level == IsolationLevel::kShared, options)) {}
 
   IsolationLevel Level() const override { return level_; }
   const Ability& Here() const override { return ability_; }
@@ -63,7 +69,7 @@ class GuardedLevel final : public Isolation {
   std::vector<std::string> Words(const Cell& cell) const {
     std::vector<std::string> words = {enter_, "--seccomp"};
     if (geteuid() == 0) words.insert(words.end(), {"--capabilities", "usual"});
-    if (!ability_.guarantees.empty()) {
+    if (HasLandlock()) {
       words.emplace_back("--devices");
       for (const auto& folder : WritableFolders(cell)) {
         words.insert(words.end(), {"--write", folder.string()});

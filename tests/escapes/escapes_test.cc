@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "config/base/cgroup.h"
 #include "config/base/files.h"
 #include "config/base/text.h"
 #include "pipeline/isolation/attempts/attempts.h"
@@ -21,6 +22,9 @@ namespace {
 
 constexpr IsolationLevel kGuarded[] = {IsolationLevel::kShared, IsolationLevel::kWorktree,
                                        IsolationLevel::kSandbox, IsolationLevel::kContainer};
+
+constexpr Guarantee kLimits[] = {Guarantee::kMemoryLimit, Guarantee::kProcessLimit,
+                                 Guarantee::kDiskLimit};
 
 constexpr uid_t kUser = 65'431;
 
@@ -37,21 +41,26 @@ class Machine {
     return machine;
   }
 
-  std::unique_ptr<ProcessRunner> processes = MakePosixProcessRunner(FindSupervisor().value());
+  std::shared_ptr<CommandGroups> groups = CommandGroups::Open();
+  std::unique_ptr<ProcessRunner> processes =
+      MakePosixProcessRunner(FindSupervisor().value(), groups);
+  std::unique_ptr<ProcessRunner> counting = MakePosixProcessRunner(FindSupervisor().value());
   TempDir state{"swage-state-"};
   EscapeImage image{*processes, state.path()};
-  std::unique_ptr<Isolations> isolations = MakeIsolations(Options(), *processes);
+  std::unique_ptr<Isolations> isolations = MakeIsolations(Options(groups.get()), *processes);
+  std::unique_ptr<Isolations> counted = MakeIsolations(Options(nullptr), *counting);
   PlainIsolation plain{IsolationLevel::kWorktree, *processes};
   std::unique_ptr<AttemptField> field =
       AttemptField::Make(FindHelper("swage-escape").value(), *processes).value();
 
  private:
-  IsolationOptions Options() {
+  IsolationOptions Options(const CommandGroups* keepers) {
     IsolationOptions options;
     options.enter = FindHelper("swage-enter").value();
     options.state = state.path() / "isolation";
     options.image = image.Name();
-    options.instance = "escapes";
+    options.instance = keepers == nullptr ? "escapes-counted" : "escapes";
+    options.limits = LimitKeepers(keepers);
     return options;
   }
 };
@@ -82,13 +91,28 @@ TEST_P(Escapes, WhatTheLevelPromisesHolds) {
 
 TEST_P(Escapes, TheLevelPromisesWhatItIsThereFor) {
   std::vector<Guarantee> least = {Guarantee::kNoWriteOutside, Guarantee::kNoReadBot,
-                                  Guarantee::kNoSurvivors};
+                                  Guarantee::kNoSurvivors, Guarantee::kDiskLimit};
+  if (GetParam() != IsolationLevel::kContainer) {
+    least.insert(least.end(), {Guarantee::kMemoryLimit, Guarantee::kProcessLimit});
+  }
   if (GetParam() >= IsolationLevel::kSandbox) {
     least.insert(least.end(),
                  {Guarantee::kNoReadOtherTasks, Guarantee::kNoNetwork, Guarantee::kNoBotPorts});
   }
   for (const Guarantee guarantee : least) {
     EXPECT_TRUE(Gives(Level(), guarantee)) << Describe(guarantee);
+  }
+}
+
+// Where there is no control group, as for most users.
+TEST_P(Escapes, LimitsHoldByCountingToo) {
+  if (GetParam() == IsolationLevel::kContainer) GTEST_SKIP() << "its engine keeps them";
+  Isolation& level = Machine::Get().counted->At(GetParam());
+  for (const Attempt& attempt : Attempts()) {
+    if (std::ranges::find(kLimits, attempt.guarantee) == std::end(kLimits)) continue;
+    ASSERT_TRUE(Gives(level, attempt.guarantee)) << attempt.about;
+    const AttemptResult tried = Machine::Get().field->Try(attempt, level);
+    EXPECT_EQ(tried.end, AttemptEnd::kStopped) << attempt.about << "; " << tried.detail;
   }
 }
 

@@ -40,9 +40,23 @@ TEST(IsolationDoctor, TheTableSaysWhatHeldAndWhatIsMissing) {
             "exceed the memory limit         -          not here   \n"
             "exceed the process limit        -          not here   \n"
             "exceed the disk limit           -          not here   \n"
-            "\nyes: tried, and stopped; -: not promised at this level; NO: promised, and not kept\n"
+            "\nyes: tried, and stopped; of limits, by what; -: not promised at this level; NO: "
+            "promised, and not kept\n"
             "container: podman is not installed; apt install podman\n"
             "\n  worktree   NO  write a file beside the workspace: got through\n");
+}
+
+TEST(IsolationDoctor, OfALimitTheTableSaysWhoKeepsIt) {
+  const Attempt take{"take-memory", "take more memory", Guarantee::kMemoryLimit};
+  LevelFindings level{IsolationLevel::kWorktree, {true, "", {Guarantee::kMemoryLimit}}, {}};
+  level.attempts = {{&take, {AttemptEnd::kStopped, ""}}};
+  level.keepers = {{Guarantee::kMemoryLimit, "counting"}, {Guarantee::kDiskLimit, "counting"}};
+  const std::string kept = ShowFindings({level}, false);
+  EXPECT_NE(kept.find("exceed the memory limit         counting   \n"), std::string::npos) << kept;
+  EXPECT_NE(kept.find("exceed the disk limit           -          \n"), std::string::npos) << kept;
+  level.attempts[0].second.end = AttemptEnd::kThrough;
+  const std::string broken = ShowFindings({level}, false);
+  EXPECT_NE(broken.find("exceed the memory limit         NO         \n"), std::string::npos);
 }
 
 TEST(IsolationDoctor, AllAttemptsAreListedOnRequest) {

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <condition_variable>
 #include <cstddef>
@@ -19,6 +20,7 @@
 #include "config/base/crypto.h"
 #include "config/base/files.h"
 #include "config/base/text.h"
+#include "pipeline/isolation/attempts/verdict.h"
 #include "pipeline/isolation/probe.h"
 
 namespace swage {
@@ -28,9 +30,18 @@ namespace fs = std::filesystem;
 
 constexpr std::chrono::seconds kAttemptLimit{30};
 constexpr std::chrono::seconds kStandsBy{10};
-constexpr int kExitThrough = 0;
-constexpr int kExitStopped = 3;
+constexpr int kExitBySignal = 128;  // of shells and enclosures: a signal's number is added
 constexpr std::string_view kUntouched = "untouched\n";
+
+// Of limits: what is allowed and what is taken, both small, so that it harms no machine on which
+// nothing stops it, and how long it is held; counting takes a second or two.
+constexpr std::uint64_t kAllowedMemory = 64 << 20;
+constexpr int kAllowedProcesses = 32;
+constexpr std::uint64_t kAllowedDisk = 8 << 20;
+constexpr const char* kTakenMib = "128";
+constexpr const char* kTakenProcesses = "64";
+constexpr const char* kTakenDiskMib = "24";
+constexpr const char* kHeldSeconds = "12";
 
 Error Failure(std::string_view what) {
   return MakeError(ErrorCode::kInternal,
@@ -122,6 +133,43 @@ class Bystander {
   std::jthread thread_;  // last: it uses the others
 };
 
+bool Promises(const Isolation& isolation, Guarantee guarantee) {
+  const auto& given = isolation.Here().guarantees;
+  return std::find(given.begin(), given.end(), guarantee) != given.end();
+}
+
+bool IsLimit(Guarantee guarantee) {
+  return guarantee == Guarantee::kMemoryLimit || guarantee == Guarantee::kProcessLimit ||
+         guarantee == Guarantee::kDiskLimit;
+}
+
+ResourceLimits LimitsFor(Guarantee guarantee) {
+  ResourceLimits limits;
+  if (guarantee == Guarantee::kMemoryLimit) limits.memory_bytes = kAllowedMemory;
+  if (guarantee == Guarantee::kProcessLimit) limits.processes = kAllowedProcesses;
+  if (guarantee == Guarantee::kDiskLimit) limits.disk_bytes = kAllowedDisk;
+  return limits;
+}
+
+// A filter that ends the process has stopped it, too; so has who kills it for a limit.
+bool WasStopped(const ProcessResult& ran) {
+  switch (ran.end) {
+    case ProcessEnd::kExited:
+      return ran.exit_code == kStopped || ran.exit_code > kExitBySignal;
+    case ProcessEnd::kSignalled:
+    case ProcessEnd::kOutOfMemory:
+    case ProcessEnd::kTooManyProcesses:
+    case ProcessEnd::kDiskFull:
+    case ProcessEnd::kFileTooLarge:
+      return true;
+    case ProcessEnd::kTimedOut:
+    case ProcessEnd::kSilent:
+    case ProcessEnd::kStopped:
+      return false;
+  }
+  return false;
+}
+
 // What tells from outside that an attempt got through; nothing = the attempt knows best.
 enum class Trace { kNone, kFileMade, kFileChanged, kLockHeld, kProcessEnded };
 
@@ -198,6 +246,9 @@ class Field final : public AttemptField {
     if (name == "connect-tcp") return {{"127.0.0.1", std::to_string(port_number_)}};
     if (name == "connect-path") return {{outside("socket")}};
     if (name == "connect-abstract") return {{word_}};
+    if (name == "take-memory" || name == "take-nameless-memory") return {{kTakenMib}};
+    if (name == "take-processes" || name == "take-threads") return {{kTakenProcesses}};
+    if (name == "take-disk" || name == "take-nameless-disk") return {{kTakenDiskMib}};
     return {};
   }
 
@@ -209,9 +260,16 @@ class Field final : public AttemptField {
     SWAGE_ASSIGN_OR_RETURN(const auto runner, isolation.Enclose(cell));
     Bystander bystander(escape_, word_, processes_);
     SWAGE_ASSIGN_OR_RETURN(const auto process, bystander.Where());
-    const Plan plan = PlanFor(attempt.name, cell, process);
+    Plan plan = PlanFor(attempt.name, cell, process);
 
     ProcessSpec spec;
+    if (IsLimit(attempt.guarantee)) {
+      const bool kept = Promises(isolation, attempt.guarantee);
+      plan.arguments.emplace_back(kept ? kHeldSeconds : "0");
+      // A limit that nobody promises is none.
+      if (kept) spec.limits = LimitsFor(attempt.guarantee);
+      spec.disk_roots = {cell.workspace.string(), cell.home.string(), cell.tmp.string()};
+    }
     const std::string_view act = attempt.name == "change-shown" ? "change" : attempt.name;
     spec.argv = {escape_.string(), std::string(act)};
     spec.argv.insert(spec.argv.end(), plan.arguments.begin(), plan.arguments.end());
@@ -225,7 +283,9 @@ class Field final : public AttemptField {
     const auto ran = runner->Run(spec, listen, {});
     // Whoever ended the supervisor got through.
     if (!ran.ok() && attempt.name != "kill-supervisor") return ran.error();
-    return Judge(plan, ran, said, bystander);
+    SWAGE_ASSIGN_OR_RETURN(AttemptResult judged, Judge(plan, ran, said, bystander));
+    if (IsLimit(attempt.guarantee) && ran.ok()) judged.detail = ran->Describe();
+    return judged;
   }
 
   static Result<AttemptResult> Judge(const Plan& plan, const Result<ProcessResult>& ran,
@@ -244,14 +304,11 @@ class Field final : public AttemptField {
       case Trace::kProcessEnded:
         break;
     }
-    const bool claims = ran->end == ProcessEnd::kExited && ran->exit_code == kExitThrough;
+    const bool claims = ran->end == ProcessEnd::kExited && ran->exit_code == kThrough;
     // Inside, the number may be another process's.
     if (plan.trace == Trace::kProcessEnded && claims) return Seen(bystander.Ends());
     if (claims) return Seen(true);
-    // A filter that ends the process has stopped it, too.
-    const bool stopped = (ran->end == ProcessEnd::kExited && ran->exit_code == kExitStopped) ||
-                         ran->end == ProcessEnd::kSignalled;
-    if (stopped) return Seen(false);
+    if (WasStopped(*ran)) return Seen(false);
     return MakeError(ErrorCode::kInternal, fmt::format("{}: {}", ran->Describe(), Trim(said)));
   }
 
@@ -304,6 +361,13 @@ const std::vector<Attempt>& Attempts() {
       {"kill-supervisor", "stop whoever cleans up", Guarantee::kNoSurvivors},
       {"survive", "live on in another session", Guarantee::kNoSurvivors},
       {"type-into-terminal", "type into the terminal of the bot", Guarantee::kNoSurvivors},
+      {"take-memory", "take more memory, in several processes", Guarantee::kMemoryLimit},
+      {"take-nameless-memory", "take more memory, in a file without a name",
+       Guarantee::kMemoryLimit},
+      {"take-processes", "start more processes", Guarantee::kProcessLimit},
+      {"take-threads", "start more threads", Guarantee::kProcessLimit},
+      {"take-disk", "write more files", Guarantee::kDiskLimit},
+      {"take-nameless-disk", "write more into a file without a name", Guarantee::kDiskLimit},
   };
   return kAttempts;
 }

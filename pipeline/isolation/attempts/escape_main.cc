@@ -33,10 +33,13 @@
 #include <cstring>
 #include <initializer_list>
 
+#include "pipeline/isolation/attempts/take.h"
+#include "pipeline/isolation/attempts/verdict.h"
+
 namespace {
 
-constexpr int kThrough = 0;
-constexpr int kStopped = 3;
+using swage::kStopped;
+using swage::kThrough;
 constexpr int kUsage = 64;
 
 constexpr unsigned kSurvivorSeconds = 10;  // then it goes by itself
@@ -421,6 +424,12 @@ constexpr Act kActs[] = {
     {"deep-calls", 0, DeepCalls},
     {"type-into-terminal", 0, TypeIntoTerminal},
     {"keep-descriptors", 0, KeepDescriptors},
+    {"take-memory", 2, swage::take::Memory},
+    {"take-nameless-memory", 2, swage::take::NamelessMemory},
+    {"take-processes", 2, swage::take::Processes},
+    {"take-threads", 2, swage::take::Threads},
+    {"take-disk", 2, swage::take::Disk},
+    {"take-nameless-disk", 2, swage::take::NamelessDisk},
     {"wait", 1, Wait},
 };
 
