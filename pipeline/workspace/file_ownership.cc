@@ -47,8 +47,9 @@ class Giver {
     return Ok();
   }
 
-  // A second name may stand for a file of the bot's own, elsewhere.
-  Result<void> Give(int at, const char* name, const fs::path& path, int depth) const {
+  // Returns whether it is a directory. A second name may stand for a file of the bot's own,
+  // elsewhere.
+  Result<bool> GiveOne(int at, const char* name, const fs::path& path) const {
     struct stat info {};
     if (fstatat(at, name, &info, AT_SYMLINK_NOFOLLOW) != 0) return Failure("give away", path);
     const bool directory = S_ISDIR(info.st_mode);
@@ -56,6 +57,11 @@ class Giver {
         fchownat(at, name, owner_.uid, owner_.gid, AT_SYMLINK_NOFOLLOW) != 0) {
       return Failure("give away", path);
     }
+    return directory;
+  }
+
+  Result<void> Give(int at, const char* name, const fs::path& path, int depth) const {
+    SWAGE_ASSIGN_OR_RETURN(const bool directory, GiveOne(at, name, path));
     if (!directory) return Ok();
     Fd child(openat(at, name, kOpenDirectory));
     if (!child.valid()) return Failure("give away", path);
@@ -79,6 +85,12 @@ Result<void> SetMode(const fs::path& path, mode_t mode) {
 Result<void> GiveTree(const fs::path& root, const std::optional<FileOwner>& owner) {
   if (!owner) return Ok();
   return Giver(*owner).Give(AT_FDCWD, root.c_str(), root, 0);
+}
+
+Result<void> GiveEntry(const fs::path& path, const std::optional<FileOwner>& owner) {
+  if (!owner) return Ok();
+  const auto given = Giver(*owner).GiveOne(AT_FDCWD, path.c_str(), path);
+  return given.ok() ? Ok() : Result<void>(given.error());
 }
 
 Result<void> GiveDirectory(const fs::path& dir, const std::optional<FileOwner>& owner) {

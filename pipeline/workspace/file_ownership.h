@@ -14,7 +14,10 @@ namespace swage {
 /// kDenied (only root may give files away).
 Result<void> GiveTree(const std::filesystem::path& root, const std::optional<FileOwner>& owner);
 
-/// Gives one directory, not what is in it.
+/// Gives one file or directory that the bot owns, not what is in it, as GiveTree does.
+Result<void> GiveEntry(const std::filesystem::path& path, const std::optional<FileOwner>& owner);
+
+/// Gives one directory, whoever owns it, not what is in it.
 Result<void> GiveDirectory(const std::filesystem::path& dir, const std::optional<FileOwner>& owner);
 
 /// Lets every user pass through `dir` on the way to something whose name they know, without letting

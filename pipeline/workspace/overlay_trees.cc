@@ -4,17 +4,20 @@
 // Provisioning costs a mount and a dozen small files whatever the size of the repository: the index
 // is a hard link to the base's (git replaces an index, it never writes into one), and the private
 // `.git` is the base's, too, under a HEAD and a branch of the task's own. In the upper directory is
-// then exactly what the task changed: a checkpoint looks at nothing else.
+// then exactly what the task changed: a checkpoint, and the way back to an earlier one, look at
+// nothing else.
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <optional>
 #include <system_error>
 
 #include "config/base/files.h"
 #include "pipeline/workspace/bases.h"
 #include "pipeline/workspace/checks.h"
 #include "pipeline/workspace/file_ownership.h"
+#include "pipeline/workspace/git_library.h"
 #include "pipeline/workspace/overlay_mount.h"
 #include "pipeline/workspace/plain_tree.h"
 #include "pipeline/workspace/private_git_dir.h"
@@ -26,7 +29,8 @@ namespace {
 
 class OverlayTree final : public WorkTree {
  public:
-  OverlayTree(const TreePlan& plan, BaseUse base) : all_(plan), base_(std::move(base)) {}
+  OverlayTree(const TreePlan& plan, BaseUse base)
+      : all_(plan), base_(std::move(base)), staged_(base_.commit) {}
 
   Result<void> Lay() {
     SWAGE_RETURN_IF_ERROR(LinkIndex());
@@ -49,15 +53,26 @@ class OverlayTree final : public WorkTree {
         ScanOverlay(Plan().Root(), Upper(), all_.Quarantine(), kMaxFileBytes, changes));
     warnings.insert(warnings.end(), scan.warnings.begin(), scan.warnings.end());
     SWAGE_RETURN_IF_ERROR(all_.RefuseLargeFiles(scan.large_files));
-    SWAGE_ASSIGN_OR_RETURN(const bool staged, StageChanges(Plan(), changes));
-    return staged ? Ok() : all_.AddAll();
+    SWAGE_ASSIGN_OR_RETURN(const Staging staging, StageKnown(changes, NewFiles::kTake));
+    return staging == Staging::kNotThisWay ? all_.AddAll() : Ok();
   }
 
   Result<void> MoveTo(const CommitSha& commit, Untracked untracked) override {
-    return all_.MoveTo(commit, untracked);
+    SWAGE_RETURN_IF_ERROR(CheckCommitSha(commit));
+    const auto moved = MoveChanged(commit, untracked);
+    // What is in the way of the short way is none for the long one.
+    if (!moved.ok() || !*moved) {
+      staged_.reset();
+      SWAGE_RETURN_IF_ERROR(all_.MoveTo(commit, untracked));
+    }
+    staged_ = commit;
+    return Ok();
   }
 
-  Result<void> RenewGit(const CommitSha& commit) override { return all_.RenewGit(commit); }
+  Result<void> RenewGit(const CommitSha& commit) override {
+    staged_ = commit;  // there is a commit of what the index holds, and this is it
+    return all_.RenewGit(commit);
+  }
 
   Result<void> Release() override {
     mount_.Unmount();
@@ -67,6 +82,50 @@ class OverlayTree final : public WorkTree {
 
  private:
   const TreePlan& Plan() const { return all_.Plan(); }
+
+  Result<Staging> StageKnown(const UpperChanges& changes, NewFiles fresh) {
+    if (!staged_) return Staging::kNotThisWay;
+    SWAGE_ASSIGN_OR_RETURN(const Staging staging,
+                           StageChanges(Plan(), changes, {base_.commit, *staged_}, fresh));
+    if (staging != Staging::kNothing) staged_.reset();
+    return staging;
+  }
+
+  // False: the files may be on the way, but have not arrived. What is untracked and what of it is
+  // ignored is decided at the end of the way, as git does.
+  Result<bool> MoveChanged(const CommitSha& commit, Untracked untracked) {
+    const std::string before = staged_ ? staged_->value : "";
+    UpperChanges changes;
+    if (untracked == Untracked::kKeep) {
+      SWAGE_ASSIGN_OR_RETURN(changes, ListUpper(Plan().Root(), Upper()));
+    } else {
+      SWAGE_RETURN_IF_ERROR(
+          ScanOverlay(Plan().Root(), Upper(), all_.Quarantine(), kMaxFileBytes, changes));
+    }
+    SWAGE_ASSIGN_OR_RETURN(const Staging staging, StageKnown(changes, NewFiles::kLeave));
+    switch (staging) {
+      case Staging::kNotThisWay:
+        return false;
+      case Staging::kNothing:
+        if (before != commit.value) SWAGE_RETURN_IF_ERROR(all_.Switch(before, commit));
+        break;
+      case Staging::kDone:
+        SWAGE_ASSIGN_OR_RETURN(const std::string now, all_.WriteTree());
+        SWAGE_ASSIGN_OR_RETURN(const bool there, IsTreeOf(now, commit));
+        if (!there) SWAGE_RETURN_IF_ERROR(all_.Switch(now, commit));
+        break;
+    }
+    if (untracked == Untracked::kKeep) return true;
+    return RemoveUntracked(Plan(), changes, commit);
+  }
+
+  // Most often: gates build, they do not edit.
+  Result<bool> IsTreeOf(const std::string& tree, const CommitSha& commit) const {
+    SWAGE_ASSIGN_OR_RETURN(const auto repository, git2::OpenBare(Plan().mirror.GitDir()));
+    SWAGE_ASSIGN_OR_RETURN(const auto found, git2::FindCommit(repository.get(), commit));
+    return git2::Hex(*git_commit_tree_id(found.get())) == tree;
+  }
+
   fs::path Upper() const { return Plan().place / "upper"; }
   fs::path KernelWork() const { return Plan().place / "overlay"; }
 
@@ -79,7 +138,8 @@ class OverlayTree final : public WorkTree {
 
   PlainTree all_;  // the same files by git's own commands, which look at all of them
   BaseUse base_;
-  OverlayMount mount_;  // after the base: it goes first
+  std::optional<CommitSha> staged_;  // what the index holds; nothing = who knows
+  OverlayMount mount_;               // after the base: it goes first
 };
 
 class OverlayProvisioner final : public Provisioner {

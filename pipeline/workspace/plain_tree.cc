@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 #include "config/base/files.h"
 #include "config/base/text.h"
 #include "pipeline/workspace/checks.h"
@@ -13,6 +15,7 @@ namespace swage {
 namespace {
 
 constexpr std::chrono::minutes kCheckoutLimit{30};
+constexpr std::size_t kMaxWritten = 1 << 20;  // of paths that are given away one by one
 
 class PlainProvisioner final : public Provisioner {
  public:
@@ -50,7 +53,7 @@ Result<void> PlainTree::Fill(std::stop_token stop) {
 }
 
 // A file that changes hands changes its stat data, too.
-Result<void> PlainTree::Give() {
+Result<void> PlainTree::Give() const {
   if (!plan_.owner) return Ok();
   SWAGE_RETURN_IF_ERROR(GiveTree(plan_.Root(), plan_.owner));
   const auto refreshed = plan_.git.Run(plan_.Call({"update-index", "-q", "--refresh"}));
@@ -74,6 +77,40 @@ Result<void> PlainTree::RefuseLargeFiles(const std::vector<std::string>& candida
 Result<void> PlainTree::AddAll() const {
   const auto added = plan_.git.Run(plan_.Call({"add", "--all", "--", "."}));
   return added.ok() ? Ok() : Result<void>(added.error());
+}
+
+Result<std::string> PlainTree::WriteTree() const {
+  SWAGE_ASSIGN_OR_RETURN(const std::string tree, plan_.git.Run(plan_.Call({"write-tree"})));
+  return std::string(Trim(tree));
+}
+
+Result<void> PlainTree::Switch(const std::string& from, const CommitSha& to) const {
+  const auto read = plan_.git.Run(plan_.Call({"read-tree", "-m", "-u", from, to.value}));
+  if (!read.ok()) return read.error();
+  return plan_.owner ? GiveWritten(from, to) : Ok();
+}
+
+// As Give, for what the step from one to the other wrote, and the directories above it.
+Result<void> PlainTree::GiveWritten(const std::string& from, const CommitSha& to) const {
+  SWAGE_ASSIGN_OR_RETURN(
+      const std::string listed,
+      plan_.git.Run(plan_.Call({"diff-tree", "-r", "-z", "--name-only", "--no-renames",
+                                "--diff-filter=d", from, to.value})));
+  if (listed.empty()) return Ok();
+  if (listed.size() > kMaxWritten) return Give();
+  std::set<std::filesystem::path> written;
+  for (const std::string_view path : Split(listed, '\0')) {
+    for (std::filesystem::path at = path; !at.empty(); at = at.parent_path()) {
+      if (!written.insert(at).second) break;
+    }
+  }
+  for (const std::filesystem::path& path : written) {
+    SWAGE_RETURN_IF_ERROR(GiveEntry(plan_.Root() / path, plan_.owner));
+  }
+  GitCall refresh = plan_.Call({"update-index", "-z", "--stdin"});
+  refresh.input = listed;
+  const auto refreshed = plan_.git.Run(refresh);
+  return refreshed.ok() ? Ok() : Result<void>(refreshed.error());
 }
 
 Result<void> PlainTree::Stage(std::vector<std::string>& warnings) {

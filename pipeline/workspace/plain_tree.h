@@ -32,9 +32,15 @@ class PlainTree : public WorkTree {
   Result<void> RefuseLargeFiles(const std::vector<std::string>& candidates) const;
   /// `git add --all`.
   Result<void> AddAll() const;
+  /// `git write-tree`: what the index holds.
+  Result<std::string> WriteTree() const;
+  /// From what index and files hold both, a tree or a commit, to a commit: writes and removes what
+  /// these differ in, and looks at nothing else. Errors: kInternal (something is in the way).
+  Result<void> Switch(const std::string& from, const CommitSha& to) const;
 
  private:
-  Result<void> Give();
+  Result<void> Give() const;
+  Result<void> GiveWritten(const std::string& from, const CommitSha& to) const;
 
   const TreePlan plan_;
 };

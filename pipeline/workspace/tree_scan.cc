@@ -42,6 +42,8 @@ bool IsWhiteout(const struct stat& info) {
   return S_ISCHR(info.st_mode) && info.st_rdev == 0;
 }
 
+enum class Touch { kNo, kYes };
+
 // Every file is looked at by its name in the tree. With a guide, the upper directory of an overlay,
 // the names are those that the guide has; where it ends, in a directory that was moved with all
 // that the base has in it, those of the tree again.
@@ -49,6 +51,8 @@ class Scanner {
  public:
   Scanner(std::filesystem::path quarantine, std::uintmax_t large_bytes, UpperChanges* changes)
       : quarantine_(std::move(quarantine)), large_bytes_(large_bytes), changes_(changes) {}
+  explicit Scanner(UpperChanges& changes)
+      : touch_(Touch::kNo), large_bytes_(UINTMAX_MAX), changes_(&changes) {}
 
   Result<void> Visit(Fd fd, Fd guide, const std::string& path, int depth) {
     if (depth > kMaxDepth) {
@@ -114,12 +118,12 @@ class Scanner {
   Result<void> VisitEntry(const Place& place, const char* name, const std::string& path) {
     if (NoteRemoved(place, name, path)) return Ok();
     const int at = place.at;
-    if (LooksLikeDotGit(name)) return Quarantine(at, name, path);
+    if (touch_ == Touch::kYes && LooksLikeDotGit(name)) return Quarantine(at, name, path);
     struct stat info {};
     if (fstatat(at, name, &info, AT_SYMLINK_NOFOLLOW) != 0) return Failure("examine", path);
     if (S_ISDIR(info.st_mode)) return Descend(place, name, path, info.st_mode);
     if (changes_ != nullptr) changes_->files.push_back(path);
-    if (S_ISLNK(info.st_mode)) return Ok();
+    if (S_ISLNK(info.st_mode) || touch_ == Touch::kNo) return Ok();
     if (!S_ISREG(info.st_mode)) {
       if (unlinkat(at, name, 0) != 0) return Failure("remove", path);
       Warn(fmt::format("removed {}: a pipe, socket or device cannot be committed",
@@ -135,9 +139,9 @@ class Scanner {
     return Ok();
   }
 
-  static Result<void> Allow(int at, const char* name, const std::string& path, mode_t mode,
-                            mode_t wanted) {
-    if ((mode & wanted) == wanted) return Ok();
+  Result<void> Allow(int at, const char* name, const std::string& path, mode_t mode,
+                     mode_t wanted) const {
+    if (touch_ == Touch::kNo || (mode & wanted) == wanted) return Ok();
     if (fchmodat(at, name, (mode & 0777) | wanted, 0) != 0) return Failure("open", path);
     return Ok();
   }
@@ -169,6 +173,7 @@ class Scanner {
     return Ok();
   }
 
+  const Touch touch_ = Touch::kYes;
   const std::filesystem::path quarantine_;
   const std::uintmax_t large_bytes_;
   UpperChanges* const changes_;
@@ -200,16 +205,35 @@ Result<TreeScan> ScanTree(const std::filesystem::path& root,
   return scanner.Take();
 }
 
+namespace {
+
+struct Roots {
+  Fd tree, upper;
+};
+Result<Roots> OpenRoots(const std::filesystem::path& root, const std::filesystem::path& upper) {
+  Roots roots{Fd(open(root.c_str(), kOpenDirectory)), Fd(open(upper.c_str(), kOpenDirectory))};
+  if (roots.tree.valid() && roots.upper.valid()) return roots;
+  return MakeError(ErrorCode::kInternal, fmt::format("the workspace {} is gone", root.string()));
+}
+
+}  // namespace
+
 Result<TreeScan> ScanOverlay(const std::filesystem::path& root, const std::filesystem::path& upper,
                              const std::filesystem::path& quarantine, std::uintmax_t large_bytes,
                              UpperChanges& changes) {
-  Fd fd(open(root.c_str(), kOpenDirectory)), guide(open(upper.c_str(), kOpenDirectory));
-  if (!fd.valid() || !guide.valid()) {
-    return MakeError(ErrorCode::kInternal, fmt::format("the workspace {} is gone", root.string()));
-  }
+  SWAGE_ASSIGN_OR_RETURN(Roots roots, OpenRoots(root, upper));
   Scanner scanner(quarantine, large_bytes, &changes);
-  SWAGE_RETURN_IF_ERROR(scanner.Visit(std::move(fd), std::move(guide), "", 0));
+  SWAGE_RETURN_IF_ERROR(scanner.Visit(std::move(roots.tree), std::move(roots.upper), "", 0));
   return scanner.Take();
+}
+
+Result<UpperChanges> ListUpper(const std::filesystem::path& root,
+                               const std::filesystem::path& upper) {
+  SWAGE_ASSIGN_OR_RETURN(Roots roots, OpenRoots(root, upper));
+  UpperChanges changes;
+  Scanner scanner(changes);
+  SWAGE_RETURN_IF_ERROR(scanner.Visit(std::move(roots.tree), std::move(roots.upper), "", 0));
+  return changes;
 }
 
 }  // namespace swage

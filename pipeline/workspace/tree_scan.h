@@ -45,6 +45,10 @@ Result<TreeScan> ScanOverlay(const std::filesystem::path& root, const std::files
                              const std::filesystem::path& quarantine, std::uintmax_t large_bytes,
                              UpperChanges& changes);
 
+/// What ScanOverlay notes, without touching anything: nested git directories are files like others.
+Result<UpperChanges> ListUpper(const std::filesystem::path& root,
+                               const std::filesystem::path& upper);
+
 /// Whether some file system or version of git takes `name` for ".git": any case, with trailing
 /// dots, blanks or a stream name, or as NTFS's short name. Pure.
 bool LooksLikeDotGit(std::string_view name);

@@ -1,67 +1,26 @@
 #include "pipeline/workspace/upper_changes.h"
 
+#include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <functional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "config/base/text.h"
-#include "pipeline/workspace/git_library.h"
+#include "pipeline/workspace/commit_files.h"
 
 namespace swage {
 namespace {
 
 constexpr std::size_t kMaxInput = 1 << 20;  // of a call of git
 constexpr int kNothingIgnored = 1;          // how `git check-ignore` ends then
-
-// The index as it was after the last checkpoint.
-class OldIndex {
- public:
-  static Result<OldIndex> Open(const std::filesystem::path& file) {
-    git_index* raw = nullptr;
-    const int code = git_index_open(&raw, file.c_str());
-    git2::Index index(raw);
-    if (code != 0) return git2::FailureOf(code, "read the index");
-    return OldIndex(std::move(index));
-  }
-
-  const git_index_entry* Find(const std::string& path) const {
-    return git_index_get_bypath(index_.get(), path.c_str(), 0);
-  }
-  bool HoldsSubmodule(const std::string& path) const {
-    const git_index_entry* entry = Find(path);
-    return entry != nullptr && entry->mode == GIT_FILEMODE_COMMIT;
-  }
-  /// Files of the index that are not below `root` any more. Looks at each.
-  std::vector<std::string> VanishedFrom(const std::filesystem::path& root) const {
-    std::vector<std::string> vanished;
-    struct stat status;
-    for (std::size_t at = 0; at < git_index_entrycount(index_.get()); ++at) {
-      const git_index_entry* entry = git_index_get_byindex(index_.get(), at);
-      if (entry->mode == GIT_FILEMODE_COMMIT) continue;
-      if (lstat((root / entry->path).c_str(), &status) != 0) vanished.emplace_back(entry->path);
-    }
-    return vanished;
-  }
-  std::vector<std::string> Below(const std::string& directory) const {
-    std::vector<std::string> below;
-    const std::string prefix = directory + "/";
-    std::size_t at = 0;
-    if (git_index_find_prefix(&at, index_.get(), prefix.c_str()) != 0) return below;
-    for (; at < git_index_entrycount(index_.get()); ++at) {
-      const std::string_view path = git_index_get_byindex(index_.get(), at)->path;
-      if (!path.starts_with(prefix)) break;
-      below.emplace_back(path);
-    }
-    return below;
-  }
-
- private:
-  explicit OldIndex(git2::Index index) : index_(std::move(index)) {}
-  git2::Index index_;
-};
 
 std::string Lines(const std::vector<std::string>& paths) {
   std::string lines;
@@ -80,34 +39,33 @@ bool IsBelow(std::string_view path, const std::set<std::string>& directories) {
 // What becomes of each candidate.
 class Sorter {
  public:
-  explicit Sorter(const OldIndex& index) : index_(index) {}
+  explicit Sorter(CommitFiles& staged) : staged_(staged) {}
 
   void Sort(const UpperChanges& changes) {
     for (const std::string& directory : changes.directories) {
-      const git_index_entry* entry = index_.Find(directory);
-      if (entry == nullptr) continue;
-      if (entry->mode == GIT_FILEMODE_COMMIT) {
+      const git_filemode_t mode = staged_.ModeOf(directory);
+      if (mode == GIT_FILEMODE_COMMIT) {
         submodules_.insert(directory);
-      } else {
+      } else if (mode != GIT_FILEMODE_UNREADABLE) {
         gone_.push_back(directory);  // the file that was there
       }
     }
     for (const std::string& path : changes.files) AddFile(path);
     for (const std::string& path : changes.removed) {
-      if (index_.Find(path) != nullptr) gone_.push_back(path);
-      AddAll(index_.Below(path));
+      if (staged_.Has(path)) gone_.push_back(path);
+      AddAll(staged_.Below(path));
     }
-    for (const std::string& directory : changes.hidden) AddAll(index_.Below(directory));
+    for (const std::string& directory : changes.hidden) AddAll(staged_.Below(directory));
   }
 
-  /// What the task itself had added leaves no mark in the upper directory when it goes. After Sort.
+  /// Files that went without a mark in the upper directory. After Sort.
   void AddVanished(const std::vector<std::string>& paths) {
     for (const std::string& path : paths) {
       if (!IsBelow(path, over_directories_)) gone_.push_back(path);
     }
   }
 
-  /// Paths that the index does not know: for git to say which of them it ignores.
+  /// Paths that were not staged: for git to say which of them it ignores.
   const std::vector<std::string>& New() const { return new_; }
 
   /// What `git update-index` has to look at, in an order that it takes. Nothing: not the short way.
@@ -134,11 +92,11 @@ class Sorter {
 
   void AddFile(const std::string& path) {
     if (IsBelow(path, submodules_)) return;
-    if (!index_.Below(path).empty()) over_directories_.insert(path);
-    (index_.Find(path) != nullptr ? touched_ : new_).push_back(path);
+    if (staged_.HasDirectory(path)) over_directories_.insert(path);
+    (staged_.Has(path) ? touched_ : new_).push_back(path);
   }
 
-  const OldIndex& index_;
+  CommitFiles& staged_;
   std::vector<std::string> gone_, touched_, new_;
   std::set<std::string> submodules_;
   std::set<std::string> over_directories_;  // files where directories were
@@ -160,30 +118,80 @@ Result<std::set<std::string>> IgnoredOf(const TreePlan& plan,
   return ignored;
 }
 
-// The index is a hard link to the base's until git writes it for the first time.
-bool IsOfTheBase(const std::filesystem::path& index) {
-  struct stat status;
-  return stat(index.c_str(), &status) == 0 && status.st_nlink > 1;
+// What the task itself had added leaves no mark in the upper directory when it goes.
+Result<std::vector<std::string>> VanishedFrom(const std::filesystem::path& root,
+                                              CommitFiles& staged, const CommitSha& base) {
+  SWAGE_ASSIGN_OR_RETURN(std::vector<std::string> own, staged.NotAsIn(base));
+  std::erase_if(own, [&](const std::string& path) {
+    struct stat status;
+    return staged.ModeOf(path) == GIT_FILEMODE_COMMIT || lstat((root / path).c_str(), &status) == 0;
+  });
+  return own;
+}
+
+// Itself, or as part of a submodule, which is nobody's here.
+bool IsTracked(CommitFiles& files, std::string_view path) {
+  if (files.Has(path)) return true;
+  for (std::size_t slash = path.find('/'); slash != std::string_view::npos;
+       slash = path.find('/', slash + 1)) {
+    if (files.ModeOf(path.substr(0, slash)) == GIT_FILEMODE_COMMIT) return true;
+  }
+  return false;
+}
+
+Result<void> RemoveFile(const std::filesystem::path& file) {
+  if (unlink(file.c_str()) == 0 || errno == ENOENT || errno == ENOTDIR) return Ok();
+  return MakeError(ErrorCode::kInternal,
+                   fmt::format("remove {}: {}", file.string(),
+                               std::error_code(errno, std::generic_category()).message()));
 }
 
 }  // namespace
 
-Result<bool> StageChanges(const TreePlan& plan, const UpperChanges& changes) {
-  const bool untouched = IsOfTheBase(plan.Index());
-  if (changes.Empty() && untouched) return true;
-  SWAGE_ASSIGN_OR_RETURN(const OldIndex index, OldIndex::Open(plan.Index()));
-  Sorter sorter(index);
+Result<Staging> StageChanges(const TreePlan& plan, const UpperChanges& changes,
+                             const StagedOver& over, NewFiles fresh) {
+  if (changes.Empty() && over.staged == over.base) return Staging::kNothing;
+  SWAGE_ASSIGN_OR_RETURN(CommitFiles staged, CommitFiles::Open(plan.mirror.GitDir(), over.staged));
+  Sorter sorter(staged);
   sorter.Sort(changes);
-  if (!untouched) sorter.AddVanished(index.VanishedFrom(plan.Root()));
-  if (Lines(sorter.New()).size() > kMaxInput) return false;
-  SWAGE_ASSIGN_OR_RETURN(const auto ignored, IgnoredOf(plan, sorter.New()));
-  std::optional<std::string> input = sorter.Input(ignored);
-  if (!input || input->size() > kMaxInput) return false;
-  if (input->empty()) return true;
+  SWAGE_ASSIGN_OR_RETURN(const auto vanished, VanishedFrom(plan.Root(), staged, over.base));
+  sorter.AddVanished(vanished);
+  SWAGE_RETURN_IF_ERROR(staged.Intact());
+  std::set<std::string> left_out(sorter.New().begin(), sorter.New().end());
+  if (fresh == NewFiles::kTake) {
+    if (Lines(sorter.New()).size() > kMaxInput) return Staging::kNotThisWay;
+    SWAGE_ASSIGN_OR_RETURN(left_out, IgnoredOf(plan, sorter.New()));
+  }
+  std::optional<std::string> input = sorter.Input(left_out);
+  if (!input || input->size() > kMaxInput) return Staging::kNotThisWay;
+  if (input->empty()) return Staging::kNothing;
   GitCall call = plan.Call({"update-index", "--add", "--remove", "--replace", "-z", "--stdin"});
   call.input = *std::move(input);
   const auto updated = plan.git.Run(call);
   if (!updated.ok()) return updated.error();
+  return Staging::kDone;
+}
+
+Result<bool> RemoveUntracked(const TreePlan& plan, const UpperChanges& changes,
+                             const CommitSha& commit) {
+  if (changes.Empty()) return true;
+  SWAGE_ASSIGN_OR_RETURN(CommitFiles tracked, CommitFiles::Open(plan.mirror.GitDir(), commit));
+  std::vector<std::string> files;
+  for (const std::string& path : changes.files) {
+    if (!IsTracked(tracked, path)) files.push_back(path);
+  }
+  SWAGE_RETURN_IF_ERROR(tracked.Intact());
+  if (Lines(files).size() > kMaxInput) return false;
+  SWAGE_ASSIGN_OR_RETURN(const auto ignored, IgnoredOf(plan, files));
+  for (const std::string& path : files) {
+    if (!ignored.contains(path)) SWAGE_RETURN_IF_ERROR(RemoveFile(plan.Root() / path));
+  }
+  // The deepest first; those with something in them stay.
+  std::vector<std::string> directories = changes.directories;
+  std::ranges::sort(directories, std::greater<>());
+  for (const std::string& path : directories) {
+    if (!IsTracked(tracked, path)) rmdir((plan.Root() / path).c_str());
+  }
   return true;
 }
 

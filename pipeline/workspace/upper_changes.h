@@ -11,8 +11,28 @@
 
 namespace swage {
 
-/// Brings the index up to the files. False: nothing was done, because there are too many changes or
-/// of a rare kind; `git add --all` does all of them. One thread at a time.
-Result<bool> StageChanges(const TreePlan& plan, const UpperChanges& changes);
+/// What the index holds is `staged`, a commit; the upper directory lies over `base`.
+struct StagedOver {
+  CommitSha base;
+  CommitSha staged;
+};
+
+enum class Staging {
+  kNothing,  ///< the index holds the files as they are already
+  kDone,
+  kNotThisWay,  ///< nothing was done: too many changes, or of a rare kind; for `git add --all`
+};
+
+enum class NewFiles { kTake, kLeave };
+
+/// Brings the index up to the files, those that it does not hold yet among them or not. Costs what
+/// the task has changed. One thread at a time.
+Result<Staging> StageChanges(const TreePlan& plan, const UpperChanges& changes,
+                             const StagedOver& over, NewFiles fresh);
+
+/// As `git clean -d`, where index and tracked files are those of `commit` by now. False: too many
+/// for this way, and nothing was done.
+Result<bool> RemoveUntracked(const TreePlan& plan, const UpperChanges& changes,
+                             const CommitSha& commit);
 
 }  // namespace swage

@@ -1,7 +1,8 @@
 // Workspaces of a repository beside `git worktree add` and `git worktree remove`, in turns, for
-// repositories of several sizes; and a checkpoint of an edited one beside `git add -A` and `git
-// commit`. Prints the lines of bench/run. The base checkout is there already: what it costs once is
-// a figure of its own.
+// repositories of several sizes; the first, second and third checkpoint of an edited one beside
+// `git add -A` and `git commit`; the way back beside `git reset --hard` and `git clean`. Prints the
+// lines of bench/run. The base checkout is there already: what it costs once is a figure of its
+// own.
 #include <fmt/format.h>
 #include <sys/stat.h>
 
@@ -29,6 +30,7 @@ constexpr int kLinesPerFile = 30;
 constexpr int kRounds = 5;
 constexpr int kOwnPerRound = 10;
 constexpr int kEditedFiles = 26;
+constexpr int kSnapshots = 3;  // of one workspace, each with edits of its own before it
 
 [[noreturn]] void Die(const std::string& what) {
   std::fprintf(stderr, "provision_bench: %s\n", what.c_str());
@@ -80,13 +82,14 @@ class Field {
     head_ = Must(workspaces_->Fetch(repo_, remote, "main", {}));
   }
 
-  std::unique_ptr<Workspace> Provision() {
+  std::unique_ptr<Workspace> Provision() { return ProvisionFrom(head_); }
+  std::unique_ptr<Workspace> ProvisionFrom(const CommitSha& start) {
     ProvisionRequest request;
     request.repo = repo_;
     request.task = TaskId{++task_};
     request.branch = fmt::format("swage/issue-{}", task_);
     request.base = head_;
-    request.start = head_;
+    request.start = start;
     return Must(workspaces_->Provision(request, {}));
   }
   void AddPeer() {
@@ -95,14 +98,23 @@ class Field {
   void RemovePeer() { Git(dir_ / "peer.git", {"worktree", "remove", "--force", PeerTree()}); }
   fs::path PeerTree() const { return dir_ / "peer-tree"; }
 
-  void Edit(const fs::path& root) const {
+  // Other files the next time, one that is new, and none of those that were new before.
+  void Edit(const fs::path& root, int nth) const {
     for (int i = 0; i < kEditedFiles; ++i) {
-      std::ofstream(root / PathOf(i * (files_ / kEditedFiles))) << "edited\n";
+      std::ofstream(root / PathOf(i * (files_ / kEditedFiles) + nth)) << "edited\n";
     }
+    fs::remove(root / fmt::format("new-{}.txt", nth - 1));
+    std::ofstream(root / fmt::format("new-{}.txt", nth)) << "new\n";
   }
   void CommitPeer() {
     Git(PeerTree(), {"add", "-A"});
     Git(PeerTree(), {"commit", "--quiet", "-m", "edited"});
+  }
+
+  void ResetOwn(Workspace& workspace) const { Must(workspace.Reset(head_)); }
+  void ResetPeer() {
+    Git(PeerTree(), {"reset", "--quiet", "--hard", head_.value});
+    Git(PeerTree(), {"clean", "--quiet", "-d", "--force"});
   }
 
   void Git(const fs::path& cwd, std::vector<std::string> arguments, std::string input = "") {
@@ -172,6 +184,13 @@ std::string Size(int files) {
   return files % 1000 == 0 ? fmt::format("{}k", files / 1000) : std::to_string(files);
 }
 
+void Compare(const std::string& act, double own, const std::string& peers, double peer,
+             const std::string& size) {
+  fmt::print("figure {}_{}_ms {:.1f} ms\n", act, size, own);
+  fmt::print("figure {}_{}_ms {:.1f} ms\n", peers, size, peer);
+  fmt::print("ratio {}_vs_{}_{} {:.2f}\n", act, peers, size, peer / own);
+}
+
 // Returns what provisioning and releasing costs.
 double BenchProvision(Field& field, const std::string& size) {
   std::vector<double> own, provisions, releases, peer;
@@ -194,24 +213,51 @@ double BenchProvision(Field& field, const std::string& size) {
   return Median(own);
 }
 
+// The peer commits, goes back to the first commit with `git reset --hard` and `git clean`, and is
+// there again for the second round.
 void BenchSnapshot(Field& field, const std::string& size) {
-  std::vector<double> own, peer;
+  std::vector<double> own[kSnapshots], peer[kSnapshots], resets, peer_resets;
   for (int round = 0; round < kRounds; ++round) {
     const auto workspace = field.Provision();
-    field.Edit(workspace->Root());
-    std::vector<std::string> warnings;
-    own.push_back(Milliseconds([&] {
-      Must(workspace->TakeSnapshot("edited", {"Swage", "swage@localhost"}, warnings));
-    }));
-    Must(workspace->Release());
     field.AddPeer();
-    field.Edit(field.PeerTree());
-    peer.push_back(Milliseconds([&] { field.CommitPeer(); }));
+    for (int nth = 0; nth < kSnapshots; ++nth) {
+      std::vector<std::string> warnings;
+      field.Edit(workspace->Root(), nth);
+      own[nth].push_back(Milliseconds([&] {
+        Must(workspace->TakeSnapshot("edited", {"Swage", "swage@localhost"}, warnings));
+      }));
+      field.Edit(field.PeerTree(), nth);
+      peer[nth].push_back(Milliseconds([&] { field.CommitPeer(); }));
+    }
+    resets.push_back(Milliseconds([&] { field.ResetOwn(*workspace); }));
+    peer_resets.push_back(Milliseconds([&] { field.ResetPeer(); }));
+    Must(workspace->Release());
     field.RemovePeer();
   }
-  fmt::print("figure snapshot_{}_ms {:.1f} ms\n", size, Median(own));
-  fmt::print("figure add_commit_{}_ms {:.1f} ms\n", size, Median(peer));
-  fmt::print("ratio snapshot_vs_add_commit_{} {:.2f}\n", size, Median(peer) / Median(own));
+  for (int nth = 0; nth < kSnapshots; ++nth) {
+    const std::string name = nth == 0 ? size : fmt::format("{}_again{}", size, nth);
+    Compare("snapshot", Median(own[nth]), "add_commit", Median(peer[nth]), name);
+  }
+  Compare("reset", Median(resets), "reset_clean", Median(peer_resets), size);
+}
+
+// A task that goes on from its checkpoint.
+void BenchResume(Field& field, const std::string& size) {
+  auto workspace = field.Provision();
+  std::vector<std::string> warnings;
+  field.Edit(workspace->Root(), 0);
+  const Snapshot checkpoint =
+      Must(workspace->TakeSnapshot("edited", {"Swage", "swage@localhost"}, warnings));
+  Must(workspace->Release());
+  std::vector<double> resumes, restores;
+  for (int round = 0; round < kRounds; ++round) {
+    resumes.push_back(Milliseconds([&] { workspace = field.ProvisionFrom(checkpoint.commit); }));
+    field.Edit(workspace->Root(), 1);
+    restores.push_back(Milliseconds([&] { Must(workspace->Restore(checkpoint.commit)); }));
+    Must(workspace->Release());
+  }
+  fmt::print("figure resume_{}_ms {:.2f} ms\n", size, Median(resumes));
+  fmt::print("figure restore_{}_ms {:.2f} ms\n", size, Median(restores));
 }
 
 double BenchSize(const fs::path& dir, ProvisionWay way, int files) {
@@ -221,6 +267,7 @@ double BenchSize(const fs::path& dir, ProvisionWay way, int files) {
              Milliseconds([&] { Must(field.Provision()->Release()); }));
   const double own = BenchProvision(field, size);
   BenchSnapshot(field, size);
+  BenchResume(field, size);
   const auto workspace = field.Provision();
   fmt::print("figure provision_disk_{}_kb {:.0f} KiB\n", size,
              KilobytesOf(workspace->Root().parent_path()));

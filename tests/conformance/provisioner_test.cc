@@ -42,17 +42,39 @@ class Provisioners : public ProvisionedTest {
     auto listed = RunAndCapture(*runner_, spec);
     return listed.ok() ? *listed : listed.error().message;
   }
-  std::string BotsStatus(const Workspace& workspace) {
+  // As the bot's own git sees the files.
+  std::string BotsGit(const Workspace& workspace, std::vector<std::string> arguments) {
     const std::string name = workspace.Root().parent_path().filename();
-    return Git(workspace.Root(), {"--git-dir=" + (MirrorDir() / "worktrees" / name).string(),
-                                  "--work-tree=" + workspace.Root().string(), "status",
-                                  "--porcelain", "--", ".", ":!.git"});
+    arguments.insert(arguments.begin(), {"--git-dir=" + (MirrorDir() / "worktrees" / name).string(),
+                                         "--work-tree=" + workspace.Root().string()});
+    return Git(workspace.Root(), std::move(arguments));
+  }
+  std::string BotsStatus(const Workspace& workspace) {
+    return BotsGit(workspace, {"status", "--porcelain", "--", ".", ":!.git"});
+  }
+  std::string BotsFiles(const Workspace& workspace) {
+    return BotsGit(workspace, {"ls-files", "-s"});
   }
   CommitSha CommitBeside(const std::string& file, const std::string& text) {
     Write(Seed() / file, text);
     const CommitSha commit = CommitSeed(file);
     Fetch();
     return commit;
+  }
+  // Names that meet those of the editor, ignored ones and a submodule among them.
+  void CommitManyKinds() {
+    for (const char* file : {"a", "dir/a", "dir/deep/b", "dir/deep/deep/a", "Dir/a", "b/keep.log",
+                             "deep/a", "deep/b", "build2/x"}) {
+      Write(Seed() / file, file);
+    }
+    Write(Seed() / "tracked.o", "tracked although ignored\n");
+    Write(Seed() / ".gitattributes",
+          "*.txt text eol=crlf\nkeep.log text\n*.bin filter=lfs -text\n");
+    Write(Seed() / "win.txt", "crlf\r\n");
+    Git(Seed(), {"add", "-f", "tracked.o"});
+    Git(Seed(), {"update-index", "--add", "--cacheinfo", "160000," + base_.value + ",s"});
+    fs::create_directory(Seed() / "s");
+    base_ = CommitSeed("many");
   }
   ProvisionRequest RequestAt(std::int64_t task, const CommitSha& commit) {
     ProvisionRequest request = Request(task);
@@ -167,17 +189,7 @@ class Editor {
 };
 
 TEST_P(Provisioners, CheckpointsAreWhatGitAddWouldMakeOfTheFiles) {
-  for (const char* file : {"a", "dir/a", "dir/deep/b", "dir/deep/deep/a", "Dir/a", "b/keep.log",
-                           "deep/a", "deep/b", "build2/x"}) {
-    Write(Seed() / file, file);
-  }
-  Write(Seed() / "tracked.o", "tracked although ignored\n");
-  Write(Seed() / ".gitattributes", "*.txt text eol=crlf\nkeep.log text\n*.bin filter=lfs -text\n");
-  Write(Seed() / "win.txt", "crlf\r\n");
-  Git(Seed(), {"add", "-f", "tracked.o"});
-  Git(Seed(), {"update-index", "--add", "--cacheinfo", "160000," + base_.value + ",s"});
-  fs::create_directory(Seed() / "s");
-  base_ = CommitSeed("many");
+  CommitManyKinds();
   for (unsigned seed = 1; seed <= 6; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     const Path clone = dir_.path() / ("clone-" + std::to_string(seed));
@@ -196,6 +208,43 @@ TEST_P(Provisioners, CheckpointsAreWhatGitAddWouldMakeOfTheFiles) {
     ASSERT_TRUE(workspace->Reset(base_).ok());
     EXPECT_EQ(Git(workspace->Root(), {"status", "--porcelain"}), "");
     EXPECT_FALSE(Take(*workspace).changed);
+    ASSERT_TRUE(workspace->Release().ok());
+  }
+}
+
+// Back to the base and to each checkpoint, and on from there, in any order.
+TEST_P(Provisioners, TheWayBackIsThatOfGitWhateverWasDone) {
+  CommitManyKinds();
+  for (unsigned seed = 101; seed <= 106; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    const Path clone = dir_.path() / ("clone-" + std::to_string(seed));
+    Git(dir_.path(), {"clone", "--quiet", Origin(), clone});
+    Git(clone, {"remote", "add", "mirror", MirrorDir()});
+    auto workspace = FetchAndProvision(seed);
+    Editor editor(seed);
+    std::vector<CommitSha> commits = {base_};
+    for (unsigned step = 0; step < 8; ++step) {
+      SCOPED_TRACE("step " + std::to_string(step));
+      for (int i = 0; i < 12; ++i) editor.Edit({workspace->Root(), clone});
+      if (step % 3 == 0) {
+        const Snapshot snapshot = Take(*workspace);
+        commits.push_back(snapshot.commit);
+        Git(clone, {"add", "--all"});
+        ASSERT_EQ(snapshot.tree.value, Git(clone, {"write-tree"}));
+        continue;
+      }
+      const CommitSha to = commits[(seed + step) % commits.size()];
+      Git(clone, {"fetch", "--quiet", "mirror", to.value});
+      Git(clone, {"read-tree", "--reset", "-u", to.value});
+      if (step % 3 == 1) {
+        ASSERT_TRUE(workspace->Restore(to).ok());
+      } else {
+        ASSERT_TRUE(workspace->Reset(to).ok());
+        Git(clone, {"clean", "--quiet", "-d", "--force"});
+      }
+      ASSERT_EQ(Everything(workspace->Root()), Everything(clone));
+      EXPECT_EQ(BotsFiles(*workspace), Git(clone, {"ls-files", "-s"}));
+    }
     ASSERT_TRUE(workspace->Release().ok());
   }
 }
