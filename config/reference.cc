@@ -78,6 +78,8 @@ How far a task's commands are kept apart, cheapest first: `shared` (a view of th
 `worktree`, `sandbox`, `container`. A task runs at the highest level that any rule asks for, within the floor and the
 ceiling; without a rule that applies, at `worktree`. It is looked at again after every round of the agent: the task then
 goes on one level up, from its last checkpoint, and never comes down. A level that no node can give leaves it waiting.
+Only `sandbox` and `container` keep commands from the network and from the ports of the server's machine, the server's
+own among them: give whatever must not reach them a rule, or the floor `sandbox`.
 
 Each item of `isolation.rules`, in the settings and in `.swage.yml`. A rule applies when all that it names is so; it can
 only add to what others ask for.

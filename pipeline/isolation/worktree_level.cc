@@ -3,6 +3,13 @@
 // What Landlock cannot do is stated as no guarantee: a task can read what the bot's user can read
 // (the bot's own memory and environment excepted: Landlock refuses to trace strangers), change
 // modes of that user's files, and use the network. That is what the level sandbox is for.
+//
+// Landlock could refuse TCP by port number (from ABI 4 on), but knows neither addresses nor UDP nor
+// the paths of unix sockets. Without connections to anything, gates could not reach the servers and
+// databases that they start or are given on this machine, and the promise would still not be whole:
+// the network is left as it is, and the rules (config/isolation_rules.h) send up who must not have
+// it.
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <utility>
@@ -17,6 +24,9 @@ namespace {
 constexpr std::string_view kNoLandlock =
     "the kernel does not guard files by Landlock; use Linux 6.2 or newer, with landlock in its "
     "lsm= list";
+constexpr std::string_view kOpenNetwork =
+    "the machine's network is open to commands, and on it the bot's own ports; isolation.floor and "
+    "isolation.rules send tasks that must not have it to sandbox";
 constexpr std::string_view kNoScopes =
     "the kernel's Landlock does not guard signals; use Linux 6.12 or newer";
 
@@ -33,13 +43,14 @@ Ability Look(bool needs_landlock, const IsolationOptions& options) {
     ability.why_not = kNoLandlock;
     return ability;
   }
+  ability.why_not = kOpenNetwork;
   ability.guarantees.push_back(Guarantee::kNoWriteOutside);
   ability.guarantees.push_back(Guarantee::kNoReadBot);
   // Who may signal the supervisor can outlive it.
   if (abi >= kLandlockScopes) {
     ability.guarantees.push_back(Guarantee::kNoSurvivors);
   } else {
-    ability.why_not = kNoScopes;
+    ability.why_not = fmt::format("{}; {}", kNoScopes, kOpenNetwork);
   }
   return ability;
 }
