@@ -35,6 +35,7 @@ class Parser {
     AddConfig();
     AddTasks();
     AddAudit();
+    AddClean();
     AddDoctor();
     AddDemo();
     version_ = app_.add_subcommand("version", "Print the version.");
@@ -60,6 +61,10 @@ class Parser {
     if (*stop_) return StopTaskCommand(task_options_, actions_.store, out, err);
     if (*verify_) return VerifyAudit(verify_options_, actions_.store, out, err);
     if (*export_) return ExportAudit(export_options_, actions_.store, out, err);
+    if (*clean_) {
+      return CleanCommand(clean_options_, actions_.store.observe, actions_.make_workspaces, out,
+                          err);
+    }
     if (*doctor_isolation_) return DoctorIsolation(doctor_options_, out, err);
     if (*reference_) out << SettingsReference();
     if (*version_) out << "swage " << SWAGE_VERSION << "\n";
@@ -169,6 +174,19 @@ class Parser {
                       "JSON Lines, with all that is needed to check the hashes");
   }
 
+  void AddClean() {
+    clean_ = app_.add_subcommand(
+        "clean",
+        "Free disk space: released worktrees, base checkouts, garbage of mirrors, caches and kept "
+        "workspaces, as far as nobody uses them.");
+    AddConfigFile(clean_, clean_options_.config);
+    clean_->add_flag("--dry-run", clean_options_.dry_run, "Say what would go, and remove nothing");
+    clean_->footer(
+        "Refused beside a server that runs tasks there: it does the same by itself when the disk "
+        "fills up. " +
+        std::string(kFooter));
+  }
+
   void AddDoctor() {
     CLI::App* doctor = app_.add_subcommand("doctor", "Try what this machine can do.");
     doctor->require_subcommand(1);
@@ -253,6 +271,8 @@ class Parser {
   ServeOptions serve_options_;
   DemoOptions demo_options_;
   CLI::App* doctor_isolation_ = nullptr;
+  CLI::App* clean_ = nullptr;
+  CleanOptions clean_options_;
   DoctorOptions doctor_options_;
   TasksOptions tasks_options_;
   TaskOptions task_options_;

@@ -2,7 +2,8 @@
 // begins.
 //
 // RunCli parses, prints help and mistakes, and answers `config` and `version` itself, and with
-// `store` all that only looks into the database or changes a row; `serve` and `demo` are handed to
+// `store` all that only looks into the database or changes a row, with `make_workspaces` what
+// `clean` removes; `serve` and `demo` are handed to
 // the actions that main.cc wires. Exit codes: kExitOk, kExitFailed,
 // kExitUsage.
 #pragma once
@@ -13,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "bot/operator/clean_command.h"
 #include "bot/operator/store_access.h"
 #include "config/settings.h"
 
@@ -50,6 +52,7 @@ struct CliActions {
   /// For `config check`: what the database is, or why it cannot be used. Changes nothing there.
   std::function<Result<std::string>(const Settings&)> look_at_store;
   StoreAccess store;
+  WorkspacesMaker make_workspaces;  ///< for `clean`
   std::vector<std::string>
       demo_forges;  ///< dialects of the sandbox forge; the first is the default
 };

@@ -86,6 +86,11 @@ Result<std::unique_ptr<Store>> EditStore(const Settings& settings, const Clock& 
                    store.error().message + ", or comment /swage stop or retry on the issue");
 }
 
+std::unique_ptr<Workspaces> MakeWorkspaces(const Settings& settings, ProcessRunner& processes,
+                                           const WorkspaceOptions& options) {
+  return MakeWorktreeWorkspaces(settings.data_dir, processes, options);
+}
+
 Concretes MakeConcretes(CrashPoints* points) {
   Concretes concretes;
   concretes.make_forge = [points](const ForgeSettings& settings, const Clock& clock,
@@ -100,7 +105,7 @@ Concretes MakeConcretes(CrashPoints* points) {
   };
   concretes.make_workspaces = [points](const Settings& settings, ProcessRunner& processes,
                                        const WorkspaceOptions& options) {
-    auto workspaces = MakeWorktreeWorkspaces(settings.data_dir, processes, options);
+    auto workspaces = MakeWorkspaces(settings, processes, options);
     if (points != nullptr) workspaces = WithCrashPoints(std::move(workspaces), *points);
     return workspaces;
   };
@@ -124,6 +129,7 @@ int main(int argc, char** argv) {
   actions.serve = swage::Serve;
   actions.look_at_store = swage::LookAtStore;
   actions.store = {swage::ObserveStore, swage::EditStore};
+  actions.make_workspaces = swage::MakeWorkspaces;
   actions.demo = swage::RunDemo;
   actions.demo_forges = {"github", "gitlab"};
   return swage::RunCli(argc, argv, actions, std::cout, std::cerr);

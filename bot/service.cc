@@ -85,7 +85,7 @@ Result<void> Service::Build(const Concretes& concretes) {
     return store_->TryHold("duty:" + std::string(duty));
   };
   SWAGE_RETURN_IF_ERROR(BuildRoles(
-      {settings_, node_, redactor_, log_, clock_, *store_, *isolations_, *workspaces_,
+      {settings_, node_, redactor_, log_, clock_, *store_, *processes_, *isolations_, *workspaces_,
        [this](std::string_view name) { return FindForge(name); }, dialects, hints_, holds}));
 
   own_duties_ = std::make_unique<Housekeeper>(holds, log_);

@@ -272,9 +272,11 @@ std::vector<Setting<Settings>> RuntimeServerTable() {
   return {
       Declare<Settings>(
           {.path = "workspaces.disk_high_water",
-           .manual = "How full the file system of `data_dir` may get: above it kept workspaces of "
-                     "finished tasks and old caches go, oldest first; if that is not enough no "
-                     "more tasks are claimed, and `/readyz` says why.",
+           .manual = "How full the file system of `data_dir` may get: above it go released "
+                     "worktrees, base checkouts, garbage of mirrors, caches and kept workspaces "
+                     "that nobody uses, in this order, each the oldest first; if that is not "
+                     "enough no more tasks are claimed, and `/readyz` says why. `swage clean` "
+                     "does the same by hand.",
            .example = "90%"},
           DiskMarkRule{}, [](auto& s) -> auto& { return s.disk_high_water; }),
       Declare<Settings>(

@@ -37,6 +37,7 @@ struct NodeParts {
   Log& log;
   const Clock& clock;
   Store& store;
+  ProcessRunner& processes;
   Isolations& isolations;
   Workspaces& workspaces;
   ForgeLookup forges;

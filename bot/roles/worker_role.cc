@@ -1,12 +1,11 @@
 #include "bot/roles/worker_role.h"
 
-#include <fcntl.h>
 #include <fmt/ranges.h>
-#include <sys/file.h>
 
 #include <algorithm>
 #include <utility>
 
+#include "bot/roles/data_dir_claim.h"
 #include "pipeline/runtime/node_sweep.h"
 #include "pipeline/runtime/reclaim.h"
 
@@ -20,19 +19,6 @@ std::vector<std::int64_t> Values(const std::vector<TaskId>& tasks) {
   std::vector<std::int64_t> values;
   for (const TaskId task : tasks) values.push_back(task.value);
   return values;
-}
-
-// Two workers in one directory would sweep each other's workspaces away.
-Result<Fd> TakeDirectory(const std::filesystem::path& data_dir) {
-  Fd fd(open((data_dir / "worker.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!fd.valid()) {
-    return MakeError(ErrorCode::kInternal, fmt::format("{} cannot be written", data_dir.string()));
-  }
-  if (flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
-  return MakeError(ErrorCode::kConflict,
-                   fmt::format("another process runs tasks in {}; give each node a data_dir of its "
-                               "own",
-                               data_dir.string()));
 }
 
 }  // namespace
@@ -68,7 +54,7 @@ WorkerRole::WorkerRole(NodeParts parts, std::unique_ptr<Agent> agent)
 }
 
 Result<void> WorkerRole::Start() {
-  SWAGE_ASSIGN_OR_RETURN(directory_, TakeDirectory(parts_.settings.data_dir));
+  SWAGE_ASSIGN_OR_RETURN(directory_, TakeDataDir(parts_.settings.data_dir));
   AddDuties();
   duties_.Start();
   scheduler_.Start();
@@ -83,10 +69,8 @@ void WorkerRole::AddDuties() {
                                                    settings.keep_workspaces, parts_.log),
                .every = NodeSweep::kEvery,
                .single = false});
-  std::vector<std::unique_ptr<Reclaimer>> reclaimers;
-  reclaimers.push_back(
-      std::make_unique<KeptWorkspaces>(settings.data_dir, parts_.store, parts_.workspaces));
-  reclaimers.push_back(std::make_unique<OldCaches>(settings.data_dir));
+  auto reclaimers = MakeReclaimers(settings.data_dir, parts_.store, parts_.workspaces,
+                                   Git(parts_.processes, WorkspaceOptions()));
   duties_.Add({.duty = std::make_unique<DiskGuard>(
                    settings.disk_high_water, [dir = settings.data_dir] { return MeasureDisk(dir); },
                    std::move(reclaimers),

@@ -44,6 +44,15 @@ std::string DescribeDisk(const DiskMark& mark, const DiskUse& use) {
                      mark.bytes > 0 ? Size(mark.bytes) : fmt::format("{}%", mark.percent));
 }
 
+Result<std::optional<std::string>> Reclaimer::RemoveOldest(std::stop_token stop) {
+  SWAGE_ASSIGN_OR_RETURN(const std::vector<Spare> spares, List());
+  for (const Spare& spare : spares) {
+    SWAGE_ASSIGN_OR_RETURN(const bool removed, Remove(spare, stop));
+    if (removed) return std::optional(spare.what);
+  }
+  return std::optional<std::string>();
+}
+
 Result<void> DiskGuard::RunOnce(std::stop_token stop) {
   SWAGE_ASSIGN_OR_RETURN(DiskUse use, measure_());
   Result<void> outcome;
@@ -72,7 +81,7 @@ Result<DiskUse> DiskGuard::MakeRoom(DiskUse use, std::stop_token stop) {
   int removals = 0;
   for (const auto& reclaimer : reclaimers_) {
     while (IsAbove(mark_, use) && removals++ < kMaxRemovals && !stop.stop_requested()) {
-      SWAGE_ASSIGN_OR_RETURN(const auto removed, reclaimer->RemoveOldest());
+      SWAGE_ASSIGN_OR_RETURN(const auto removed, reclaimer->RemoveOldest(stop));
       if (!removed) break;
       log_.Info("removed to make room on the disk", {{"what", *removed}});
       SWAGE_ASSIGN_OR_RETURN(use, measure_());

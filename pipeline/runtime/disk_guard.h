@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -30,12 +31,23 @@ bool IsAbove(const DiskMark& mark, const DiskUse& use);
 /// "93% of 40 GiB is used; the mark is 90%": for people. Pure.
 std::string DescribeDisk(const DiskMark& mark, const DiskUse& use);
 
+/// A thing that nobody needs now.
+struct Spare {
+  std::string what;  ///< "cache acme-lib/npm/3": for people
+  std::filesystem::path place;
+  bool whole = true;  ///< false: what is of no use in it goes, the rest stays
+};
+
 /// One kind of thing that can go when room is short.
 class Reclaimer {
  public:
   virtual ~Reclaimer() = default;
-  /// Removes the oldest that nobody needs and says what it was; nothing = there is none left.
-  virtual Result<std::optional<std::string>> RemoveOldest() = 0;
+  /// What could go now, the oldest first.
+  virtual Result<std::vector<Spare>> List() = 0;
+  /// False: somebody has use for it by now, and it stays. Blocks as long as it takes.
+  virtual Result<bool> Remove(const Spare& spare, std::stop_token stop) = 0;
+  /// Removes the oldest that can go and says what it was; nothing = there is none left.
+  Result<std::optional<std::string>> RemoveOldest(std::stop_token stop = {});
 };
 
 class DiskGuard final : public Duty {

@@ -3,11 +3,17 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include <algorithm>
-#include <vector>
+#include <cstdio>
+#include <set>
+#include <utility>
 
+#include "config/base/crypto.h"
 #include "config/base/files.h"
+#include "pipeline/workspace/bases.h"
+#include "pipeline/workspace/mirror.h"
 #include "pipeline/workspace/sweep.h"
 
 namespace swage {
@@ -26,6 +32,26 @@ void AddDated(const fs::path& path, std::vector<Dated>& all) {
   if (!error) all.push_back({when, path});
 }
 
+std::vector<Dated> InOrder(std::vector<Dated> all) {
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
+std::string Within(const fs::path& dir, const fs::path& place) {
+  return place.lexically_relative(dir).string();
+}
+
+fs::path LockFile(const fs::path& generation) {
+  return generation.string() + ".lock";
+}
+
+// Of a cache; invalid: somebody uses it.
+Fd LockOf(const fs::path& generation) {
+  Fd lock(open(LockFile(generation).c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (lock.valid() && flock(lock.get(), LOCK_EX | LOCK_NB) != 0) lock.Close();
+  return lock;
+}
+
 }  // namespace
 
 // A commit is in the mirror before TakeSnapshot returns: a workspace that holds the only copy of
@@ -38,30 +64,33 @@ Result<bool> KeptWorkspaces::IsSafeToRemove(TaskId id) {
   return task->checkpoint.value.empty() || workspaces_.HasCommit(task->repo, task->checkpoint);
 }
 
-Result<std::optional<std::string>> KeptWorkspaces::RemoveOldest() {
+Result<std::vector<Spare>> KeptWorkspaces::List() {
   std::vector<Dated> kept;
-  std::set<TaskId> others;
   for (const fs::path& place : EntriesOf(dir_ / "workspaces")) {
-    const auto task = TaskOfWorkspace(place.filename().string());
-    if (!task) continue;
-    others.insert(*task);
-    AddDated(place, kept);
+    if (TaskOfWorkspace(place.filename().string())) AddDated(place, kept);
   }
-  std::sort(kept.begin(), kept.end());
-  for (const Dated& one : kept) {
-    const TaskId task = *TaskOfWorkspace(one.path.filename().string());
-    SWAGE_ASSIGN_OR_RETURN(const bool safe, IsSafeToRemove(task));
-    if (!safe) continue;
-    std::set<TaskId> live = others;
-    live.erase(task);
-    // It knows which of them this process uses.
-    SWAGE_ASSIGN_OR_RETURN(const auto removed, workspaces_.SweepOrphans(live));
-    if (!removed.empty()) return std::optional("workspace " + removed.front());
+  std::vector<Spare> spares;
+  for (const Dated& one : InOrder(std::move(kept))) {
+    const std::string name = one.path.filename().string();
+    SWAGE_ASSIGN_OR_RETURN(const bool safe, IsSafeToRemove(*TaskOfWorkspace(name)));
+    if (safe) spares.push_back({"workspace " + name, one.path});
   }
-  return std::optional<std::string>();
+  return spares;
 }
 
-Result<std::optional<std::string>> OldCaches::RemoveOldest() {
+Result<bool> KeptWorkspaces::Remove(const Spare& spare, std::stop_token) {
+  std::set<TaskId> live;
+  for (const fs::path& place : EntriesOf(dir_ / "workspaces")) {
+    if (const auto task = TaskOfWorkspace(place.filename().string())) live.insert(*task);
+  }
+  const auto task = TaskOfWorkspace(spare.place.filename().string());
+  if (task) live.erase(*task);
+  // It knows which of them this process uses.
+  SWAGE_ASSIGN_OR_RETURN(const auto removed, workspaces_.SweepOrphans(live));
+  return !removed.empty();
+}
+
+Result<std::vector<Spare>> OldCaches::List() {
   std::vector<Dated> all;
   for (const fs::path& repo : EntriesOf(dir_)) {
     for (const fs::path& cache : EntriesOf(repo)) {
@@ -71,17 +100,99 @@ Result<std::optional<std::string>> OldCaches::RemoveOldest() {
       }
     }
   }
-  std::sort(all.begin(), all.end());
-  for (const Dated& one : all) {
-    const fs::path guard = one.path.string() + ".lock";
-    const Fd lock(open(guard.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!lock.valid() || flock(lock.get(), LOCK_EX | LOCK_NB) != 0) continue;
-    SWAGE_RETURN_IF_ERROR(RemoveTree(one.path));
-    std::error_code ignored;
-    fs::remove(guard, ignored);
-    return std::optional("cache " + fs::relative(one.path, dir_, ignored).string());
+  std::vector<Spare> spares;
+  for (const Dated& one : InOrder(std::move(all))) {
+    if (LockOf(one.path).valid()) spares.push_back({"cache " + Within(dir_, one.path), one.path});
   }
-  return std::optional<std::string>();
+  return spares;
+}
+
+Result<bool> OldCaches::Remove(const Spare& spare, std::stop_token) {
+  const Fd lock = LockOf(spare.place);
+  if (!lock.valid()) return false;
+  SWAGE_RETURN_IF_ERROR(RemoveTree(spare.place));
+  std::error_code ignored;
+  fs::remove(LockFile(spare.place), ignored);
+  return true;
+}
+
+Result<std::vector<Spare>> RestingTrees::List() {
+  std::vector<Dated> resting;
+  for (const fs::path& tree : EntriesOf(pool_)) AddDated(tree, resting);
+  std::vector<Spare> spares;
+  for (const Dated& one : InOrder(std::move(resting))) {
+    spares.push_back({"released worktree " + one.path.filename().string(), one.path});
+  }
+  return spares;
+}
+
+// In one step, so that whoever is about to use it finds all of it or nothing.
+Result<bool> RestingTrees::Remove(const Spare& spare, std::stop_token) {
+  const fs::path gone = pool_ / (".gone-" + RandomHex(4));
+  if (rename(spare.place.c_str(), gone.c_str()) != 0) return false;
+  SWAGE_RETURN_IF_ERROR(RemoveTree(gone));
+  return true;
+}
+
+Result<std::vector<Spare>> IdleBases::List() {
+  std::vector<Spare> spares;
+  SWAGE_ASSIGN_OR_RETURN(const auto idle, Bases(bases_, {}).ListIdle());
+  for (const fs::path& base : idle) {
+    spares.push_back({"base checkout " + Within(bases_, base), base});
+  }
+  return spares;
+}
+
+Result<bool> IdleBases::Remove(const Spare& spare, std::stop_token) {
+  return Bases(bases_, {}).RemoveIdle(spare.place);
+}
+
+Result<std::vector<Spare>> MirrorGarbage::List() {
+  const MonotonicTime now = SystemClock().Monotonic();
+  std::vector<Spare> spares;
+  for (const fs::path& mirror : EntriesOf(mirrors_)) {
+    if (mirror.extension() != ".git") continue;
+    const auto last = pruned_.find(mirror);
+    if (last != pruned_.end() && now - last->second < kEvery) continue;
+    SWAGE_ASSIGN_OR_RETURN(const DiskUse disk, MeasureDisk(mirrors_));
+    if (WeighTree(mirror / "objects") > disk.free) continue;
+    spares.push_back({"garbage of mirror " + mirror.filename().string(), mirror, false});
+  }
+  return spares;
+}
+
+Result<bool> MirrorGarbage::Remove(const Spare& spare, std::stop_token stop) {
+  pruned_[spare.place] = SystemClock().Monotonic();
+  SWAGE_RETURN_IF_ERROR(Mirror(spare.place, git_).Prune(std::move(stop)));
+  return true;
+}
+
+std::vector<std::unique_ptr<Reclaimer>> MakeReclaimers(const fs::path& data_dir, Store& store,
+                                                       Workspaces& workspaces, const Git& git) {
+  std::vector<std::unique_ptr<Reclaimer>> all;
+  all.push_back(std::make_unique<RestingTrees>(data_dir));
+  all.push_back(std::make_unique<IdleBases>(data_dir));
+  all.push_back(std::make_unique<MirrorGarbage>(data_dir, git));
+  all.push_back(std::make_unique<OldCaches>(data_dir));
+  all.push_back(std::make_unique<KeptWorkspaces>(data_dir, store, workspaces));
+  return all;
+}
+
+std::uint64_t WeighTree(const fs::path& place) {
+  constexpr std::uint64_t kBlock = 512;  // what stat counts in
+  std::set<std::pair<dev_t, ino_t>> shared;
+  std::uint64_t bytes = 0;
+  std::error_code ignored;
+  const auto options = fs::directory_options::skip_permission_denied;
+  for (auto at = fs::recursive_directory_iterator(place, options, ignored);
+       at != fs::recursive_directory_iterator(); at.increment(ignored)) {
+    struct stat info {};
+    if (lstat(at->path().c_str(), &info) != 0) continue;
+    const bool again = info.st_nlink > 1 && !S_ISDIR(info.st_mode) &&
+                       !shared.emplace(info.st_dev, info.st_ino).second;
+    if (!again) bytes += static_cast<std::uint64_t>(info.st_blocks) * kBlock;
+  }
+  return bytes;
 }
 
 }  // namespace swage

@@ -296,16 +296,33 @@ Result<BaseUse> Bases::Use(const TreePlan& plan, std::stop_token stop) {
   return MakeError(ErrorCode::kTimeout, "a base checkout is being made and does not get ready");
 }
 
-Result<void> Bases::Remove(const Found& found) const {
-  const fs::path repository = found.base.parent_path();
+Result<std::vector<fs::path>> Bases::ListIdle() const {
+  std::vector<Found> all;
+  for (const fs::path& repository : EntriesOf(dir_)) {
+    if (repository.filename().string().starts_with('.')) continue;
+    SWAGE_ASSIGN_OR_RETURN(const Fd turn, TakeTurn(repository));
+    for (Found& found : List(repository)) {
+      Fd lock;
+      if (LockAlone(found.base, lock)) all.push_back(std::move(found));
+    }
+  }
+  std::ranges::sort(all, std::less<>(), &Found::used);
+  std::vector<fs::path> idle;
+  for (const Found& found : all) idle.push_back(found.base);
+  return idle;
+}
+
+Result<bool> Bases::RemoveIdle(const fs::path& base) const {
+  const fs::path repository = base.parent_path();
   const fs::path gone = dir_ / (".gone-" + RandomHex(4));
   {
     SWAGE_ASSIGN_OR_RETURN(const Fd turn, TakeTurn(repository));
     Fd lock;
-    if (!LockAlone(found.base, lock)) return Ok();  // somebody has use for it
-    if (rename(found.base.c_str(), gone.c_str()) != 0) return Failure("remove", found.base);
+    if (!LockAlone(base, lock)) return false;
+    if (rename(base.c_str(), gone.c_str()) != 0) return Failure("remove", base);
   }
-  return RemoveTree(gone);
+  SWAGE_RETURN_IF_ERROR(RemoveTree(gone));
+  return true;
 }
 
 Result<void> Bases::Evict() {
@@ -330,7 +347,7 @@ Result<void> Bases::Evict() {
       ++of_repository;
       continue;
     }
-    SWAGE_RETURN_IF_ERROR(Remove(found));
+    SWAGE_RETURN_IF_ERROR(RemoveIdle(found.base));
   }
   return Ok();
 }

@@ -45,6 +45,11 @@ class Bases {
   /// Removes idle bases: broken ones, old ones, and the longest unused beyond the limit of bytes.
   Result<void> Evict();
 
+  /// Bases that nobody uses now, the longest unused first.
+  Result<std::vector<std::filesystem::path>> ListIdle() const;
+  /// Removes one of them. False: somebody uses it by now.
+  Result<bool> RemoveIdle(const std::filesystem::path& base) const;
+
  private:
   struct State;
   struct Found;
@@ -54,7 +59,6 @@ class Bases {
   Result<void> Build(const TreePlan& plan, const std::filesystem::path& base,
                      const std::stop_token& stop) const;
   std::vector<Found> List(const std::filesystem::path& repository) const;
-  Result<void> Remove(const Found& found) const;
   std::filesystem::path RepositoryOf(const Mirror& mirror) const;
 
   const std::filesystem::path dir_;

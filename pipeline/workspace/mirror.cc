@@ -27,6 +27,7 @@ using std::chrono::minutes;
 constexpr minutes kFirstFetchLimit{60};
 constexpr minutes kFetchLimit{15};
 constexpr minutes kPushLimit{15};
+constexpr minutes kPruneLimit{30};
 constexpr minutes kLockLimit{20};
 constexpr std::chrono::milliseconds kLockPause{20};
 constexpr std::chrono::seconds kLockAge{60};
@@ -202,6 +203,26 @@ Result<CommitSha> Mirror::Fetch(const GitRemote& remote, const std::string& bran
   }
   if (!fetched.ok()) return fetched.error();
   return ReadRemoteBranch(git_dir_, branch);
+}
+
+// Not `git gc`: it would pack the branches, too.
+Result<void> Mirror::Prune(std::stop_token stop) {
+  SWAGE_ASSIGN_OR_RETURN(const FileLock lock, FileLock::Take(git_dir_.string() + ".lock", stop));
+  std::vector<std::string> repairs;
+  SWAGE_RETURN_IF_ERROR(Guard(repairs));
+  RemoveLeftovers();
+  const std::string age = fmt::format("{}.hours.ago", kGarbageAge.count());
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"repack", "-A", "-d", "-q", "--unpack-unreachable=" + age},
+        {"prune", "--expire=" + age}}) {
+    GitCall call;
+    call.git_dir = git_dir_;
+    call.arguments = arguments;
+    call.time_limit = kPruneLimit;
+    const auto ran = git_.Run(call, stop);
+    if (!ran.ok()) return ran.error().With("prune " + git_dir_.filename().string());
+  }
+  return Ok();
 }
 
 Result<CommitSha> Mirror::ReadFetched(const std::string& branch) const {

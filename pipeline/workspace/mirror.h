@@ -8,6 +8,7 @@
 // many threads.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <stop_token>
 #include <string>
@@ -20,6 +21,10 @@ namespace swage {
 
 class Mirror {
  public:
+  /// Younger objects may belong to a checkpoint that is being made, or to a base whose branch was
+  /// moved away. Longer than any run.
+  static constexpr std::chrono::hours kGarbageAge{14 * 24};
+
   Mirror(std::filesystem::path git_dir, Git git)
       : git_dir_(std::move(git_dir)), git_(std::move(git)) {}
 
@@ -45,6 +50,9 @@ class Mirror {
   /// See Workspaces::ForgetBranch.
   Result<bool> ForgetBranch(const std::string& branch, const std::string& base_branch,
                             const CommitSha& pushed);
+  /// Removes objects that no branch, no workspace and no fetch of the last kGarbageAge refers to,
+  /// and packs the rest as one. Takes the room of a second copy for a while. Blocks for minutes.
+  Result<void> Prune(std::stop_token stop);
   /// Points the task branch at `target`; with `expected`, only if it holds that now (else
   /// kConflict).
   Result<void> SetBranch(const std::string& branch, const CommitSha& target,

@@ -141,7 +141,7 @@ class Pool {
 
   std::optional<fs::path> Take(const PoolKey& key) {
     const std::lock_guard lock(mutex_);
-    auto& resting = resting_[key];
+    auto& resting = StillThere(key);
     if (resting.empty()) return std::nullopt;
     fs::path place = std::move(resting.back().place);
     resting.pop_back();
@@ -150,7 +150,7 @@ class Pool {
 
   bool HasRoom(const PoolKey& key) {
     const std::lock_guard lock(mutex_);
-    return resting_[key].size() < static_cast<std::size_t>(limits_.per_repository);
+    return StillThere(key).size() < static_cast<std::size_t>(limits_.per_repository);
   }
 
   Result<void> Put(const PoolKey& key, const fs::path& tree) {
@@ -179,6 +179,14 @@ class Pool {
   }
 
  private:
+  // Whoever makes room on the disk takes trees away without asking.
+  std::vector<Resting>& StillThere(const PoolKey& key) {
+    std::vector<Resting>& resting = resting_[key];
+    std::error_code ignored;
+    std::erase_if(resting, [&](const Resting& tree) { return !fs::exists(tree.place, ignored); });
+    return resting;
+  }
+
   std::vector<fs::path> Outdated() {
     const std::lock_guard lock(mutex_);
     const MonotonicTime oldest = SystemClock().Monotonic() - limits_.unused;

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "pipeline/workspace/mirror.h"
 #include "tests/harness/manual_clock.h"
 #include "tests/harness/workspace_fixture.h"
 
@@ -11,6 +12,7 @@ namespace swage {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 class ReclaimTest : public WorkspaceTest {
@@ -36,6 +38,7 @@ class ReclaimTest : public WorkspaceTest {
     return id;
   }
 
+  swage::Git git_{*runner_, {}};
   ManualClock clock_;
   std::unique_ptr<Store> store_ = OpenSqliteStore(dir_.path() / "swage.db", clock_).value();
 };
@@ -62,10 +65,62 @@ TEST_F(ReclaimTest, WhatIsInUseStays) {
 }
 
 TEST_F(ReclaimTest, ThereMayBeNothingAtAll) {
-  KeptWorkspaces workspaces(dir_.path() / "nowhere", *store_, *workspaces_);
-  OldCaches caches(dir_.path() / "nowhere");
-  EXPECT_FALSE(workspaces.RemoveOldest().value().has_value());
-  EXPECT_FALSE(caches.RemoveOldest().value().has_value());
+  for (const auto& reclaimer :
+       MakeReclaimers(dir_.path() / "nowhere", *store_, *workspaces_, git_)) {
+    EXPECT_FALSE(reclaimer->RemoveOldest().value().has_value());
+  }
+}
+
+TEST_F(ReclaimTest, WhatOnlySavesTimeGoesBeforeWhatPeopleKept) {
+  way_ = ProvisionWay::kRecycled;
+  workspaces_ = NewWorkspaces();
+  Keep(31, std::chrono::hours(9));
+  ASSERT_TRUE(Provision(Request(1))->Release().ok());
+  Write(Data() / "caches/repo/npm/1/file", "x");
+  std::vector<std::string> order;
+  for (const auto& reclaimer : MakeReclaimers(Data(), *store_, *workspaces_, git_)) {
+    while (const auto removed = reclaimer->RemoveOldest().value()) order.push_back(*removed);
+  }
+  EXPECT_THAT(order, ElementsAre(HasSubstr("released worktree "), "garbage of mirror local-7.git",
+                                 "cache repo/npm/1", HasSubstr("workspace 31-")));
+}
+
+TEST_F(ReclaimTest, ATaskBeginsAnewWhenTheWorktreeThatLayReadyIsGone) {
+  way_ = ProvisionWay::kRecycled;
+  workspaces_ = NewWorkspaces();
+  ASSERT_TRUE(Provision(Request(1))->Release().ok());
+  RestingTrees reclaimer(Data());
+  EXPECT_TRUE(reclaimer.RemoveOldest().value().has_value());
+  EXPECT_TRUE(fs::is_empty(Data() / "pool"));
+  const auto next = Provision(Request(2));
+  EXPECT_EQ(Read(next->Root() / "README.md"), "one\ntwo\nthree\n");
+  ASSERT_TRUE(next->Release().ok());
+  EXPECT_FALSE(fs::is_empty(Data() / "pool")) << "there is room for it again";
+}
+
+TEST_F(ReclaimTest, AMirrorLosesOnlyWhatNothingRefersToAndNobodyWroteLately) {
+  const auto held = Provision(Request(1));
+  Write(held->Root() / "new", "of a running task\n");
+  const Snapshot checkpoint = Take(*held);
+  Write(held->Root() / "staged", "not yet in a commit\n");
+  const auto object = [&](const std::string& text, bool old) {
+    Write(dir_.path() / "text", text);
+    const std::string id = Git(MirrorDir(), {"hash-object", "-w", (dir_.path() / "text").string()});
+    const auto age = old ? Mirror::kGarbageAge + std::chrono::hours(1) : std::chrono::hours(1);
+    fs::last_write_time(MirrorDir() / "objects" / id.substr(0, 2) / id.substr(2),
+                        fs::file_time_type::clock::now() - age);
+    return id;
+  };
+  const std::string old = object("old garbage", true), young = object("young garbage", false);
+  MirrorGarbage reclaimer(Data(), git_);
+  EXPECT_EQ(reclaimer.RemoveOldest().value(), "garbage of mirror local-7.git");
+  EXPECT_FALSE(TryGit(MirrorDir(), {"cat-file", "-e", old}).ok());
+  EXPECT_TRUE(TryGit(MirrorDir(), {"cat-file", "-e", young}).ok());
+  EXPECT_EQ(Git(MirrorDir(), {"cat-file", "-t", checkpoint.commit.value}), "commit");
+  EXPECT_TRUE(fs::exists(MirrorDir() / "refs/heads/swage/issue-1")) << "branches stay files";
+  EXPECT_TRUE(Take(*held).changed);
+  Git(MirrorDir(), {"fsck", "--connectivity-only"});
+  EXPECT_FALSE(reclaimer.RemoveOldest().value().has_value()) << "not again so soon";
 }
 
 }  // namespace

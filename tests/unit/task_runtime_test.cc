@@ -270,10 +270,15 @@ TEST(Redaction, ForgetsWhatHasLostItsUse) {
 class CountedThings final : public Reclaimer {
  public:
   CountedThings(int count, DiskUse& use) : count_(count), use_(use) {}
-  Result<std::optional<std::string>> RemoveOldest() override {
-    if (count_ == 0) return std::optional<std::string>();
+  Result<std::vector<Spare>> List() override {
+    std::vector<Spare> left;
+    for (int i = 0; i < count_; ++i) left.push_back({std::to_string(i), {}});
+    return left;
+  }
+  Result<bool> Remove(const Spare&, std::stop_token) override {
     use_.free += 5;
-    return std::optional(std::to_string(count_--));
+    --count_;
+    return true;
   }
 
  private:
