@@ -3,13 +3,13 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
-#include <unistd.h>
 
 #include <algorithm>
 
 #include "config/base/crypto.h"
 #include "config/base/text.h"
 #include "pipeline/runtime/copy_tree.h"
+#include "pipeline/workspace/file_ownership.h"
 
 namespace swage {
 namespace fs = std::filesystem;
@@ -75,10 +75,7 @@ std::optional<Generation> HoldNewest(const fs::path& store) {
 Result<void> MakeOwn(const fs::path& folder, const std::optional<FileOwner>& owner) {
   SWAGE_RETURN_IF_ERROR(RemoveTree(folder));
   SWAGE_RETURN_IF_ERROR(MakeDirs(folder));
-  if (owner && chown(folder.c_str(), owner->uid, owner->gid) != 0) {
-    return MakeError(ErrorCode::kInternal, fmt::format("cannot give away {}", folder.string()));
-  }
-  return Ok();
+  return GiveEntry(folder, owner);
 }
 
 Result<int> RemoveOldOf(const fs::path& store) {

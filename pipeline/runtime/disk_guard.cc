@@ -6,18 +6,9 @@
 #include <cerrno>
 #include <system_error>
 
+#include "config/base/limits.h"
+
 namespace swage {
-namespace {
-
-constexpr std::uint64_t kMiB = 1 << 20;
-
-std::string Size(std::uint64_t bytes) {
-  if (bytes < 10 * 1024 * kMiB) return fmt::format("{} MiB", bytes / kMiB);
-  return fmt::format("{} GiB", bytes / kMiB / 1024);
-}
-
-}  // namespace
-
 Result<DiskUse> MeasureDisk(const std::filesystem::path& dir) {
   struct statvfs info {};
   if (statvfs(dir.c_str(), &info) == 0) {
@@ -40,8 +31,8 @@ bool IsAbove(const DiskMark& mark, const DiskUse& use) {
 std::string DescribeDisk(const DiskMark& mark, const DiskUse& use) {
   const std::uint64_t percent = use.total == 0 ? 0 : use.used() * 100 / use.total;
   return fmt::format("{}% of {} is used ({} free); workspaces.disk_high_water is {}", percent,
-                     Size(use.total), Size(use.free),
-                     mark.bytes > 0 ? Size(mark.bytes) : fmt::format("{}%", mark.percent));
+                     FormatSize(use.total), FormatSize(use.free),
+                     mark.bytes > 0 ? FormatSize(mark.bytes) : fmt::format("{}%", mark.percent));
 }
 
 Result<std::optional<std::string>> Reclaimer::RemoveOldest(std::stop_token stop) {

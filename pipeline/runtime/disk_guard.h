@@ -28,7 +28,7 @@ struct DiskUse {
 /// Errors: kNotFound, kInternal.
 Result<DiskUse> MeasureDisk(const std::filesystem::path& dir);
 bool IsAbove(const DiskMark& mark, const DiskUse& use);
-/// "93% of 40 GiB is used; the mark is 90%": for people. Pure.
+/// "93% of 40 GiB is used (2.8 GiB free); workspaces.disk_high_water is 90%": for people. Pure.
 std::string DescribeDisk(const DiskMark& mark, const DiskUse& use);
 
 /// A thing that nobody needs now.

@@ -1,8 +1,8 @@
 #include "pipeline/runtime/task_runtime.h"
+#include "pipeline/workspace/file_ownership.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 
@@ -27,8 +27,7 @@ std::string OwnerOf(const Settings& settings, const std::string& node) {
 
 Result<void> MakeFolder(const fs::path& folder, const std::optional<FileOwner>& owner) {
   SWAGE_RETURN_IF_ERROR(MakeDirs(folder));
-  if (!owner || chown(folder.c_str(), owner->uid, owner->gid) == 0) return Ok();
-  return MakeError(ErrorCode::kInternal, fmt::format("cannot give away {}", folder.string()));
+  return GiveEntry(folder, owner);
 }
 
 }  // namespace
@@ -80,9 +79,7 @@ Result<void> TaskRuntime::MakeSqlite(const DatabaseSettings& database, const fs:
   SWAGE_RETURN_IF_ERROR(MakeFolder(folder, owner));
   const fs::path file = folder / (database.name + ".sqlite");
   SWAGE_RETURN_IF_ERROR(WriteFileFast(file, ""));
-  if (owner && chown(file.c_str(), owner->uid, owner->gid) != 0) {
-    return MakeError(ErrorCode::kInternal, fmt::format("cannot give away {}", file.string()));
-  }
+  SWAGE_RETURN_IF_ERROR(GiveEntry(file, owner));
   return AddVariable(database.env, "sqlite://" + file.string(), "the database " + database.name);
 }
 
@@ -137,15 +134,6 @@ void TaskRuntime::WarmOne(const TaskCache& cache, ProcessRunner& runner,
   if (failure.empty() || stop.stop_requested()) return;
   warnings_.push_back(
       fmt::format("the cache {} was not filled: {}", cache.settings->name, failure));
-}
-
-Result<void> TaskRuntime::Release() {
-  Result<void> outcome;
-  for (const auto& database : databases_) {
-    const auto dropped = database->Drop();
-    if (!dropped.ok() && outcome.ok()) outcome = dropped;
-  }
-  return outcome;
 }
 
 TaskRuntimes::TaskRuntimes(const Settings& settings, const std::string& node, Redactor& redactor,

@@ -2,7 +2,7 @@
 //
 // Made before the workspace is (what cannot be had is best known early), furnished once the
 // workspace is there, and given back with it. Ports are free again when the object goes; databases
-// are dropped by Release, or by the destructor, or by the sweep of a later life. A TaskRuntime
+// are dropped by the destructor, or by a later sweep. A TaskRuntime
 // belongs to one thread; TaskRuntimes, which makes them, is one per process and thread-safe.
 #pragma once
 
@@ -52,8 +52,6 @@ class TaskRuntime {
             std::stop_token stop);
   /// For people, one sentence each: what the task has to do without.
   const std::vector<std::string>& Warnings() const { return warnings_; }
-  /// Gives back what outlives a process. Goes on after a failure, and returns the first one.
-  Result<void> Release();
 
  private:
   friend class TaskRuntimes;
