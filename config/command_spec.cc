@@ -20,19 +20,26 @@ std::string YamlWords(std::string_view text) {
 
 }  // namespace
 
+std::optional<std::vector<std::string>> ArgvRule::Read(const YamlNode& node,
+                                                       const Spot& spot) const {
+  const TextRule word{.kind = "a word of a command",
+                      .max_bytes = kMaxArgBytes,
+                      .multiline = true,
+                      .may_be_empty = true};
+  auto words = ListRule{word, kMaxArgs}.Read(node, spot);
+  if (!words) return std::nullopt;
+  if (words->empty() || words->front().empty()) {
+    spot.Fault("names no command");
+    return std::nullopt;
+  }
+  return words;
+}
+
 std::optional<CommandDraft> RunRule::Read(const YamlNode& node, const Spot& spot) const {
   CommandDraft draft;
   if (node.kind == YamlNode::Kind::kList) {
-    const TextRule word{.kind = "a word of a command",
-                        .max_bytes = kMaxArgBytes,
-                        .multiline = true,
-                        .may_be_empty = true};
-    auto words = ListRule{word, kMaxArgs}.Read(node, spot);
+    auto words = ArgvRule{}.Read(node, spot);
     if (!words) return std::nullopt;
-    if (words->empty() || words->front().empty()) {
-      spot.Fault("names no command");
-      return std::nullopt;
-    }
     draft.run = *std::move(words);
     return draft;
   }

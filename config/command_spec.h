@@ -17,6 +17,14 @@ struct CommandDraft {
   bool shell = false;
 };
 
+/// The words of a command.
+struct ArgvRule {
+  using Value = std::vector<std::string>;
+  std::string Describe() const { return "list of words"; }
+  std::string Show(const Value&) const { return "[]"; }
+  std::optional<Value> Read(const YamlNode& node, const Spot& spot) const;
+};
+
 /// Reads `run`; SettleCommand makes argv of it.
 struct RunRule {
   using Value = CommandDraft;

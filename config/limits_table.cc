@@ -104,16 +104,17 @@ std::optional<double> CoresRule::Read(const YamlNode& node, const Spot& spot) co
   const std::size_t point = std::min(text->find('.'), text->size());
   const auto whole = ParseInt(std::string_view(*text).substr(0, point));
   std::string decimals = point < text->size() ? text->substr(point + 1) : "0";
-  const bool fine = decimals.size() <= kMaxDecimals;
+  const bool fine =
+      decimals.size() <= kMaxDecimals && decimals.find_first_not_of("0123456789") == decimals.npos;
   decimals.resize(kMaxDecimals, '0');
   const auto hundredths = ParseInt(decimals);
   if (!whole || !hundredths || !fine) {
-    spot.Fault(fmt::format("`{}` is not a number of cores", Truncate(*text, 40)));
+    spot.Fault(Quoted(*text) + " is not a number of cores");
     return std::nullopt;
   }
   const double value = static_cast<double>(*whole) + static_cast<double>(*hundredths) / 100;
   if (value >= min && value <= max) return value;
-  spot.Fault(fmt::format("{} is out of bounds; {} to {} is allowed", *text, min, max));
+  spot.Fault(fmt::format("{} is out of bounds; {} to {} is allowed", Quoted(*text), min, max));
   return std::nullopt;
 }
 

@@ -25,7 +25,8 @@ struct Unit {
 };
 // Largest first: showing a value takes the first unit that divides it.
 constexpr Unit kTimeUnits[] = {{"h", 3'600'000}, {"m", 60'000}, {"s", 1'000}, {"ms", 1}};
-constexpr Unit kSizeUnits[] = {{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}};
+constexpr Unit kSizeUnits[] = {
+    {"TiB", std::int64_t{1} << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}};
 
 bool IsLetter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -464,6 +465,10 @@ bool IsRepoPath(std::string_view s) {
 bool IsRepoGlob(std::string_view s) {
   if (s.starts_with('!')) s.remove_prefix(1);
   return s == "**" || IsPathOf(s, "*?", 2);
+}
+
+bool IsRepoKey(std::string_view s) {
+  return IsRepoGlob(s) && !s.starts_with('!');
 }
 
 bool IsRelativePath(std::string_view s) {

@@ -210,6 +210,7 @@ bool IsGateName(std::string_view s);      ///< [a-z0-9_-]+
 bool IsForgeName(std::string_view s);     ///< [a-z0-9-]+, no '-' at either end
 bool IsRepoPath(std::string_view s);      ///< "owner/name", "group/sub/name"
 bool IsRepoGlob(std::string_view s);      ///< the same with * and ?, maybe after "!"
+bool IsRepoKey(std::string_view s);       ///< the same without "!"
 bool IsRelativePath(std::string_view s);  ///< stays below where it starts
 /// "64MiB", "512 KiB", "1GiB" or a plain number of bytes. Errors: kInvalid.
 Result<std::size_t> ParseSize(std::string_view text);

@@ -26,10 +26,6 @@ bool IsTaskEnvName(std::string_view s) {
          std::ranges::find(kTakenNames, s) == kTakenNames.end();
 }
 
-bool IsRepoKey(std::string_view s) {
-  return IsRepoGlob(s) && !s.starts_with('!');
-}
-
 bool IsDatabaseName(std::string_view s) {
   return IsEnvName(s) && s.size() < 64;
 }
@@ -40,7 +36,9 @@ bool IsGateGlob(std::string_view s) {
 }
 
 TextRule VariableName() {
-  return {.kind = "a variable's name (SWAGE_*, PATH, HOME, TMPDIR, LANG and PORT are taken)",
+  return {.kind =
+              "a variable's name (SWAGE_*, PATH, HOME, TMPDIR, LANG and PORT are taken, LD_PRELOAD "
+              "is refused)",
           .valid = IsTaskEnvName};
 }
 
@@ -241,8 +239,7 @@ const std::vector<Setting<CacheSettings>>& CacheTable() {
                      "repository. It runs in the workspace of a task that starts from the base "
                      "branch, before its agent; nothing else ever writes to what later tasks get.",
            .example = "[npm, ci, --ignore-scripts]"},
-          ListRule{{.kind = "a word of a command", .max_bytes = 8'000, .may_be_empty = true}, 200},
-          [](auto& c) -> auto& { return c.warm; }),
+          ArgvRule{}, [](auto& c) -> auto& { return c.warm; }),
       Declare<CacheSettings>(
           {.path = "warm_timeout", .manual = "How long `warm` may take.", .example = "15m"},
           DurationRule{milliseconds(100), hours(6)},

@@ -69,7 +69,7 @@ std::optional<std::vector<T>> RecordsRule<T>::Read(const YamlNode& node, const S
     if (!record.name.empty() && !names.insert(record.name).second) {
       spot.reading.faults.Add(spot.reading.LineOf(at.setting + ".name", at.line),
                               at.setting + ".name",
-                              fmt::format("`{}` is taken by another of the list", record.name));
+                              Quoted(record.name) + " is taken by another of the list");
     }
     records.push_back(std::move(record));
   }

@@ -10,6 +10,7 @@
 #include "config/base/json.h"
 #include "config/base/process.h"
 #include "config/base/text.h"
+#include "config/rules.h"
 #include "config/settings.h"
 
 namespace swage {
@@ -67,7 +68,7 @@ bool IsSecretReference(std::string_view text) {
 Result<std::string> FetchSecret(std::string_view reference, const std::filesystem::path& folder) {
   const std::string rest(reference.substr(reference.find(':') + 1));
   if (reference.starts_with(kEnv)) {
-    if (rest.empty() || rest.find_first_of("= \t") != std::string::npos) {
+    if (!IsEnvName(rest)) {
       return MakeError(ErrorCode::kInvalid, "env: needs a variable's name");
     }
     return FromVariable(rest);

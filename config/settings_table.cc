@@ -65,9 +65,6 @@ bool IsRole(std::string_view s) {
   return s == kRoleWeb || s == kRoleWorker || s == kRolePublisher || s == kRoleHousekeeping;
 }
 
-bool IsRepoKey(std::string_view s) {
-  return IsRepoGlob(s) && !s.starts_with('!');
-}
 bool IsAbsolutePath(std::string_view s) {
   return s.front() == '/' && s.find(':') == s.npos;
 }
