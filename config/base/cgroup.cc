@@ -5,10 +5,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 #include <thread>
 
+#include "config/base/files.h"
 #include "config/base/supervisor_protocol.h"
 #include "config/base/text.h"
 
@@ -24,7 +24,7 @@ constexpr std::string_view kHomePrefix = "swage-";
 constexpr std::size_t kStartField = 19;  // behind the name: field 22 of /proc/PID/stat
 
 std::string ReadProc(const std::string& file) {
-  const auto text = MakeCgroupFiles()->Read(file);
+  const auto text = ReadFile(file);
   return text.ok() ? *text : "";
 }
 

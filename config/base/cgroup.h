@@ -48,7 +48,7 @@ class CgroupHierarchy {
   /// use is known then.
   virtual Result<void> MakeHome(const std::string& home) = 0;
   /// Why controllers that are there cannot be used; empty = they can.
-  virtual const std::string& WhyNot() const = 0;
+  virtual std::string WhyNot() const { return {}; }
   /// Each limit is read back: what the kernel did not take is an error.
   virtual Result<void> SetLimits(const std::string& dir, const ResourceLimits& limits) = 0;
   virtual void AddUse(const std::string& dir, GroupUse& use) const = 0;

@@ -25,7 +25,6 @@ class Cgroup1 final : public CgroupHierarchy {
     return std::find(controllers_.begin(), controllers_.end(), controller) != controllers_.end();
   }
   const std::string& Parent() const override { return parent_; }
-  const std::string& WhyNot() const override { return why_not_; }
   Result<void> MakeHome(const std::string& home) override { return files_.MakeDir(home); }
 
   Result<void> SetLimits(const std::string& dir, const ResourceLimits& limits) override {
@@ -83,7 +82,6 @@ class Cgroup1 final : public CgroupHierarchy {
  private:
   CgroupFiles& files_;
   const std::string parent_;
-  const std::string why_not_;
   const std::vector<Controller> controllers_;
   const bool counts_cpu_;
 };

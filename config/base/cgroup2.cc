@@ -49,7 +49,7 @@ class Cgroup2 final : public CgroupHierarchy {
     return std::find(controllers_.begin(), controllers_.end(), controller) != controllers_.end();
   }
   const std::string& Parent() const override { return parent_; }
-  const std::string& WhyNot() const override { return why_not_; }
+  std::string WhyNot() const override { return why_not_; }
 
   // Without any controller a group still counts CPU time and can be killed as a whole.
   Result<void> MakeHome(const std::string& home) override {

@@ -33,6 +33,8 @@ constexpr std::size_t kMaxStdinBytes = 1 << 20;
 constexpr std::size_t kStderrTailBytes = 16 << 10;
 constexpr std::size_t kReadBytes = 64 << 10;
 constexpr int kPipeBytes = 256 << 10;
+// How a shell, and bubblewrap, tell of a signal: this much above its number.
+constexpr int kSignalBase = 128;
 // What a pipe can still hold when everybody who was ours is dead; more comes from a stranger.
 constexpr std::size_t kFinalDrainBytes = 1 << 20;
 static_assert(kSupervisorGroupFd + kMaxSupervisorGroups <= kSupervisorStartFd);
@@ -249,8 +251,8 @@ class Execution {
   std::string Fence() const {
     const ResourceLimits& limits = spec_.limits;
     std::uint64_t processes = 0;
-    // Counted per user by the kernel, so what others run is added.
-    if (limits.processes > 0 && !Grouped(Controller::kProcesses)) {
+    // Counted per user by the kernel, so what others run is added; root is never held to it.
+    if (limits.processes > 0 && geteuid() != 0 && !Grouped(Controller::kProcesses)) {
       processes = static_cast<std::uint64_t>(limits.processes) + ThreadsOf(geteuid());
     }
     return fmt::format("{}:{}:{}:{}", group_ ? group_->Entries().size() : 0, limits.file_bytes,
@@ -496,6 +498,12 @@ class Execution {
                                         : static_cast<std::uint64_t>(outcome_->peak_rss_kib) << 10;
   }
 
+  // By the signal itself, or as a shell or a sandbox tells it of what it ran.
+  bool EndedBy(int signal) const {
+    if (result_.end == ProcessEnd::kSignalled) return result_.signal == signal;
+    return result_.end == ProcessEnd::kExited && result_.exit_code == kSignalBase + signal;
+  }
+
   // What the kernel did while we were not asked.
   void NameExcess() {
     const bool failed = !result_.Succeeded();
@@ -506,7 +514,7 @@ class Execution {
       if (signalled && result_.signal == SIGKILL) result_.end = ProcessEnd::kOutOfMemory;
     } else if (group_use_.refused_processes > 0) {
       result_.excess = DescribeExcess(Limited::kProcesses, spec_.limits);
-    } else if (signalled && result_.signal == SIGXFSZ && spec_.limits.file_bytes > 0) {
+    } else if (EndedBy(SIGXFSZ) && spec_.limits.file_bytes > 0) {
       result_.excess = DescribeExcess(Limited::kFile, spec_.limits);
       result_.end = ProcessEnd::kFileTooLarge;
     }

@@ -59,18 +59,17 @@ class Directory {
   DIR* dir_;
 };
 
-std::string ReadSmall(const std::string& file) {
-  const Fd fd(open(file.c_str(), O_RDONLY | O_CLOEXEC));
-  char text[16 << 10];
-  const ssize_t n = fd.valid() ? read(fd.get(), text, sizeof text) : 0;
-  return n > 0 ? std::string(text, static_cast<std::size_t>(n)) : "";
+// What the kernel says of one process; nothing of one that is gone.
+std::string ReadProc(const std::string& file) {
+  const auto text = ReadFile(file);
+  return text.ok() ? *text : "";
 }
 
 void AppendChildren(pid_t parent, std::vector<pid_t>& pids) {
   const std::string tasks = fmt::format("/proc/{}/task", parent);
   Directory threads(tasks);
   while (const char* thread = threads.Next()) {
-    const std::string children = ReadSmall(fmt::format("{}/{}/children", tasks, thread));
+    const std::string children = ReadProc(fmt::format("{}/{}/children", tasks, thread));
     for (const std::string_view word : Split(children, ' ')) {
       const auto pid = ParseInt(word);
       if (pid && pids.size() < kMaxTreeProcesses) pids.push_back(static_cast<pid_t>(*pid));
@@ -97,14 +96,14 @@ struct Shares {
 
 // Nothing where we may not look.
 std::optional<Shares> SharesOf(pid_t pid) {
-  const std::string text = ReadSmall(fmt::format("/proc/{}/smaps_rollup", pid));
+  const std::string text = ReadProc(fmt::format("/proc/{}/smaps_rollup", pid));
   const auto all = RolledUp(text, "Pss:");
   if (!all) return std::nullopt;
   return Shares{*all, std::min(*all, RolledUp(text, "Pss_Shmem:").value_or(0))};
 }
 
 std::uint64_t ResidentBytes(pid_t pid) {
-  const std::string text = ReadSmall(fmt::format("/proc/{}/statm", pid));
+  const std::string text = ReadProc(fmt::format("/proc/{}/statm", pid));
   const auto fields = Split(text, ' ');
   const auto pages = fields.size() > 1 ? ParseInt(fields[1]) : std::nullopt;
   return static_cast<std::uint64_t>(pages.value_or(0)) *
