@@ -60,8 +60,8 @@ std::string FindBwrap() {
 }
 
 bool IsBelow(const fs::path& path, const fs::path& folder) {
-  const auto [end, ignored] = std::mismatch(folder.begin(), folder.end(), path.begin(), path.end());
-  return end == folder.end();
+  const fs::path rest = path.lexically_relative(folder.lexically_normal());
+  return !rest.empty() && *rest.begin() != "..";
 }
 
 // What bubblewrap mounts below a folder that commands write to, it would create there first: as
