@@ -50,7 +50,7 @@ std::function<bool(const InFlight&)> Worker::LevelWatch(const Task& task, const 
                                                         Standing& standing,
                                                         const EgressRecord& egress) const {
   return [this, level = *task.level, &ground, &standing, &egress](const InFlight& found) {
-    Evidence evidence = standing.evidence;
+    Evidence& evidence = standing.evidence;  // signs stay, whatever workspace they showed in
     evidence.touched = found.touched;
     evidence.signs.insert(found.signs.begin(), found.signs.end());
     if (!egress.Refused().empty()) evidence.signs.insert(Sign::kNetworkBlocked);

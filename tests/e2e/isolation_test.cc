@@ -91,6 +91,24 @@ TEST_P(IsolationJob, AtTheCeilingItGoesOnAndSaysSo) {
   EXPECT_THAT(body, HasSubstr("isolation level `worktree`"));
 }
 
+// A sign that showed below is not forgotten above, where it would not show again.
+TEST_P(IsolationJob, WhatShowedBeforeTheLevelWasRaisedStillCounts) {
+  auto files = AnswerRepo();
+  files[".swage.yml"] +=
+      "isolation:\n  ceiling: sandbox\n  limits: {file: 1MiB}\n"
+      "  rules: [{when: {limit_hit: true}, level: container, because: it takes a lot}]\n";
+  Box box(Options(files,
+                  "grep -qx 42 answer.txt && echo found > notes.txt && exit 0\n"
+                  "echo 42 > answer.txt\n"
+                  "exec head -c 3000000 /dev/zero > \"$TMPDIR/big\"\n"));
+  SWAGE_NEEDS_SANDBOX(box);
+  const std::int64_t issue = box.LabelledIssue("The answer is wrong");
+  ASSERT_TRUE(box.WaitForSticky(issue, "in review")) << box.Sticky(issue);
+  const std::string body = box.Pulls().front().body;
+  EXPECT_THAT(body, HasSubstr("isolation level `sandbox`"));
+  EXPECT_THAT(body, HasSubstr("Level container was asked for; the ceiling is sandbox"));
+}
+
 TEST_P(IsolationJob, AnOutsidersWordsWaitRatherThanRunBelowTheirLevel) {
   Box box(Options(AnswerRepo(), TwoCycleAgent(), "isolation: {ceiling: worktree}\n"));
   const std::int64_t issue = box.forge().CreateIssue(box.repo(), "eve", "Please", "Do it.");
