@@ -106,6 +106,10 @@ bool SaysNothing(const RuleWhen& when) {
   return when == RuleWhen{};
 }
 
+LevelRule AboveShared() {
+  return {{IsolationLevel::kWorktree, IsolationLevel::kSandbox, IsolationLevel::kContainer}};
+}
+
 }  // namespace
 
 std::string LevelRule::Describe() const {
@@ -249,9 +253,7 @@ std::vector<Setting<Settings>> ServerIsolationTable() {
            .manual = "No task goes above this level, whatever asks for it.",
            .example = "sandbox",
            .fallback = "`container`"},
-          LevelRule{
-              {IsolationLevel::kWorktree, IsolationLevel::kSandbox, IsolationLevel::kContainer}},
-          [](auto& s) -> auto& { return s.isolation_rules.ceiling; }),
+          AboveShared(), [](auto& s) -> auto& { return s.isolation_rules.ceiling; }),
       Declare<Settings>(
           {.path = "isolation.rules",
            .manual = "When a task needs more; see Levels of isolation below. They come on top of "
@@ -275,17 +277,13 @@ std::vector<Setting<RepoPolicy>> PolicyIsolationTable() {
                      "lower leaves its tasks waiting.",
            .example = "sandbox",
            .fallback = "the server's"},
-          LevelRule{
-              {IsolationLevel::kWorktree, IsolationLevel::kSandbox, IsolationLevel::kContainer}},
-          [](auto& p) -> auto& { return p.isolation.floor; }),
+          AboveShared(), [](auto& p) -> auto& { return p.isolation.floor; }),
       Declare<RepoPolicy>(
           {.path = "isolation.ceiling",
            .manual = "None goes above this level; never below the server's floor.",
            .example = "sandbox",
            .fallback = "the server's"},
-          LevelRule{
-              {IsolationLevel::kWorktree, IsolationLevel::kSandbox, IsolationLevel::kContainer}},
-          [](auto& p) -> auto& { return p.isolation.ceiling; }),
+          AboveShared(), [](auto& p) -> auto& { return p.isolation.ceiling; }),
       Declare<RepoPolicy>(
           {.path = "isolation.rules",
            .manual = "When a task needs more; they come on top of the server's.",

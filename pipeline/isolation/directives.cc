@@ -48,7 +48,7 @@ bool IsPathByte(char c) {
          c == '.' || c == '_' || c == '-' || c == '+';
 }
 
-// "src/a.cc", "Makefile" in backticks; not "e.g.", "1.2" or an address of the web.
+// "src/a.cc", "Makefile" in backticks; not "1.2" or an address of the web.
 bool LooksLikeFile(std::string_view word, bool quoted) {
   if (word.find("//") != word.npos || word.starts_with('/')) return false;
   const std::size_t dot = word.rfind('.');

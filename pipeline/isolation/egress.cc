@@ -24,8 +24,6 @@ void EgressRecord::Add(const std::string& host, int port, std::string reason) {
     ++known->second.times;
   } else if (hosts_.size() < kMaxHosts) {
     hosts_.emplace(key, EgressRefusal{host, port, std::move(reason), 1});
-  } else {
-    ++omitted_;
   }
 }
 
@@ -34,11 +32,6 @@ std::vector<EgressRefusal> EgressRecord::Refused() const {
   std::vector<EgressRefusal> refused;
   for (const auto& [key, host] : hosts_) refused.push_back(host);
   return refused;
-}
-
-int EgressRecord::Omitted() const {
-  const std::lock_guard lock(mutex_);
-  return omitted_;
 }
 
 EgressList AllowedEgress(const Settings& settings, const RepoPolicy& policy,

@@ -29,13 +29,10 @@ class EgressRecord {
   void Add(const std::string& host, int port, std::string reason);
   /// Sorted by host and port.
   std::vector<EgressRefusal> Refused() const;
-  /// Refusals that found no more room.
-  int Omitted() const;
 
  private:
   mutable std::mutex mutex_;
   std::map<std::pair<std::string, int>, EgressRefusal> hosts_;
-  int omitted_ = 0;
 };
 
 /// What the commands of a task with a network may reach: what the server allows every agent, what

@@ -73,8 +73,9 @@ class Enclosure final : public ProcessRunner {
       if (sink) sink(bytes);
     };
     auto result = processes_.Run(outer, listen, std::move(stop));
+    const bool exited = result.ok() && result->end == ProcessEnd::kExited;
+    if (!exited && parts_.after_kill) parts_.after_kill();
     if (!result.ok()) return result.error().With("start " + parts_.name);
-    if (result->end != ProcessEnd::kExited && parts_.after_kill) parts_.after_kill();
     return Judge(spec, *std::move(result), words_said);
   }
 

@@ -29,13 +29,15 @@ std::string LacksOf(const std::vector<const NodeInfo*>& nodes, IsolationLevel le
 NodeLevels LevelsHere(const Isolations& isolations, const LevelSet& allowed) {
   NodeLevels here;
   for (const IsolationLevel level : kIsolationLevels) {
-    const Ability& ability = isolations.At(level).Here();
-    if (allowed.Has(level) && ability.available) {
-      here.given.Add(level);
-      continue;
+    std::string why = "not among node.levels";
+    if (allowed.Has(level)) {  // only then is it tried, which takes a while
+      const Ability& ability = isolations.At(level).Here();
+      if (ability.available) {
+        here.given.Add(level);
+        continue;
+      }
+      why = timeline::OneLine(ability.why_not);
     }
-    const std::string why = allowed.Has(level) ? timeline::OneLine(ability.why_not)
-                                               : std::string("not among node.levels");
     here.lacks += fmt::format("{}{}: {}", here.lacks.empty() ? "" : "\n", Name(level), why);
   }
   return here;
