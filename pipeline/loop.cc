@@ -103,13 +103,20 @@ bool Loop::CameToNothing(const AgentOutcome& outcome, bool first_of_run) {
   return true;
 }
 
+Result<void> Loop::Diff(const CommitSha& commit) {
+  if (diffed_ == commit) return Ok();
+  SWAGE_ASSIGN_OR_RETURN(result_.diff, context_.workspace.DiffFromBase(commit));
+  diffed_ = commit;
+  return Ok();
+}
+
 Result<bool> Loop::Outgrown(int cycle) {
   if (!plan_.outgrows) return false;
   InFlight found;
   found.signs = signs_;
   if (HasWork()) {
-    SWAGE_ASSIGN_OR_RETURN(const DiffSummary diff, context_.workspace.DiffFromBase(checkpoint_));
-    for (const FileDiff& file : diff.files) {
+    SWAGE_RETURN_IF_ERROR(Diff(checkpoint_));
+    for (const FileDiff& file : result_.diff.files) {
       found.touched.push_back(file.path);
       if (file.old_path != file.path) found.touched.push_back(file.old_path);
     }
@@ -294,7 +301,7 @@ Result<Loop::AgentOutcome> Loop::RunAgent(int cycle, std::stop_token stop) {
 
 Result<void> Loop::RunGates(int cycle, const CommitSha& commit, std::stop_token stop) {
   SWAGE_RETURN_IF_ERROR(EnterStage(Stage::kGates, cycle));
-  SWAGE_ASSIGN_OR_RETURN(result_.diff, context_.workspace.DiffFromBase(commit));
+  SWAGE_RETURN_IF_ERROR(Diff(commit));
   std::vector<std::string> changed;
   for (const FileDiff& file : result_.diff.files) changed.push_back(file.path);
   result_.head = commit;

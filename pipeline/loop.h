@@ -109,6 +109,8 @@ class Loop {
                        std::stop_token stop);
   bool CameToNothing(const AgentOutcome& outcome, bool first_of_run);
   Result<bool> Outgrown(int cycle);
+  /// Fills result_.diff, once per commit.
+  Result<void> Diff(const CommitSha& commit);
   bool HasWork() const;
   Result<void> RunGates(int cycle, const CommitSha& commit, std::stop_token stop);
   Result<GateVerdict> RunGate(const GateSpec& gate, int cycle, const CommitSha& commit,
@@ -123,6 +125,7 @@ class Loop {
   GateRunner gates_;
   LoopPlan plan_;
   LoopResult result_;
+  std::optional<CommitSha> diffed_;  ///< what result_.diff is of
   CommitSha checkpoint_;
   TreeSha tree_;                    ///< of checkpoint_, where this process made it
   std::set<std::string> failures_;  ///< signatures of this run's red cycles

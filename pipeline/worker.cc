@@ -176,15 +176,14 @@ Result<RunOutcome> Worker::Attempt(const Claimed& claimed, std::stop_token stop)
   if (parked) return *std::move(parked);
   SWAGE_ASSIGN_OR_RETURN(const auto runtime, PrepareRuntime(grounded.task, ground, stop));
   LoopResult result;
-  do {  // each time at a higher level
+  for (;;) {  // each time at a higher level
     SWAGE_ASSIGN_OR_RETURN(result, WorkAtLevel(grounded, ground, *forge, standing, runtime.get(),
                                                std::move(result), stop));
     if (!result.outgrown) break;
     SWAGE_ASSIGN_OR_RETURN(auto elsewhere, MoveUp(grounded, standing, result));
     if (elsewhere) return *std::move(elsewhere);
-  } while (result.outgrown);
+  }
   if (runtime != nullptr) Warn(grounded.task, runtime->Warnings(), &result);
-  ReleaseRuntime(grounded.task, runtime.get());
   if (standing.evidence.reads_only) return ConcludeReader(grounded.task, result);
   if (standing.choice.short_of) {
     result.warnings.push_back(

@@ -157,7 +157,6 @@ class Worker {
                     const CommandContext& commands, std::stop_token stop);
   /// Into the log, and for people where there is a result.
   void Warn(const Task& task, const std::vector<std::string>& warnings, LoopResult* result);
-  void ReleaseRuntime(const Task& task, TaskRuntime* runtime);
   Result<StepLog> HookLog(const Task& task, std::string_view what) const;
   Result<RunOutcome> Conclude(const Claimed& claimed, const Ground& ground, LoopResult result);
   RunOutcome GiveBackUntilTheForgeIsBack(const Task& task, const Error& error) const;

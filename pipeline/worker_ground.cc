@@ -151,10 +151,10 @@ Result<void> Worker::FollowByHand(Task& task, const CommitSha& tip) {
   const bool goes_on_from_it = !task.pushed.value.empty() && task.checkpoint == task.pushed;
   if (!goes_on_from_it || task.base_sha.value.empty()) return Ok();
   Workspaces& workspaces = context_.workspaces;
-  const auto known = workspaces.FindMergeBase(task.repo, task.base_sha, task.pushed);
   // A base that the mirror lacks is not in the branch, which was fetched.
-  if (!known.ok() && known.error().code != ErrorCode::kNotFound) return known.error();
-  if (known.ok() && *known == task.base_sha) return Ok();
+  SWAGE_ASSIGN_OR_RETURN(const BaseDrift drift,
+                         FindDrift(workspaces, task.repo, task.base_sha, task.pushed));
+  if (drift != BaseDrift::kRewritten) return Ok();
   SWAGE_ASSIGN_OR_RETURN(const auto foot, workspaces.FindMergeBase(task.repo, tip, task.pushed));
   if (foot) task.base_sha = *foot;
   return Ok();
@@ -256,10 +256,9 @@ Result<void> Worker::GoBack(Task& task) {
   if (lost == task.pushed) {
     return MakeError(ErrorCode::kInternal, messages::PushedWorkIsLost(task));
   }
-  const auto common = context_.workspaces.FindMergeBase(task.repo, task.base_sha, task.pushed);
-  if (!common.ok() && common.error().code != ErrorCode::kNotFound) return common.error();
-  const bool stands = common.ok() && *common == task.base_sha;
-  if (stands) task.checkpoint = task.pushed;
+  SWAGE_ASSIGN_OR_RETURN(const BaseDrift drift,
+                         FindDrift(context_.workspaces, task.repo, task.base_sha, task.pushed));
+  if (drift != BaseDrift::kRewritten) task.checkpoint = task.pushed;
   return Ok();
 }
 

@@ -97,12 +97,4 @@ void Worker::BeforeRemove(const Task& task, const Ground& ground, ProcessRunner&
                                       {"error", context_.redactor.Apply(ran.error().message)}});
 }
 
-void Worker::ReleaseRuntime(const Task& task, TaskRuntime* runtime) {
-  if (runtime == nullptr) return;
-  if (const auto released = runtime->Release(); !released.ok()) {
-    context_.log.Warn("a task's database was not dropped; the next sweep will",
-                      {{"task_id", task.id}, {"error", released.error().message}});
-  }
-}
-
 }  // namespace swage
