@@ -559,8 +559,11 @@ const std::vector<Setting<Settings>>& CoreServerTable() {
                "How a task's files come to be. `overlay`: over a base checkout that tasks share, "
                "in "
                "about a millisecond whatever the size of the repository; needs root or user "
-               "namespaces, and only the server's own processes see the files. `recycled`: a "
-               "former "
+               "namespaces, and only the server's own processes see the files; unless the server "
+               "is "
+               "root, directories of the base cannot be renamed but only copied, which `mv` does "
+               "by "
+               "itself and `git mv` refuses. `recycled`: a former "
                "task's worktree, scrubbed and moved. `plain`: every file is written. `auto`: the "
                "first of these that works here; the log says which, and why.",
            .example = "auto"},

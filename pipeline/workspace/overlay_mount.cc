@@ -112,7 +112,7 @@ Result<OverlayDirs> MakeProbeDirs(const fs::path& dir) {
   return dirs;
 }
 
-Result<void> TryChanges(const OverlayDirs& dirs) {
+Result<OverlayAbility> TryChanges(const OverlayDirs& dirs) {
   const fs::path& root = dirs.merged;
   SWAGE_RETURN_IF_ERROR(WriteFileFast(root / "changed", "own"));
   SWAGE_RETURN_IF_ERROR(WriteFileFast(root / "new", "own"));
@@ -128,7 +128,8 @@ Result<void> TryChanges(const OverlayDirs& dirs) {
   const bool marked = lstat((dirs.upper / "removed").c_str(), &gone) == 0 &&
                       S_ISCHR(gone.st_mode) && gone.st_rdev == 0;
   const auto base = ReadFile(dirs.lower / "changed");
-  if (same_file && marked && base.ok() && *base == "base") return Ok();
+  const bool renames = rename((root / "moved").c_str(), (root / "elsewhere").c_str()) == 0;
+  if (same_file && marked && base.ok() && *base == "base") return OverlayAbility{renames};
   return MakeError(ErrorCode::kUnavailable, "the file system does not keep an overlay's changes");
 }
 
@@ -144,17 +145,17 @@ Result<void> EnterMountNamespace() {
   return Ok();
 }
 
-Result<void> ProbeOverlay(const fs::path& dir) {
+Result<OverlayAbility> ProbeOverlay(const fs::path& dir) {
   SWAGE_RETURN_IF_ERROR(MakeDirs(dir));
   const fs::path place = dir / (".probe-" + RandomHex(4));
-  const auto probe = [&]() -> Result<void> {
+  const auto probe = [&]() -> Result<OverlayAbility> {
     SWAGE_ASSIGN_OR_RETURN(const OverlayDirs dirs, MakeProbeDirs(place));
     SWAGE_ASSIGN_OR_RETURN(const OverlayMount mount, OverlayMount::Make(dirs));
     return TryChanges(dirs);
   };
-  const Result<void> probed = probe();
+  const Result<OverlayAbility> probed = probe();
   (void)RemoveTree(place).ok();
-  if (probed.ok()) return Ok();
+  if (probed.ok()) return probed;
   return MakeError(ErrorCode::kUnavailable,
                    fmt::format("{} ({})", probed.error().message, dir.string()));
 }

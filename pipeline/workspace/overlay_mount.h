@@ -18,9 +18,15 @@ namespace swage {
 /// changed.
 Result<void> EnterMountNamespace();
 
+struct OverlayAbility {
+  /// Otherwise rename(2) of a directory of the base fails with EXDEV, as it does between file
+  /// systems, and it has to be copied: mv does so by itself, `git mv` refuses. As users other than
+  /// root have it.
+  bool renames_directories = false;
+};
 /// Whether overlays work on the file system of `dir`: mounts one there, changes its files in every
 /// way that matters and looks at the result. Errors: kUnavailable with cause and fix.
-Result<void> ProbeOverlay(const std::filesystem::path& dir);
+Result<OverlayAbility> ProbeOverlay(const std::filesystem::path& dir);
 
 struct OverlayDirs {
   std::filesystem::path lower;   ///< read only, and must not change while mounted

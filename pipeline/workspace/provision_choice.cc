@@ -12,7 +12,12 @@ constexpr std::string_view kAuto = "auto";
 constexpr std::string_view kFix =
     "workspaces.provision: overlay cannot be had here: {}; write auto to do without";
 
-Result<void> TryOverlay(const Settings& settings) {
+constexpr std::string_view kShares = "base checkouts are shared by tasks";
+constexpr std::string_view kSharesWithoutRenames =
+    "base checkouts are shared by tasks; their directories cannot be renamed here but only copied, "
+    "which mv does and git mv refuses";
+
+Result<OverlayAbility> TryOverlay(const Settings& settings) {
   if (settings.keep_workspaces) {
     return MakeError(
         ErrorCode::kInvalid,
@@ -45,9 +50,10 @@ Result<ProvisionChoice> ChooseProvision(const Settings& settings) {
   for (const ProvisionWay way : {ProvisionWay::kPlain, ProvisionWay::kRecycled}) {
     if (wanted == Name(way)) return ProvisionChoice{way, "as workspaces.provision says"};
   }
-  const Result<void> overlay = TryOverlay(settings);
+  const Result<OverlayAbility> overlay = TryOverlay(settings);
   if (overlay.ok()) {
-    return ProvisionChoice{ProvisionWay::kOverlay, "base checkouts are shared by tasks"};
+    const auto why = overlay->renames_directories ? kShares : kSharesWithoutRenames;
+    return ProvisionChoice{ProvisionWay::kOverlay, std::string(why)};
   }
   const Error& error = overlay.error();
   if (wanted != kAuto) return MakeError(error.code, fmt::format(kFix, error.message));

@@ -45,7 +45,7 @@ ProvisionedTest::ProvisionedTest() {
 void ProvisionedTest::SetUp() {
   if (way_ != ProvisionWay::kOverlay) return;
   if (!Mounting().ok()) GTEST_SKIP() << Mounting().error().message;
-  const Result<void> probed = ProbeOverlay(Data() / "bases");
+  const Result<OverlayAbility> probed = ProbeOverlay(Data() / "bases");
   if (!probed.ok()) GTEST_SKIP() << probed.error().message;
 }
 

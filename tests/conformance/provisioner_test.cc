@@ -11,6 +11,7 @@
 
 #include "pipeline/workspace/overlay_mount.h"
 #include "tests/conformance/provisioned_test.h"
+#include "tests/harness/as_user.h"
 
 namespace swage {
 namespace {
@@ -20,11 +21,13 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-// As mv does: without root's rights an overlay cannot rename a directory of its base.
+// As mv does: without root's rights an overlay cannot rename a directory of its base, and says so
+// before it looks whether the other one is empty.
 void Move(const fs::path& from, const fs::path& to) {
   std::error_code error;
   fs::rename(from, to, error);
   if (error != std::errc::cross_device_link) return;
+  if (fs::is_directory(to, error) && !fs::is_empty(to, error)) return;
   fs::copy(from, to, fs::copy_options::recursive | fs::copy_options::copy_symlinks, error);
   fs::remove_all(from, error);
 }
@@ -249,6 +252,29 @@ TEST_P(Provisioners, TheWayBackIsThatOfGitWhateverWasDone) {
   }
 }
 
+// Agents move directories all the time. Where the kernel cannot, the tool has to hear it: half a
+// move would be worse.
+TEST_P(Provisioners, DirectoriesCanBeMovedOrItIsToldThatTheyCannot) {
+  CommitManyKinds();
+  auto workspace = FetchAndProvision();
+  const bool renames =
+      way_ != ProvisionWay::kOverlay || ProbeOverlay(Data() / "bases").value().renames_directories;
+  const auto moved = TryGit(workspace->Root(), {"mv", "dir", "dir2"});
+  EXPECT_EQ(moved.ok(), renames);
+  if (!moved.ok()) {
+    EXPECT_THAT(moved.error().message, HasSubstr("cross-device"));
+    EXPECT_EQ(Git(workspace->Root(), {"status", "--porcelain"}), "");
+    ProcessSpec spec;
+    spec.argv = {"mv", "dir", "dir2"};
+    spec.env = {{"PATH", "/usr/bin:/bin"}};
+    spec.cwd = workspace->Root();
+    ASSERT_TRUE(RunAndCapture(*runner_, spec).ok());
+  }
+  const Snapshot snapshot = Take(*workspace);
+  Git(Seed(), {"mv", "dir", "dir2"});
+  EXPECT_EQ(snapshot.tree.value, Git(Seed(), {"write-tree"}));
+}
+
 TEST_P(Provisioners, ManyChangesAreTakenLikeFewOnes) {
   for (int i = 0; i < 3000; ++i) {
     Write(
@@ -386,6 +412,19 @@ TEST_P(Provisioners, FilesCanBelongToAnotherUser) {
   request.owner.reset();
   auto own = Provision(request);
   EXPECT_EQ(Git(own->Root(), {"status", "--porcelain"}), "");
+}
+
+// Over again with what the kernel gives to everybody: a user namespace, and marks that are user
+// attributes.
+TEST(ProvisionersOfAUser, OverlaysHoldAsTheyDoForRoot) {
+  if (geteuid() != 0) GTEST_SKIP() << "the tests run as a user already";
+  const auto runner = MakePosixProcessRunner(FindSupervisor().value());
+  const auto ran = test::RunSelfAsPlainUser(*runner, "Each/Provisioners.*/Overlay");
+  ASSERT_TRUE(ran.ok()) << ran.error().message;
+  if (ran->find("allow unprivileged user namespaces") != std::string::npos) GTEST_SKIP() << *ran;
+  const std::string_view proof =
+      "[       OK ] Each/Provisioners.DirectoriesCanBeMovedOrItIsToldThatTheyCannot/Overlay";
+  EXPECT_NE(ran->find(proof), std::string::npos) << *ran;
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, Provisioners, ::testing::ValuesIn(kProvisionWays), NameOfWay);

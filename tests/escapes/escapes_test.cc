@@ -14,6 +14,7 @@
 #include "pipeline/isolation/isolations.h"
 #include "pipeline/isolation/probe.h"
 #include "tests/escapes/machine.h"
+#include "tests/harness/as_user.h"
 
 namespace swage {
 namespace {
@@ -23,8 +24,6 @@ constexpr IsolationLevel kGuarded[] = {IsolationLevel::kShared, IsolationLevel::
 
 constexpr Guarantee kLimits[] = {Guarantee::kMemoryLimit, Guarantee::kProcessLimit,
                                  Guarantee::kDiskLimit};
-
-constexpr uid_t kUser = 65'431;
 
 std::string NameOf(const Attempt& attempt) {
   std::string name(attempt.name);
@@ -184,31 +183,7 @@ INSTANTIATE_TEST_SUITE_P(Levels, Escapes, ::testing::ValuesIn(kGuarded),
 // root's rights.
 TEST(EscapesOfAUser, HoldAsTheyDoForRoot) {
   if (geteuid() != 0) GTEST_SKIP() << "the tests run as a user already";
-  namespace fs = std::filesystem;
-  const TempDir place("swage-user-");
-  const fs::path self = fs::read_symlink("/proc/self/exe");
-  for (const char* name : {"swage-supervise", "swage-enter", "swage-escape"}) {
-    fs::copy_file(self.parent_path() / name, place.path() / name);
-  }
-  fs::copy_file(self, place.path() / "tests");
-  fs::create_directory(place.path() / "tmp");
-  for (const fs::path& path : {place.path(), place.path() / "tmp"}) {
-    ASSERT_EQ(chown(path.c_str(), kUser, kUser), 0);
-  }
-  ProcessSpec spec;
-  spec.argv = {"setpriv",
-               "--reuid",
-               std::to_string(kUser),
-               "--regid",
-               std::to_string(kUser),
-               "--clear-groups",
-               (place.path() / "tests").string(),
-               "--gtest_filter=Levels/*:All/Attempting.*"};
-  spec.env = {{"PATH", "/usr/bin:/bin"},
-              {"HOME", place.path().string()},
-              {"TMPDIR", (place.path() / "tmp").string()}};
-  spec.cwd = place.path().string();
-  const auto ran = RunAndCapture(*Machine::Get().processes, spec);
+  const auto ran = test::RunSelfAsPlainUser(*Machine::Get().processes, "Levels/*:All/Attempting.*");
   ASSERT_TRUE(ran.ok()) << ran.error().message;
   const std::string_view proof = "[       OK ] Levels/Escapes.WhatTheLevelPromisesHolds/sandbox";
   EXPECT_NE(ran->find(proof), std::string::npos) << *ran;
