@@ -66,13 +66,23 @@ HandOff DemoWorkspace::MakeHandOff(const std::string& issue_file) const {
   return handoff;
 }
 
-Result<AgentResult> DemoWorkspace::RunAgent(const AgentSettings& settings, const HandOff& handoff) {
+Result<AgentResult> DemoWorkspace::RunAgent(const AgentSettings& settings, const HandOff& handoff,
+                                            ProcessRunner& runner) {
   SWAGE_RETURN_IF_ERROR(WriteFileAtomic(handoff_ / "task.json", RenderTaskJson(handoff)));
   SWAGE_RETURN_IF_ERROR(WriteFileAtomic(handoff_ / "prompt.md", RenderPrompt(handoff)));
   SWAGE_ASSIGN_OR_RETURN(const std::unique_ptr<Agent> agent, MakeAgent(settings));
   log_.clear();
-  return agent->Run(*processes_, context_, handoff_, [&](std::string_view bytes) { log_ += bytes; },
-                    {});
+  return agent->Run(runner, context_, handoff_, [&](std::string_view bytes) { log_ += bytes; }, {});
+}
+
+Cell DemoWorkspace::MakeCell() const {
+  Cell cell;
+  cell.name = root_.filename().string();
+  cell.workspace = work_;
+  cell.home = home_;
+  cell.tmp = tmp_;
+  cell.shares = {{handoff_}};
+  return cell;
 }
 
 std::vector<GateVerdict> DemoWorkspace::RunGates() {

@@ -10,6 +10,7 @@
 #include "config/base/files.h"
 #include "config/base/process.h"
 #include "pipeline/agent.h"
+#include "pipeline/isolation/isolation.h"
 
 namespace swage {
 
@@ -27,7 +28,14 @@ class DemoWorkspace {
   /// Task number `number` with the text of deploy/demo/`issue_file`: "# title", blank line, body.
   HandOff MakeHandOff(const std::string& issue_file) const;
   /// Writes the hand-off and runs the agent on it; its output is in log().
-  Result<AgentResult> RunAgent(const AgentSettings& settings, const HandOff& handoff);
+  Result<AgentResult> RunAgent(const AgentSettings& settings, const HandOff& handoff) {
+    return RunAgent(settings, handoff, *processes_);
+  }
+  /// The same with a runner that encloses its commands.
+  Result<AgentResult> RunAgent(const AgentSettings& settings, const HandOff& handoff,
+                               ProcessRunner& runner);
+  /// What encloses this workspace.
+  Cell MakeCell() const;
   /// The gates of the repository's .swage.yml, in order, on what is changed now.
   std::vector<GateVerdict> RunGates();
   /// "git diff --name-only", one path per element.

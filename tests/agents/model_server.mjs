@@ -2,6 +2,7 @@
 //
 //   node model_server.mjs PORT_FILE [LOG_FILE]
 //
+// With SWAGE_TEST_MODEL_TLS=DIRECTORY (model.pem and model.key in it) also with TLS, on the port in PORT_FILE.tls.
 // Speaks as much of four protocols as the commands that use them need, all streamed as server-sent events:
 // Responses (codex), Chat Completions (opencode), Messages (claude) and generateContent (gemini). What it answers depends on what the conversation holds and
 // never on how many requests came before, because agents ask for titles and retry as they like:
@@ -11,6 +12,7 @@
 // Writes its port to PORT_FILE when it listens. Ends with its parent's stdin.
 import fs from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 
 const [portFile, logFile] = process.argv.slice(2);
 const kMaxBody = 8 << 20;
@@ -125,7 +127,7 @@ function answer(request, body, response) {
   response.end();
 }
 
-const server = http.createServer((request, response) => {
+function take(request, response) {
   let body = '';
   request.setEncoding('utf8');
   request.on('data', (piece) => {
@@ -133,7 +135,21 @@ const server = http.createServer((request, response) => {
     if (body.length > kMaxBody) request.destroy();
   });
   request.on('end', () => answer(request, body, response));
-});
-server.listen(0, '127.0.0.1', () => fs.writeFileSync(portFile, String(server.address().port)));
+}
+
+function listen(server, file, then) {
+  server.listen(0, '127.0.0.1', () => {
+    fs.writeFileSync(file, String(server.address().port));
+    then();
+  });
+}
+const tls = process.env.SWAGE_TEST_MODEL_TLS;
+const plain = () => listen(http.createServer(take), portFile, () => {});
+if (tls) {
+  const pair = { cert: fs.readFileSync(`${tls}/model.pem`), key: fs.readFileSync(`${tls}/model.key`) };
+  listen(https.createServer(pair, take), `${portFile}.tls`, plain);
+} else {
+  plain();
+}
 process.stdin.resume();
 process.stdin.on('end', () => process.exit(0));
