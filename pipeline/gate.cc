@@ -177,6 +177,7 @@ Result<GateVerdict> GateRunner::Run(const GateSpec& gate, const CommandContext& 
   if (log) log(fmt::format("\n[{}]\n", DescribeUse(*process)));
   verdict.duration = process->duration;
   verdict.outcome = OutcomeOf(*process);
+  verdict.limit_hit = !process->excess.empty();
   verdict.log_tail = output.Tail();
 
   ParsedReport report;

@@ -35,8 +35,9 @@ struct GateVerdict {
   std::string summary;  ///< one line: "2 of 14 tests failed", "exit code 1"
   std::chrono::milliseconds duration{0};
   std::vector<Finding> findings;
-  std::string log_tail;  ///< last kLogTailBytes of the output, control characters stripped
-  CommitSha commit;      ///< what was tested (E6)
+  std::string log_tail;    ///< last kLogTailBytes of the output, control characters stripped
+  CommitSha commit;        ///< what was tested (E6)
+  bool limit_hit = false;  ///< it ran into a limit of memory, processes or disk
 
   /// Whether there is something to mend: it failed, whatever that means for the change.
   bool Failed() const;

@@ -346,6 +346,7 @@ Result<GateVerdict> Loop::RunGate(const GateSpec& gate, int cycle, const CommitS
                       changed, commit, sink, stop);
   };
   SWAGE_ASSIGN_OR_RETURN(GateVerdict verdict, run());
+  if (verdict.limit_hit) signs_.insert(Sign::kLimitHit);
   // A gate that ran into its time limit would take as long again.
   if (gate.rerun && verdict.outcome == GateOutcome::kFailed) {
     SWAGE_RETURN_IF_ERROR(context_.workspace.Restore(commit));

@@ -62,7 +62,7 @@ void ImagesToLinks(cmark_node* root) {
 /// attributes they can do no harm.
 bool IsHarmless(std::string_view html) {
   static const RE2 allowed(
-      R"((?i)(?:[^<>]|</?(?:details|summary|br|sub|sup|kbd)\s*/?>|<details open>)*)");
+      R"((?i)(?:[^<>]|</?(?:details|summary|br|sub|sup|kbd|code|strong|em)\s*/?>|<details open>)*)");
   return RE2::FullMatch(re2::StringPiece(html.data(), html.size()), allowed);
 }
 

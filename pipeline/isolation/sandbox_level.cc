@@ -64,6 +64,12 @@ bool IsBelow(const fs::path& path, const fs::path& folder) {
   return !rest.empty() && *rest.begin() != "..";
 }
 
+// Shown anyway. A mount there would have to follow its links, which bubblewrap does not.
+bool IsSystem(const fs::path& path) {
+  return std::ranges::any_of(kSystemFolders,
+                             [&](const char* folder) { return IsBelow(path, folder); });
+}
+
 // What bubblewrap mounts below a folder that commands write to, it would create there first: as
 // root, along links that an earlier command may have left.
 Result<void> CheckCell(const Cell& cell, const std::vector<fs::path>& written) {
@@ -196,6 +202,7 @@ class SandboxLevel final : public TriedLevel {
       Add(words, {"--bind-try", path.string(), path.string()});
     }
     for (const fs::path& path : options_.shown) {
+      if (IsSystem(path)) continue;
       AddParents(words, path);
       Add(words, {"--ro-bind-try", path.string(), path.string()});
     }

@@ -97,6 +97,10 @@ class LoopTest : public ::testing::Test {
     plan.before_agent = before_agent_;
     plan.after_agent = after_agent_;
     plan.environments = environments_;
+    plan.outgrows = [this](const InFlight& found) {
+      signs_asked_.push_back(found.signs);
+      return false;
+    };
     Store& store = shared_ ? shared_store_ : *store_;
     Loop loop({store, workspace_, agent_, processes_, settings_, redactor_}, std::move(plan));
     return loop.Run(stop);
@@ -122,7 +126,9 @@ class LoopTest : public ::testing::Test {
     const bool good = workspace_.files == "good" ||
                       (workspace_.files == "flaky" && seen_by_gates_.size() % 2 == 0);
     if (rewriting_gates_) workspace_.files = "rewritten by a gate";
-    return FakeProcessRunner::Exited(good ? 0 : 1);
+    ProcessResult result = FakeProcessRunner::Exited(good ? 0 : 1);
+    if (workspace_.files == "hungry") result.excess = "it used more than 64 MiB of memory";
+    return result;
   }};
   std::vector<HookSpec> before_agent_;
   std::vector<HookSpec> after_agent_;
@@ -130,6 +136,7 @@ class LoopTest : public ::testing::Test {
   std::vector<std::string> hooks_run_;
   std::map<std::string, std::string> gate_env_;
   std::vector<std::string> seen_by_gates_;
+  std::vector<std::set<Sign>> signs_asked_;
   bool rewriting_gates_ = false;
   bool two_gates_ = false;
   bool rerun_ = false;
@@ -236,6 +243,15 @@ TEST_F(LoopTest, Fault_X21_AFlakyGateRunsOnceMoreAndIsMarked) {
   EXPECT_EQ(result->verdicts[0].outcome, GateOutcome::kFlaky);
   EXPECT_EQ(result->verdicts[0].summary, "passed when run again; at first: exit code 1");
   EXPECT_EQ(store_->ListSteps(id_)->back().outcome, "flaky");
+}
+
+// What a gate met counts for the level of what follows, as what the agent met does (C3).
+TEST_F(LoopTest, ALimitThatAGateHitIsASign) {
+  agent_.turns = {"hungry", "good"};
+  ASSERT_TRUE(Run(Claim()).ok());
+  ASSERT_THAT(signs_asked_, SizeIs(2));
+  EXPECT_THAT(signs_asked_[0], IsEmpty());
+  EXPECT_THAT(signs_asked_[1], ElementsAre(Sign::kLimitHit));
 }
 
 TEST_F(LoopTest, AGateThatFailsAgainIsSimplyRed) {

@@ -36,5 +36,19 @@ TEST(SandboxLevel, RefusesAWrittenFolderThatHoldsTheWorkspaces) {
   }
 }
 
+// As /usr/local/cuda is on machines that have it.
+TEST(SandboxLevel, ShowsAFolderOfTheSystemBehindALink) {
+  TempDir dir;
+  IsolationOptions options;
+  options.enter = test::Program("swage-enter");
+  options.state = dir.path() / "state";
+  options.shown = {"/usr/lib/ssl/certs/tool/bin", "/sbin", "/bin"};  // the first behind a link
+  const auto processes = MakePosixProcessRunner(test::Program("swage-supervise").string());
+  const auto level = MakeSandboxLevel(options, *processes);
+  options.shown.clear();
+  const auto plain = MakeSandboxLevel(options, *processes);
+  EXPECT_EQ(level->Here().available, plain->Here().available) << level->Here().why_not;
+}
+
 }  // namespace
 }  // namespace swage

@@ -97,8 +97,9 @@ TEST(SandboxMarkdown, NothingOfTheTextCanRun) {
 
 TEST(SandboxMarkdown, FoldsAndTablesSurvive) {
   const std::string html = RenderMarkdown(
-      "<details><summary>log</summary>\n\n`x`\n\n</details>\n\n| a |\n|---|\n| b |\n");
-  EXPECT_NE(html.find("<details><summary>log</summary>"), std::string::npos);
+      "<details><summary>log of <code>a</code></summary>\n\n`x`\n\n</details>\n\n"
+      "| a |\n|---|\n| b |\n");
+  EXPECT_NE(html.find("<details><summary>log of <code>a</code></summary>"), std::string::npos);
   EXPECT_NE(html.find("<td>b</td>"), std::string::npos);
 }
 
