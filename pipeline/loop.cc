@@ -7,8 +7,8 @@
 #include "config/base/files.h"
 #include "config/base/limits.h"
 #include "pipeline/effects.h"
+#include "pipeline/hook_step.h"
 #include "pipeline/messages.h"
-#include "pipeline/runtime/hooks.h"
 #include "pipeline/step_log.h"
 
 namespace swage {
@@ -213,14 +213,10 @@ Result<void> Loop::KeepCheckpoint(const CommitSha& commit) {
 
 Result<void> Loop::RunHook(std::string_view point, const std::vector<HookSpec>& hooks, int cycle,
                            std::stop_token stop) {
-  if (hooks.empty()) return Ok();
-  SWAGE_ASSIGN_OR_RETURN(
-      StepLog log,
-      StepLog::Open(context_.settings.data_dir, task().id,
-                    LogName(task(), cycle, fmt::format("hook-{}", point)), context_.redactor));
-  return RunHooks(
+  return RunHookStep(
+      {context_.store, &lease(), task(), cycle, context_.settings.data_dir, context_.redactor},
       context_.commands, point, hooks, plan_.environments.ForHook(context_.workspace.Commands()),
-      [&](std::string_view bytes) { log.Append(bytes); }, stop);
+      std::move(stop));
 }
 
 Result<Loop::AgentRun> Loop::AskAgent(int cycle, std::stop_token stop) {

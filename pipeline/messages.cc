@@ -293,6 +293,18 @@ std::string NextStep(const Task& task, std::string_view prefix) {
   return "";
 }
 
+// Names that strangers may have chosen; who shows the text makes it inert.
+std::string FirstOf(const std::vector<std::string>& names) {
+  constexpr std::size_t kNamed = 3, kNameBytes = 40;
+  std::vector<std::string> shown;
+  for (std::size_t i = 0; i < std::min(names.size(), kNamed); ++i) {
+    shown.push_back(Truncate(ToValidUtf8(StripControl(names[i])), kNameBytes));
+  }
+  std::string text = Join(shown, ", ");
+  if (names.size() > kNamed) text += fmt::format(" and {} more", names.size() - kNamed);
+  return text;
+}
+
 }  // namespace
 
 std::string TaskUrl(TaskId id, std::string_view public_url) {
@@ -676,6 +688,10 @@ std::string PaceFix(PauseCause cause) {
   return "";
 }
 
+std::string WithLog(std::string_view failure, std::string_view log_path) {
+  return fmt::format("{}; its log: {}", failure, log_path);
+}
+
 std::string AsSentence(std::string_view text) {
   std::string sentence(text);
   if (!sentence.empty() && sentence[0] >= 'a' && sentence[0] <= 'z') sentence[0] -= 'a' - 'A';
@@ -751,6 +767,31 @@ std::string AttemptFailed(int attempt, std::string_view why, std::chrono::millis
 
 std::string ForgeNotConfigured(std::string_view forge) {
   return fmt::format("the forge {} is not configured any more; add it and retry", forge);
+}
+
+std::vector<std::string> NotFetched(const std::vector<std::string>& lfs_patterns,
+                                    const std::vector<std::string>& submodules) {
+  std::vector<std::string> words;
+  if (!lfs_patterns.empty()) {
+    words.push_back(
+        fmt::format("Git LFS files ({}) are pointers in the workspace: their contents were not "
+                    "fetched.",
+                    FirstOf(lfs_patterns)));
+  }
+  if (!submodules.empty()) {
+    words.push_back(
+        fmt::format("Submodules ({}) are empty directories in the workspace: they were not "
+                    "fetched, and what is written there gets into no commit.",
+                    FirstOf(submodules)));
+  }
+  return words;
+}
+
+std::string LfsFilesTouched(const std::vector<std::string>& paths) {
+  return fmt::format(
+      "Git LFS files were changed without LFS ({}): the commit holds their bytes as they are, and "
+      "nothing was uploaded.",
+      FirstOf(paths));
 }
 
 std::string CheckpointStays(std::string_view node, std::string_view why) {

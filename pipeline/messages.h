@@ -146,6 +146,10 @@ std::string SecretInChange(std::string_view path);
 /// For a change that edits the policy file (T23).
 std::string PolicyChanged();
 /// "the cache was left out" -> "The cache was left out."
+/// A failure, and where its log lies below the server's data_dir.
+std::string WithLog(std::string_view failure, std::string_view log_path);
+/// Files for Git LFS that a task changed without it.
+std::string LfsFilesTouched(const std::vector<std::string>& paths);
 std::string AsSentence(std::string_view text);
 /// C14: hosts that the policy allows and the server does not.
 std::string HostsBeyondServer(const std::vector<std::string>& hosts);
@@ -214,6 +218,10 @@ std::string WordsWithheld();
 std::string TaskUrl(TaskId id, std::string_view public_url);
 
 // --- lines of the timeline that a worker writes
+/// What the files of a task are not; nothing when all is there. Also told to the agent and in the
+/// pull request.
+std::vector<std::string> NotFetched(const std::vector<std::string>& lfs_patterns,
+                                    const std::vector<std::string>& submodules);
 /// Nobody but `node` can go on from the newest checkpoint.
 std::string CheckpointStays(std::string_view node, std::string_view why);
 /// The database is older than the branch at the forge.

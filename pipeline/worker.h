@@ -150,14 +150,10 @@ class Worker {
                                  TaskRuntime* runtime);
   Result<void> SetUp(const Claimed& claimed, const Ground& ground, ProcessRunner& enclosure,
                      const CommandContext& commands, TaskRuntime* runtime, std::stop_token stop);
-  Result<void> RunHook(const Task& task, std::string_view point, const std::vector<HookSpec>& hooks,
-                       ProcessRunner& enclosure, const CommandContext& commands,
-                       std::stop_token stop);
   void BeforeRemove(const Task& task, const Ground& ground, ProcessRunner& enclosure,
                     const CommandContext& commands, std::stop_token stop);
   /// Into the log, and for people where there is a result.
   void Warn(const Task& task, const std::vector<std::string>& warnings, LoopResult* result);
-  Result<StepLog> HookLog(const Task& task, std::string_view what) const;
   Result<RunOutcome> Conclude(const Claimed& claimed, const Ground& ground, LoopResult result);
   RunOutcome GiveBackUntilTheForgeIsBack(const Task& task, const Error& error) const;
   /// What may pass is tried again, as often as a task may be; anything else ends the run.

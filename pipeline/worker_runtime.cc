@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "config/repo_allow.h"
-#include "pipeline/runtime/hooks.h"
+#include "pipeline/hook_step.h"
 #include "pipeline/step_log.h"
 #include "pipeline/worker.h"
 #include "pipeline/workspace/include.h"
@@ -60,27 +60,16 @@ Result<void> Worker::SetUp(const Claimed& claimed, const Ground& ground, Process
   const Task& task = claimed.task;
   // Later in a task its agent has had its hands on the files.
   if (runtime != nullptr && task.checkpoint.value.empty() && runtime->HasDueCaches()) {
-    SWAGE_ASSIGN_OR_RETURN(StepLog log, HookLog(task, "warm"));
+    SWAGE_ASSIGN_OR_RETURN(
+        StepLog log, StepLog::Open(context_.settings.data_dir, task.id,
+                                   fmt::format("run{}-hook-warm", task.run), context_.redactor));
     runtime->Warm(
         enclosure, commands, [&](std::string_view bytes) { log.Append(bytes); }, stop);
   }
-  return RunHook(task, "after_create",
-                 HooksAt(context_.settings.hooks, ground.policy.hooks, &HookSet::after_create),
-                 enclosure, commands, std::move(stop));
-}
-
-Result<StepLog> Worker::HookLog(const Task& task, std::string_view what) const {
-  return StepLog::Open(context_.settings.data_dir, task.id,
-                       fmt::format("run{}-hook-{}", task.run, what), context_.redactor);
-}
-
-Result<void> Worker::RunHook(const Task& task, std::string_view point,
-                             const std::vector<HookSpec>& hooks, ProcessRunner& enclosure,
-                             const CommandContext& commands, std::stop_token stop) {
-  if (hooks.empty()) return Ok();
-  SWAGE_ASSIGN_OR_RETURN(StepLog log, HookLog(task, point));
-  return RunHooks(
-      enclosure, point, hooks, commands, [&](std::string_view bytes) { log.Append(bytes); },
+  return RunHookStep(
+      {context_.store, &claimed.lease, task, 0, context_.settings.data_dir, context_.redactor},
+      enclosure, "after_create",
+      HooksAt(context_.settings.hooks, ground.policy.hooks, &HookSet::after_create), commands,
       std::move(stop));
 }
 
@@ -89,9 +78,10 @@ void Worker::BeforeRemove(const Task& task, const Ground& ground, ProcessRunner&
                           const CommandContext& commands, std::stop_token stop) {
   if (context_.settings.keep_workspaces || stop.stop_requested()) return;
   const auto ran =
-      RunHook(task, "before_remove",
-              HooksAt(context_.settings.hooks, ground.policy.hooks, &HookSet::before_remove),
-              enclosure, commands, std::move(stop));
+      RunHookStep({context_.store, nullptr, task, 0, context_.settings.data_dir, context_.redactor},
+                  enclosure, "before_remove",
+                  HooksAt(context_.settings.hooks, ground.policy.hooks, &HookSet::before_remove),
+                  commands, std::move(stop));
   if (ran.ok()) return;
   context_.log.Warn("before_remove", {{"task_id", task.id},
                                       {"error", context_.redactor.Apply(ran.error().message)}});

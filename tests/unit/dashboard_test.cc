@@ -302,6 +302,14 @@ TEST_F(DashboardTest, Threat_T57_ViewersAreCappedAndPagesGoOn) {
   EXPECT_EQ(StatusOf(Get("/tasks/7")), 200);
 }
 
+TEST_F(DashboardTest, AHooksLogIsLinkedAsAGatesIs) {
+  store_.AddTask(task_);
+  AddStep(1, StepKind::kProvision, 1, "hook before_agent", "failed");
+  const std::string page = Get("/tasks/7");
+  EXPECT_TRUE(Has(page, "hook before_agent"));
+  EXPECT_TRUE(Has(page, "/tasks/7/logs/1\""));
+}
+
 TEST_F(DashboardTest, TaskPageShowsCyclesFindingsAndHandOff) {
   task_.text.body = "The last line is lost.";
   store_.AddTask(task_);

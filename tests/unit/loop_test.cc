@@ -353,7 +353,24 @@ TEST_F(LoopTest, ABrokenHookAfterTheAgentIsAWarning) {
   const auto result = Run(Claim());
   ASSERT_TRUE(result.ok());
   EXPECT_TRUE(result->green);
-  EXPECT_THAT(result->warnings, ElementsAre("The hook after_agent failed: exit code 7."));
+  EXPECT_THAT(result->warnings, ElementsAre(testing::ContainsRegex(
+                                    "^The hook after_agent failed: exit code 7; its log: "
+                                    "logs/[0-9]+/run1-cycle1-hook-after_agent.log.$")));
+}
+
+TEST_F(LoopTest, HooksAreStepsWithLogs) {
+  before_agent_ = {{{"one"}, 5min}};
+  after_agent_ = {{{"broken"}, 5min}};
+  agent_.turns = {"good"};
+  const Claimed claimed = Claim();
+  ASSERT_TRUE(Run(claimed).ok());
+  std::vector<std::string> steps;
+  for (const Step& step : *store_->ListSteps(claimed.task.id)) {
+    if (step.kind != StepKind::kProvision) continue;
+    steps.push_back(step.name + " " + step.outcome + " " + std::to_string(step.cycle));
+    EXPECT_TRUE(std::filesystem::exists(dir_.path() / step.log_path)) << step.log_path;
+  }
+  EXPECT_THAT(steps, ElementsAre("hook before_agent ok 1", "hook after_agent failed 1"));
 }
 
 TEST_F(LoopTest, EachStepSeesWhatIsItsOwn) {
