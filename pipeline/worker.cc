@@ -175,6 +175,13 @@ Result<RunOutcome> Worker::Attempt(const Claimed& claimed, std::stop_token stop)
   SWAGE_ASSIGN_OR_RETURN(auto parked, SettleLevel(grounded, ground, standing, *forge, stop));
   if (parked) return *std::move(parked);
   SWAGE_ASSIGN_OR_RETURN(const auto runtime, PrepareRuntime(grounded.task, ground, stop));
+  const std::vector<std::string> not_fetched =
+      messages::NotFetched(ground.unfetched.lfs_patterns, ground.unfetched.submodules);
+  if (grounded.task.run == 1 && grounded.task.attempt <= 1) {
+    for (const std::string& words : not_fetched) {
+      SWAGE_RETURN_IF_ERROR(context_.store.AddNote(grounded.lease, words));
+    }
+  }
   LoopResult result;
   for (;;) {  // each time at a higher level
     SWAGE_ASSIGN_OR_RETURN(result, WorkAtLevel(grounded, ground, *forge, standing, runtime.get(),
@@ -184,6 +191,7 @@ Result<RunOutcome> Worker::Attempt(const Claimed& claimed, std::stop_token stop)
     if (elsewhere) return *std::move(elsewhere);
   }
   if (runtime != nullptr) Warn(grounded.task, runtime->Warnings(), &result);
+  result.warnings.insert(result.warnings.end(), not_fetched.begin(), not_fetched.end());
   if (standing.evidence.reads_only) return ConcludeReader(grounded.task, result);
   if (standing.choice.short_of) {
     result.warnings.push_back(
@@ -262,6 +270,10 @@ Result<LoopResult> Worker::RunLoop(const Claimed& claimed, const Ground& ground,
   plan.max_cycles = ground.policy.max_cycles.value_or(context_.settings.max_cycles);
   plan.repo_instructions = ground.policy.instructions;
   plan.requester_email = forge.CommitEmail(claimed.task.requester);
+  for (const std::string& words :
+       messages::NotFetched(ground.unfetched.lfs_patterns, ground.unfetched.submodules)) {
+    plan.repo_instructions += "\n" + words;
+  }
   const std::string& wanted = claimed.task.profile;
   if (const auto profile = ground.policy.profiles.find(wanted);
       profile != ground.policy.profiles.end()) {
@@ -337,6 +349,9 @@ Result<RunOutcome> Worker::Conclude(const Claimed& claimed, const Ground& ground
   if (std::any_of(result.diff.files.begin(), result.diff.files.end(), is_policy)) {
     result.warnings.push_back(messages::PolicyChanged());
   }
+  const auto lfs = FindTouchedLfsFiles(context_.workspaces, task.repo, task.base_sha, result.head,
+                                       result.diff, ground.unfetched);
+  if (!lfs.empty()) result.warnings.push_back(messages::LfsFilesTouched(lfs));
   input.report.warnings = std::move(result.warnings);
   input.report.stopped_because = std::move(result.stopped_because);
   input.report.public_url = context_.settings.public_url;

@@ -29,6 +29,7 @@
 #include "pipeline/runtime/task_runtime.h"
 #include "pipeline/step_log.h"
 #include "pipeline/store/store.h"
+#include "pipeline/unfetched.h"
 #include "pipeline/workspace/workspace.h"
 
 namespace swage {
@@ -72,6 +73,7 @@ class Worker {
     std::string base_branch;
     CommitSha base;
     RepoPolicy policy;
+    Unfetched unfetched;
   };
 
   /// What is known of the run, and the level that follows from it.

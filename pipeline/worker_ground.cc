@@ -42,6 +42,7 @@ Result<std::optional<RunOutcome>> Worker::FindGround(Claimed& claimed, Ground& g
   if (task.checkpoint.value.empty()) task.base_sha = ground.base;
   SWAGE_RETURN_IF_ERROR(BringCheckpoint(claimed, ground, stop));
   SWAGE_RETURN_IF_ERROR(context_.store.SetBase(claimed.lease, ground.base_branch, task.base_sha));
+  ground.unfetched = FindUnfetched(context_.workspaces, task.repo, task.base_sha);
   return std::optional<RunOutcome>();
 }
 

@@ -275,6 +275,37 @@ TEST_P(Provisioners, DirectoriesCanBeMovedOrItIsToldThatTheyCannot) {
   EXPECT_EQ(snapshot.tree.value, Git(Seed(), {"write-tree"}));
 }
 
+TEST_P(Provisioners, LfsFilesStayPointersAndSubmodulesStayEmpty) {
+  const std::string pointer =
+      "version https://git-lfs.github.com/spec/v1\noid sha256:" + std::string(64, 'a') +
+      "\nsize 12345\n";
+  Write(Seed() / ".gitattributes", "*.psd filter=lfs diff=lfs merge=lfs -text\n");
+  for (const char* name : {"kept.psd", "changed.psd"}) Write(Seed() / name, pointer);
+  Write(Seed() / ".gitmodules", "[submodule \"s\"]\n\tpath = s\n\turl = https://127.0.0.1:1/s\n");
+  Git(Seed(), {"update-index", "--add", "--cacheinfo", "160000," + base_.value + ",s"});
+  fs::create_directory(Seed() / "s");
+  base_ = CommitSeed("lfs and a submodule");
+  auto workspace = FetchAndProvision();
+  const Path root = workspace->Root();
+  EXPECT_EQ(Read(root / "kept.psd"), pointer);
+  EXPECT_TRUE(fs::is_empty(root / "s"));
+  EXPECT_EQ(Git(root, {"status", "--porcelain"}), "");
+
+  Write(root / "changed.psd", "real bytes");
+  Write(root / "s/inside", "of no commit");
+  const Snapshot snapshot = Take(*workspace);
+  EXPECT_THAT(Files(snapshot.commit), ::testing::Contains("160000 s"));
+  EXPECT_THAT(Files(snapshot.commit), Not(::testing::Contains("100644 s/inside")));
+  const auto blob = [&](const std::string& name) {
+    return Git(MirrorDir(), {"cat-file", "blob", snapshot.commit.value + ":" + name});
+  };
+  EXPECT_EQ(blob("kept.psd") + "\n", pointer);
+  EXPECT_EQ(blob("changed.psd"), "real bytes");
+  ASSERT_TRUE(workspace->Reset(base_).ok());
+  EXPECT_EQ(Read(root / "changed.psd"), pointer);
+  EXPECT_TRUE(fs::is_directory(root / "s"));
+}
+
 TEST_P(Provisioners, ManyChangesAreTakenLikeFewOnes) {
   for (int i = 0; i < 3000; ++i) {
     Write(

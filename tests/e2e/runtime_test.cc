@@ -99,6 +99,30 @@ TEST(Runtime, AFailingHookEndsTheAttemptWithItsLastWords) {
   ASSERT_TRUE(box.WaitForSticky(issue, "failed")) << box.Sticky(issue);
   EXPECT_THAT(box.Sticky(issue), HasSubstr("the hook after_create failed: exit code 9"));
   EXPECT_THAT(box.Sticky(issue), HasSubstr("no such package"));
+  const std::string log = box.Query("SELECT log_path FROM steps WHERE name = 'hook after_create'");
+  EXPECT_THAT(box.Sticky(issue), HasSubstr(log.substr(0, log.find('-'))));
+  EXPECT_THAT(*ReadFile(box.data_dir() / log), HasSubstr("no such package"));
+}
+
+TEST(Runtime, LfsFilesStayPointersAndPeopleAreTold) {
+  auto files = RepoWith("head -n 1 art.psd | grep -q git-lfs\n");
+  const std::string pointer =
+      "version https://git-lfs.github.com/spec/v1\noid sha256:" + std::string(64, 'a') +
+      "\nsize 12345\n";
+  files[".gitattributes"] = "*.psd filter=lfs diff=lfs merge=lfs -text\n";
+  files["art.psd"] = files["other.psd"] = pointer;
+  Box box(With(files,
+               "grep -q 'were not fetched' \"$SWAGE_PROMPT_FILE\" || exit 4\n"
+               "echo painted > other.psd\n",
+               ""));
+  const std::int64_t issue = box.LabelledIssue("First");
+  ASSERT_TRUE(box.WaitForSticky(issue, "in review")) << box.Sticky(issue);
+  const sandbox::Pull pull = box.Pulls().at(0);
+  EXPECT_FALSE(pull.draft) << pull.body;
+  EXPECT_EQ(*box.forge().ReadFileAt(box.repo(), pull.head_ref, "art.psd"), pointer);
+  EXPECT_THAT(pull.body, HasSubstr("are pointers in the workspace"));
+  EXPECT_THAT(pull.body, HasSubstr("changed without LFS (other.psd)"));
+  EXPECT_EQ(box.Query("SELECT count(*) FROM timeline WHERE detail LIKE '%were not fetched%'"), "1");
 }
 
 TEST(Runtime, IgnoredFilesComeAlongAndGetIntoNoCommit) {
