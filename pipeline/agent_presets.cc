@@ -47,10 +47,11 @@ const std::vector<AgentPreset>& BuiltInPresets() {
       {
           // Without a login of its own, `codex exec` reads its key from CODEX_API_KEY alone. Its
           // own sandbox needs namespaces, which no level gives: inside of one no command would
-          // start.
+          // start. Plugins it would fetch from the web at each start.
           .name = "codex",
           .argv = {"codex", "exec", "--json", "--skip-git-repo-check", "-s", "danger-full-access",
-                   "-C", "{workspace}", "-"},
+                   "-c", "analytics.enabled=false", "-c", "features.plugins=false", "-C",
+                   "{workspace}", "-"},
           .prompt_on_stdin = true,
           .env = {},
           .env_from = {{"CODEX_API_KEY", "OPENAI_API_KEY"}},

@@ -85,7 +85,8 @@ TEST_F(AgentTest, CodexGetsItsPromptOnStdin) {
   const ProcessSpec& spec = processes.specs.at(0);
   EXPECT_EQ(spec.argv,
             (std::vector<std::string>{"codex", "exec", "--json", "--skip-git-repo-check", "-s",
-                                      "danger-full-access", "-C", workspace.string(), "-"}));
+                                      "danger-full-access", "-c", "analytics.enabled=false", "-c",
+                                      "features.plugins=false", "-C", workspace.string(), "-"}));
   EXPECT_TRUE(spec.stdin_bytes.starts_with("# Your task\n"));
 }
 
