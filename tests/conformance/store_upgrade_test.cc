@@ -81,6 +81,11 @@ constexpr const char* kSqliteDelivery =
     "INSERT INTO deliveries (forge, key, event, state, received_at_us, not_before_at_us,"
     " decided_at_us, body_segment, body_position, body_size)"
     " VALUES ('f', 'k', 'e', 'done', 1, 1, 2, 0, 0, 0)";
+constexpr int kHashedFrom = 12;
+constexpr const char* kSqliteHashedDelivery =
+    "INSERT INTO deliveries (forge, key, hash, event, state, received_at_us, not_before_at_us,"
+    " decided_at_us, body_segment, body_position, body_size)"
+    " VALUES ('f', 'k', delivery_hash('f', 'k'), 'e', 'done', 1, 1, 2, 0, 0, 0)";
 constexpr const char* kPostgresDelivery =
     "INSERT INTO deliveries (forge, key, event, state, received_at_us, not_before_at_us,"
     " decided_at_us, body) VALUES ('f', 'k', 'e', 'done', 1, 1, 2, '')";
@@ -149,7 +154,9 @@ TEST(Upgrade, SqliteFromEveryEarlierSchema) {
       ASSERT_TRUE(db.ok());
       const auto some = UpTo(sqlite::Migrations(), migration.version);
       ASSERT_TRUE(sqlite::Migrate(**db, some, clock).ok());
-      const auto filled = (*db)->Script(RowsOf(migration.version) + kSqliteDelivery);
+      const auto filled = (*db)->Script(RowsOf(migration.version) + (migration.version < kHashedFrom
+                                                                         ? kSqliteDelivery
+                                                                         : kSqliteHashedDelivery));
       ASSERT_TRUE(filled.ok()) << filled.error().message;
     }
     const auto store = OpenSqliteStore(file, clock);

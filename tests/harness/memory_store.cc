@@ -34,9 +34,11 @@ Result<std::vector<bool>> MemoryStore::AddDeliveries(const std::vector<NewDelive
     const std::string now = std::to_string(ToMicros(clock_->Now()));
     const std::string due = std::to_string(ToMicros(engine_clock_->Now()));
     const auto rows = Rows(
-        "INSERT INTO deliveries (forge, key, event, received_at_us, not_before_at_us, body_segment,"
-        " body_position, body_size) VALUES (?, ?, ?, ?, ?, 0, 0, 0)"
-        " ON CONFLICT DO NOTHING RETURNING id",
+        "INSERT INTO deliveries (forge, key, hash, event, received_at_us, not_before_at_us,"
+        " body_segment, body_position, body_size)"
+        " SELECT ?1, ?2, delivery_hash(?1, ?2), ?3, ?4, ?5, 0, 0, 0"
+        " WHERE NOT EXISTS (SELECT 1 FROM deliveries WHERE hash = delivery_hash(?1, ?2)"
+        "                   AND forge = ?1 AND key = ?2) RETURNING id",
         {delivery.forge, delivery.key, delivery.event, now, due});
     fresh.push_back(!rows.empty());
     if (!rows.empty()) bodies_[std::stoll(rows[0][0])] = delivery.body;

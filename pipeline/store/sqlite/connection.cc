@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "config/base/crypto.h"
 #include "pipeline/store/sqlite/queries.h"
 
 namespace swage::sqlite {
@@ -12,7 +13,7 @@ namespace {
 // How long one statement waits for a foreign process that locks the file (X4).
 constexpr int kBusyTimeoutMs = 2'000;
 
-// Of a new file. Rows are small and the keys of deliveries land anywhere in their index, so small
+// Of a new file. Rows are small and the hashes of deliveries land anywhere in their index, so small
 // pages write least.
 constexpr std::string_view kNewFile = "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL;";
 // FULL syncs the WAL at each commit; checkpoints belong to the Checkpointer.
@@ -21,6 +22,26 @@ constexpr std::string_view kWriter =
     "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;";
 constexpr std::string_view kReader = "PRAGMA query_only = ON; PRAGMA cache_size = -2048;";
 constexpr std::string_view kCheckpointer = "PRAGMA synchronous = FULL; PRAGMA cache_size = -64;";
+
+std::string_view TextOf(sqlite3_value* value) {
+  const auto* text = reinterpret_cast<const char*>(sqlite3_value_text(value));
+  if (text == nullptr) return {};
+  return {text, static_cast<std::size_t>(sqlite3_value_bytes(value))};
+}
+
+// delivery_hash(forge, key). Rows keep it, so it is the same for ever. Nobody can choose keys that
+// share one, which would make their lookups slow.
+void DeliveryHash(sqlite3_context* context, int, sqlite3_value** arguments) {
+  std::string name(TextOf(arguments[0]));
+  name.push_back('\n');  // no forge's name has one
+  name.append(TextOf(arguments[1]));
+  const std::string digest = Sha256(name);
+  std::uint64_t hash = 0;
+  for (std::size_t i = 0; i < sizeof hash; ++i) {
+    hash = hash << 8 | static_cast<unsigned char>(digest[i]);
+  }
+  sqlite3_result_int64(context, static_cast<std::int64_t>(hash));
+}
 
 ErrorCode CodeOf(int rc) {
   switch (rc & 0xFF) {
@@ -120,6 +141,8 @@ Result<std::unique_ptr<Connection>> Connection::Open(const std::filesystem::path
 Result<void> Connection::Configure(Mode mode) {
   sqlite3_busy_timeout(handle_, kBusyTimeoutMs);
   sqlite3_db_config(handle_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  sqlite3_create_function_v2(handle_, "delivery_hash", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC,
+                             nullptr, DeliveryHash, nullptr, nullptr, nullptr);
   switch (mode) {
     case Mode::kWriter:
       SWAGE_RETURN_IF_ERROR(Script(kNewFile));

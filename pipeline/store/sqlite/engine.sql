@@ -16,10 +16,11 @@ ROLLBACK TO job;
 -- inbox ---------------------------------------------------------------------------------------------------
 
 -- name: AddDelivery
-INSERT INTO deliveries (forge, key, event, received_at_us, not_before_at_us, body_segment,
+-- There is one writer: nobody adds the same key between the look and the row.
+INSERT INTO deliveries (forge, key, hash, event, received_at_us, not_before_at_us, body_segment,
                         body_position, body_size)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-ON CONFLICT (forge, key) DO NOTHING;
+SELECT ?1, ?2, new.hash, ?3, ?4, ?5, ?6, ?7, ?8 FROM (SELECT delivery_hash(?1, ?2) AS hash) AS new
+WHERE NOT EXISTS (SELECT 1 FROM deliveries AS d WHERE d.hash = new.hash AND d.forge = ?1 AND d.key = ?2);
 
 -- name: TakeableDeliveries
 SELECT id, forge, key, event, received_at_us, attempts, body_segment, body_position, body_size

@@ -614,7 +614,7 @@ SELECT key, cursor, etag FROM polls WHERE substr(key, 1, length(?1)) = ?1 ORDER 
 SELECT 1 FROM commands WHERE key = ?1;
 
 -- name: HasDelivery
-SELECT 1 FROM deliveries WHERE forge = ?1 AND key = ?2;
+SELECT 1 FROM deliveries WHERE hash = delivery_hash(?1, ?2) AND forge = ?1 AND key = ?2;
 
 -- name: HasDeliverySince
 SELECT 1 FROM deliveries
