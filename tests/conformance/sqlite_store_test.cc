@@ -401,8 +401,9 @@ TEST_F(SqliteFile, EveryQueryIsValidAndUsesNoScanOfABigTable) {
       "ListTasksByRepo", "ListTasksByRepoAndState", "ListFindings",         "ListLeasedBy",
       "ListLeases",      "ListDelegates",           "FindTaskByPullRequest"};
   Open().reset();
-  sqlite3* db = nullptr;
-  ASSERT_EQ(sqlite3_open(file().c_str(), &db), SQLITE_OK);
+  const auto connection = Connection::Open(file(), Connection::Mode::kWriter);
+  ASSERT_TRUE(connection.ok());
+  sqlite3* const db = (*connection)->handle();
   for (const std::string& name : sqlite::Queries().Names()) {
     const std::string sql = "EXPLAIN QUERY PLAN " + sqlite::Queries().Get(name).sql;
     sqlite3_stmt* statement = nullptr;
@@ -422,7 +423,6 @@ TEST_F(SqliteFile, EveryQueryIsValidAndUsesNoScanOfABigTable) {
     }
     sqlite3_finalize(statement);
   }
-  sqlite3_close(db);
 }
 
 }  // namespace
