@@ -10,6 +10,14 @@ namespace {
 
 constexpr std::chrono::milliseconds kPoll{1'000};
 
+void TellClaim(Log& log, const Claimed& claimed) {
+  log.Info("task claimed", {{"task_id", claimed.task.id},
+                            {"repo", claimed.task.repo.path},
+                            {"issue", claimed.task.issue_number},
+                            {"epoch", claimed.lease.epoch.value},
+                            {"attempt", claimed.task.attempt}});
+}
+
 }  // namespace
 
 Scheduler::Scheduler(WorkerContext context, const Clock& clock, std::string node,
@@ -35,22 +43,23 @@ void Scheduler::BeginShutdown() {
   shutting_down_.request_stop();
   loop_.request_stop();
   const std::lock_guard lock(mutex_);
+  stopping_ = true;
   for (auto& [id, running] : running_) running->stop.request_stop();
 }
 
 void Scheduler::Shutdown() {
   BeginShutdown();
   if (loop_.joinable()) loop_.join();
-  std::map<TaskId, std::unique_ptr<Running>> last;
-  {
+  // Joins the workers, outside the lock, and whom they started last; their leases are kept until
+  // the last of them has ended.
+  for (bool some = true; some;) {
+    std::map<TaskId, std::unique_ptr<Running>> last;
+    std::vector<std::unique_ptr<Running>> retired;
     const std::lock_guard lock(mutex_);
-    // One that was claimed between the two.
-    for (auto& [id, running] : running_) running->stop.request_stop();
     last.swap(running_);
+    retired.swap(retired_);
+    some = !last.empty() || !retired.empty();
   }
-  // Joins the workers, outside the lock; their leases are kept until the last of them has ended.
-  last.clear();
-  retired_.clear();
   leases_.Stop();
 }
 
@@ -95,11 +104,17 @@ void Scheduler::Loop(std::stop_token stop) {
 }
 
 void Scheduler::GiveBackUnheard() {
-  if (clock_.Monotonic() >= unheard_until_) return;
+  if (clock_.Monotonic() >= unheard_until_.load()) return;
+  std::int64_t turns = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (open_turns_ > 0) return;
+    turns = turns_;
+  }
   const auto leases = context_.store.ListLeases(node_);
   if (!leases.ok()) return;
   for (const Lease& lease : *leases) {
-    if (IsHeld(lease)) continue;
+    if (IsHeld(lease, turns)) continue;
     RunOutcome outcome;
     outcome.state = TaskState::kQueued;
     outcome.reason = messages::ClaimWasNotHeard();
@@ -109,21 +124,26 @@ void Scheduler::GiveBackUnheard() {
   }
 }
 
-bool Scheduler::IsHeld(const Lease& lease) {
+// A turn that began after the first `turns` may have claimed it for itself.
+bool Scheduler::IsHeld(const Lease& lease, std::int64_t turns) {
   const auto holds = [&](const Running& running) {
     return running.lease.task == lease.task && running.lease.epoch == lease.epoch;
   };
   const std::lock_guard lock(mutex_);
+  if (turns_ != turns) return true;
   const auto it = running_.find(lease.task);
   if (it != running_.end() && holds(*it->second)) return true;
   return std::ranges::any_of(retired_, [&](const auto& running) { return holds(*running); });
 }
 
-void Scheduler::ClaimAll() {
+ClaimLimits Scheduler::Limits() const {
   const Settings& settings = context_.settings;
-  const ClaimLimits limits{settings.concurrent_tasks, settings.concurrent_tasks_per_repo,
-                           settings.max_attempts, settings.attempt_delay,
-                           LevelsHere(context_.isolations, settings.node.levels).given};
+  return {settings.concurrent_tasks, settings.concurrent_tasks_per_repo, settings.max_attempts,
+          settings.attempt_delay, LevelsHere(context_.isolations, settings.node.levels).given};
+}
+
+void Scheduler::ClaimAll() {
+  const ClaimLimits limits = Limits();
   while (!shutting_down_.stop_requested() && !disk_is_full_) {
     const int room = Room();
     if (room <= 0) return;
@@ -146,29 +166,117 @@ int Scheduler::Room() {
 }
 
 void Scheduler::StartWorker(Claimed claimed, MonotonicTime held_from) {
-  context_.log.Info("task claimed", {{"task_id", claimed.task.id},
-                                     {"repo", claimed.task.repo.path},
-                                     {"issue", claimed.task.issue_number},
-                                     {"epoch", claimed.lease.epoch.value},
-                                     {"attempt", claimed.task.attempt}});
+  TellClaim(context_.log, claimed);
   auto running = std::make_unique<Running>();
   Running* self = running.get();
   self->lease = claimed.lease;
   leases_.Add(self->lease, held_from, self->stop);
   const std::lock_guard lock(mutex_);
-  self->thread = launch_([this, self, claimed = std::move(claimed)] {
-    Worker(context_).Run(claimed, self->stop.get_token());
-    leases_.Remove(self->lease);
-    self->done = true;
-    wakeup_.Signal();
+  if (stopping_) self->stop.request_stop();
+  self->thread = launch_([this, self, claimed = std::move(claimed)] { Work(*self, claimed); });
+  Place(std::move(running));
+}
+
+void Scheduler::Work(Running& self, Claimed claimed) {
+  for (bool more = true; more;) {
+    Turn turn = RunTask(self, claimed);
+    leases_.Remove(claimed.lease);
+    more = !turn.claimed.empty();
+    if (more) {
+      claimed = std::move(turn.claimed.front());
+      TakeOver(self, claimed, turn.asked);
+      for (std::size_t i = 1; i < turn.claimed.size(); ++i) {
+        StartWorker(std::move(turn.claimed[i]), turn.asked);
+      }
+    }
+    if (turn.claims) EndTurn();
+    if (!more) {
+      self.done = true;  // and gone, perhaps
+      wakeup_.Signal();
+    }
     on_progress_();
-  });
-  // A task that was cancelled and queued again may still have its old worker winding down here.
-  std::swap(running_[self->lease.task], running);
-  if (running) {
-    running->stop.request_stop();
-    retired_.push_back(std::move(running));
   }
+}
+
+Scheduler::Turn Scheduler::RunTask(Running& self, const Claimed& claimed) {
+  std::stop_token stop;
+  {
+    const std::lock_guard lock(mutex_);
+    stop = self.stop.get_token();
+  }
+  Turn turn;
+  Worker(context_).Run(claimed, std::move(stop),
+                       [&](const Lease& lease, const RunOutcome& outcome) {
+                         return Finish(self, turn, lease, outcome);
+                       });
+  return turn;
+}
+
+// Only the first try claims: what is tried again may have claimed already.
+Result<void> Scheduler::Finish(Running& self, Turn& turn, const Lease& lease,
+                               const RunOutcome& outcome) {
+  if (turn.claims || !BeginTurn(self)) return context_.store.FinishRun(lease, outcome);
+  turn.claims = true;
+  turn.asked = clock_.Monotonic();
+  auto claimed = context_.store.FinishRunAndClaim(lease, outcome, times_.lease, Limits());
+  if (!claimed.ok()) {
+    unheard_until_ = turn.asked + times_.lease;
+    return claimed.error();
+  }
+  turn.claimed = std::move(*claimed);
+  return Ok();
+}
+
+bool Scheduler::BeginTurn(const Running& self) {
+  if (shutting_down_.stop_requested() || disk_is_full_) return false;
+  const std::lock_guard lock(mutex_);
+  const auto it = running_.find(self.lease.task);
+  if (it == running_.end() || it->second.get() != &self) return false;  // its place is another's
+  ++turns_;
+  ++open_turns_;
+  return true;
+}
+
+void Scheduler::EndTurn() {
+  const std::lock_guard lock(mutex_);
+  --open_turns_;
+}
+
+void Scheduler::TakeOver(Running& self, const Claimed& next, MonotonicTime held_from) {
+  TellClaim(context_.log, next);
+  std::stop_source stop;
+  leases_.Add(next.lease, held_from, stop);
+  const std::lock_guard lock(mutex_);
+  std::unique_ptr<Running> place = TakeOut(self);
+  self.stop = std::move(stop);
+  self.lease = next.lease;
+  if (stopping_) self.stop.request_stop();
+  if (place != nullptr) Place(std::move(place));  // else Shutdown waits for it
+}
+
+std::unique_ptr<Scheduler::Running> Scheduler::TakeOut(const Running& self) {
+  std::unique_ptr<Running> out;
+  const auto it = running_.find(self.lease.task);
+  if (it != running_.end() && it->second.get() == &self) {
+    out = std::move(it->second);
+    running_.erase(it);
+    return out;
+  }
+  const auto is_it = [&](const auto& running) { return running.get() == &self; };
+  if (const auto found = std::ranges::find_if(retired_, is_it); found != retired_.end()) {
+    out = std::move(*found);
+    retired_.erase(found);
+  }
+  return out;
+}
+
+// A task that was cancelled and queued again may still have its old worker winding down here.
+void Scheduler::Place(std::unique_ptr<Running> running) {
+  const TaskId task = running->lease.task;
+  std::swap(running_[task], running);
+  if (running == nullptr) return;
+  running->stop.request_stop();
+  retired_.push_back(std::move(running));
 }
 
 void Scheduler::Reap() {

@@ -1,8 +1,10 @@
 // Scheduler: claims tasks, gives each a worker thread, stops it when told or when its lease is
 // lost.
 //
-// Bounded: at most settings.concurrent_tasks workers. The leases are a LeaseKeeper's matter: a
-// worker that it stops has its agent killed before anybody else may run the task.
+// Bounded: at most settings.concurrent_tasks workers. A worker whose run ends claims what comes
+// next in the same write and goes on with it; the rounds claim for places that are empty. The
+// leases are a LeaseKeeper's matter: a worker that it stops has its agent killed before anybody
+// else may run the task.
 #pragma once
 
 #include <atomic>
@@ -65,22 +67,41 @@ class Scheduler {
   Result<void> Health() const;
 
  private:
+  /// A worker, at one task after the other.
   struct Running {
-    Lease lease;
+    Lease lease;  ///< of its task of now; changes behind mutex_, as `stop` does
     std::stop_source stop;
     std::atomic<bool> done{false};
     std::shared_ptr<void> thread;  // last: its end comes before that of what it works with
+  };
+  /// A run's end, and what was claimed with it.
+  struct Turn {
+    bool claims = false;  ///< it was told to claim, too
+    MonotonicTime asked{};
+    std::vector<Claimed> claimed = {};
   };
 
   void Loop(std::stop_token stop);
   /// A claim whose answer was lost may have left a lease in this node's name under which nobody
   /// works: it is given back, at no cost for the task.
   void GiveBackUnheard();
-  bool IsHeld(const Lease& lease);
+  bool IsHeld(const Lease& lease, std::int64_t turns);
   void ClaimAll();
   /// For so many more workers.
   int Room();
+  ClaimLimits Limits() const;
   void StartWorker(Claimed claimed, MonotonicTime held_from);
+  /// The life of a worker's thread.
+  void Work(Running& self, Claimed claimed);
+  Turn RunTask(Running& self, const Claimed& claimed);
+  Result<void> Finish(Running& self, Turn& turn, const Lease& lease, const RunOutcome& outcome);
+  /// False: this worker is not to claim. Each is ended.
+  bool BeginTurn(const Running& self);
+  void EndTurn();
+  /// The worker goes on with this one.
+  void TakeOver(Running& self, const Claimed& next, MonotonicTime held_from);
+  std::unique_ptr<Running> TakeOut(const Running& self);
+  void Place(std::unique_ptr<Running> running);
   void Reap();
 
   WorkerContext context_;
@@ -93,11 +114,14 @@ class Scheduler {
   Wakeup wakeup_;
   std::stop_source shutting_down_;
   std::atomic<bool> store_fails_{false};
-  MonotonicTime unheard_until_{};  ///< until when such a lease may be there
+  std::atomic<MonotonicTime> unheard_until_{};  ///< until when such a lease may be there
   std::atomic<bool> disk_is_full_{false};
   std::mutex mutex_;
   std::map<TaskId, std::unique_ptr<Running>> running_;
   std::vector<std::unique_ptr<Running>> retired_;  ///< stopped, not yet ended; replaced in running_
+  bool stopping_ = false;                          ///< whoever begins a task now stops at once
+  std::int64_t turns_ = 0;                         ///< ends that claim: begun so far,
+  std::int64_t open_turns_ = 0;  ///< and those whose claims are not in running_ yet
   std::jthread loop_;
 };
 

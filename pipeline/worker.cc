@@ -80,7 +80,7 @@ Worker::Worker(WorkerContext context) : context_(std::move(context)) {
   if (!context_.pause) context_.pause = Pause;
 }
 
-void Worker::Run(const Claimed& claimed, std::stop_token stop) {
+void Worker::Run(const Claimed& claimed, std::stop_token stop, const Finish& finish) {
   const Task& task = claimed.task;
   Result<RunOutcome> outcome = Contain([&] { return Attempt(claimed, stop); });
   if (!outcome.ok() && outcome.error().code == ErrorCode::kLeaseLost) {
@@ -98,8 +98,8 @@ void Worker::Run(const Claimed& claimed, std::stop_token stop) {
   } else if (!outcome.ok()) {
     outcome = AfterError(task, outcome.error());
   }
-  const auto finished = WithPatience(
-      task.id, stop, [&] { return context_.store.FinishRun(claimed.lease, *outcome); });
+  const auto finished =
+      WithPatience(task.id, stop, [&] { return finish(claimed.lease, *outcome); });
   if (!finished.ok()) {
     context_.log.Info("the run's result was not taken",
                       {{"task_id", task.id}, {"error", finished.error().message}});

@@ -57,10 +57,13 @@ class Worker {
  public:
   explicit Worker(WorkerContext context);
 
+  /// Writes the end of a run, as Store::FinishRun does.
+  using Finish = std::function<Result<void>(const Lease&, const RunOutcome&)>;
+
   /// `stop` is requested when the task was cancelled, the lease is lost, or the server shuts down.
   /// The task is then given back to the queue, which the store refuses unless the lease still
-  /// holds.
-  void Run(const Claimed& claimed, std::stop_token stop);
+  /// holds. `finish` is asked again after what may pass.
+  void Run(const Claimed& claimed, std::stop_token stop, const Finish& finish);
 
  private:
   /// The task's branch at the forge.

@@ -241,6 +241,8 @@ struct ClaimLimits {
   std::chrono::milliseconds attempt_delay{0};
   /// What the node can give. A task whose level is decided is for those that can give that.
   LevelSet levels = LevelSet::All();
+
+  friend bool operator==(const ClaimLimits&, const ClaimLimits&) = default;
 };
 
 struct Claimed {
@@ -578,6 +580,14 @@ class Store {
   /// kInReview the task stays running in stage publish until its last effect in line is done.
   /// Giving back (kQueued) does not count as an attempt, unless RunOutcome::retry_in says so.
   virtual Result<void> FinishRun(const Lease& lease, const RunOutcome& outcome) = 0;
+  /// FinishRun, and in the same transaction, where an engine can, a claim as by ClaimTasks for the
+  /// place that it leaves on the lease's node: for `duration`, within `limits`. None says nothing
+  /// about the queue; several are those of others as well. After an error ask FinishRun: nothing
+  /// was claimed that anybody heard of.
+  virtual Result<std::vector<Claimed>> FinishRunAndClaim(const Lease& lease,
+                                                         const RunOutcome& outcome,
+                                                         std::chrono::milliseconds duration,
+                                                         const ClaimLimits& limits) = 0;
 
   // Outbox. TakeEffects: the oldest pending effect of each task (and every one without a task)
   // whose time has come, which nobody holds and whose forge is not paused; held from now on. An

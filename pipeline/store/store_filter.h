@@ -218,6 +218,13 @@ class StoreFilter : public Store {
     return Write(
         "FinishRun", [&] { return inner_.FinishRun(lease, outcome); }, &lease);
   }
+  Result<std::vector<Claimed>> FinishRunAndClaim(const Lease& lease, const RunOutcome& outcome,
+                                                 std::chrono::milliseconds duration,
+                                                 const ClaimLimits& limits) override {
+    return Write(
+        "FinishRunAndClaim",
+        [&] { return inner_.FinishRunAndClaim(lease, outcome, duration, limits); }, &lease);
+  }
 
   // --- outbox
   Result<std::vector<Effect>> TakeEffects(const TakeRequest& request) override {

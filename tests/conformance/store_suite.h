@@ -108,6 +108,14 @@ class StoreSuite : public ::testing::TestWithParam<StoreEngineFactory> {
     return tasks;
   }
 
+  /// Ends the run of a task that "node" has, without a result; what was claimed with that.
+  std::vector<Claimed> End(const Task& task, const ClaimLimits& limits = kNoLimits) {
+    const auto next = store_->FinishRunAndClaim(
+        {task.id, task.epoch, "node"}, {TaskState::kFailed, "no luck", {}, {}}, kLease, limits);
+    EXPECT_TRUE(next.ok()) << next.error().message;
+    return next.ok() ? *next : std::vector<Claimed>();
+  }
+
   /// kLeaseLost when it is.
   Result<void> Renew(const Lease& lease) {
     SWAGE_ASSIGN_OR_RETURN(const auto lost, store_->RenewLeases({lease}, kLease));

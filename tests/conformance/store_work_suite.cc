@@ -125,6 +125,91 @@ TEST_P(StoreSuite, RunsThatEndTogetherEndEachOnItsOwn) {
             kRuns - 1);
 }
 
+TEST_P(StoreSuite, TheEndOfARunClaimsTheOldestForItsPlace) {
+  const ClaimLimits full{2, 1, 3};
+  const TaskId first = Create(1, 1);
+  const TaskId other = Create(2, 2);
+  for (const TaskId id : {first, other}) ASSERT_EQ(Claim(full)->task.id, id);
+  const TaskId second = Create(3, 2);
+  clock_.Advance(1ms);
+  const TaskId third = Create(4, 1);
+  clock_.Advance(1ms);
+  Create(5, 1);
+  const auto next = End(Get(first), full);
+  ASSERT_EQ(next.size(), 1u);
+  EXPECT_EQ(next[0].task.id, third) << "repository 2 is full, and this one has room again";
+  EXPECT_EQ(next[0].task.state, TaskState::kRunning);
+  EXPECT_EQ(next[0].task.attempt, 1);
+  EXPECT_EQ(next[0].lease.node, "node");
+  EXPECT_TRUE(Renew(next[0].lease).ok());
+  EXPECT_EQ(Get(first).state, TaskState::kFailed);
+  EXPECT_EQ(Get(second).state, TaskState::kQueued);
+  EXPECT_FALSE(Claim(full).has_value()) << "the node is full";
+}
+
+TEST_P(StoreSuite, TheEndOfARunClaimsNothingWhereThereIsNothing) {
+  const TaskId id = Create(1);
+  ASSERT_TRUE(Claim().has_value());
+  EXPECT_TRUE(End(Get(id)).empty());
+  EXPECT_EQ(Get(id).state, TaskState::kFailed);
+}
+
+TEST_P(StoreSuite, AnEndWhoseLeaseIsLostClaimsNothing) {
+  const TaskId id = Create(1);
+  const TaskId next = Create(2);
+  const auto claimed = Claim();
+  ASSERT_EQ(claimed->task.id, id);
+  ASSERT_TRUE(Change(id, TaskChangeKind::kCancel).ok());
+  const auto ended = store_->FinishRunAndClaim(
+      claimed->lease, {TaskState::kFailed, "no luck", {}, {}}, kLease, {1, 1, 3});
+  ASSERT_FALSE(ended.ok());
+  EXPECT_EQ(ended.error().code, ErrorCode::kLeaseLost);
+  EXPECT_EQ(Get(id).state, TaskState::kCancelled);
+  EXPECT_EQ(Get(next).state, TaskState::kQueued);
+  EXPECT_EQ(Get(next).attempt, 0);
+}
+
+// As slots of a node do, on and on until the queue is empty.
+TEST_P(StoreSuite, RunsThatEndTogetherClaimEachTaskOnceAndKeepTheCaps) {
+  constexpr int kTasks = 60;
+  constexpr int kSlots = 6;
+  const ClaimLimits limits{kSlots, 2, 3};
+  for (int i = 1; i <= kTasks; ++i) Create(i, i % 7);
+  const auto begun = store_->ClaimTasks("node", kLease, limits, kSlots);
+  ASSERT_TRUE(begun.ok());
+  std::mutex mutex;
+  std::multiset<std::int64_t> done;
+  std::map<std::string, int> running;
+  const auto count = [&](const Claimed& one, int change) {
+    const std::lock_guard lock(mutex);
+    const int now = running[one.task.repo.id] += change;
+    EXPECT_LE(now, limits.concurrent_per_repo);
+    if (change > 0) done.insert(one.task.id.value);
+  };
+  std::vector<std::thread> slots;
+  for (const Claimed& first : *begun) {
+    count(first, 1);
+    slots.emplace_back([&, task = first]() mutable {
+      while (true) {
+        count(task, -1);  // before: another may have its place before this one hears of it
+        auto next = store_->FinishRunAndClaim(task.lease, {TaskState::kFailed, "no luck", {}, {}},
+                                              kLease, limits);
+        ASSERT_TRUE(next.ok()) << next.error().message;
+        ASSERT_LE(next->size(), 1u);
+        if (next->empty()) *next = store_->ClaimTasks("node", kLease, limits, 1).value();
+        if (next->empty()) return;
+        task = next->front();
+        count(task, 1);
+      }
+    });
+  }
+  for (std::thread& slot : slots) slot.join();
+  // A slot may have found the last ones in full repositories, and gone.
+  for (const TaskId left : ClaimMany(kNoLimits, kTasks)) done.insert(left.value);
+  EXPECT_EQ(std::ssize(done), kTasks);
+  EXPECT_EQ(std::set<std::int64_t>(done.begin(), done.end()).size(), done.size());
+}
+
 TEST_P(StoreSuite, EightThreadsClaimTwoHundredTasksEachOnce) {
   constexpr int kTasks = 200;
   for (int i = 1; i <= kTasks; ++i) Create(i, i % 7);

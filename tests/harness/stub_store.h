@@ -137,6 +137,11 @@ class StubStore : public Store {
   Result<void> FinishRun(const Lease&, const RunOutcome&) override {
     return Unexpected("FinishRun");
   }
+  Result<std::vector<Claimed>> FinishRunAndClaim(const Lease&, const RunOutcome&,
+                                                 std::chrono::milliseconds,
+                                                 const ClaimLimits&) override {
+    return Unexpected("FinishRunAndClaim");
+  }
   Result<std::vector<Effect>> TakeEffects(const TakeRequest&) override {
     return Unexpected("TakeEffects");
   }

@@ -25,11 +25,14 @@ class NoAgent final : public Agent {
 class DeafStore final : public StoreFilter {
  public:
   using StoreFilter::StoreFilter;
+  std::string deaf_at = "ClaimTasks";
   int lost_answers = 0;
+  int claims = 0;  ///< that were asked for by themselves
 
  private:
   std::optional<Error> After(const Operation& operation) override {
-    if (operation.name != "ClaimTasks" || lost_answers == 0) return std::nullopt;
+    if (operation.name == "ClaimTasks") ++claims;
+    if (operation.name != deaf_at || lost_answers == 0) return std::nullopt;
     --lost_answers;
     return MakeError(ErrorCode::kTimeout, "the connection was lost");
   }
@@ -37,16 +40,18 @@ class DeafStore final : public StoreFilter {
 
 class SchedulerTest : public ::testing::Test {
  protected:
-  SchedulerTest() {
+  SchedulerTest() { id_ = Queue(1); }
+  TaskId Queue(int issue) {
     IntakePlan plan;
     NewTask fresh;
     fresh.repo = {"forge", "77", "acme/lib"};
-    fresh.issue_number = 1;
+    fresh.issue_number = issue;
     fresh.requester = {"5", "ada", false};
     plan.task = fresh;
-    id_ = engine_->ApplyIntake(plan)->task;
+    return engine_->ApplyIntake(plan)->task;
   }
   Task Row() { return engine_->GetTask(id_).value(); }
+  TaskState StateOf(TaskId id) { return engine_->GetTask(id)->state; }
 
   TempDir dir_{"swage-scheduler-"};
   ManualClock clock_;
@@ -61,13 +66,15 @@ class SchedulerTest : public ::testing::Test {
   Isolations isolations_ = PlainIsolations(processes_);
   TaskId id_;
   int launched_ = 0;
+  std::function<void()> work_;  ///< of the worker that was launched last
   Scheduler scheduler_{{store_, workspaces_, agent_, isolations_, [](auto) { return nullptr; },
-                        settings_, redactor_, log_},
+                        settings_, redactor_, log_, [](auto, auto) {}},
                        clock_,
                        "node",
                        [] {},
-                       [this](auto) {
+                       [this](std::function<void()> work) {
                          ++launched_;
+                         work_ = std::move(work);
                          return std::shared_ptr<void>();
                        }};
 };
@@ -91,6 +98,70 @@ TEST_F(SchedulerTest, WhatAWorkerHoldsIsNotGivenBack) {
   for (int i = 0; i < 3; ++i) scheduler_.RunOnce();
   EXPECT_EQ(Row().epoch, epoch);
   EXPECT_EQ(launched_, 1);
+}
+
+// No forge is known here, so a run fails as soon as it begins.
+TEST_F(SchedulerTest, AWorkerGoesOnWithWhatTheEndOfItsRunClaimed) {
+  settings_.concurrent_tasks = 1;
+  const TaskId second = Queue(2);
+  const TaskId third = Queue(3);
+  scheduler_.RunOnce();
+  ASSERT_EQ(launched_, 1);
+  EXPECT_EQ(StateOf(second), TaskState::kQueued);
+  work_();
+  for (const TaskId id : {id_, second, third}) EXPECT_EQ(StateOf(id), TaskState::kFailed);
+  EXPECT_EQ(launched_, 1);
+  EXPECT_EQ(store_.claims, 1) << "the others came with the ends";
+  EXPECT_TRUE(scheduler_.Working().empty());
+}
+
+TEST_F(SchedulerTest, AWorkerClaimsNothingWhileNothingIsToBeClaimed) {
+  settings_.concurrent_tasks = 1;
+  const TaskId second = Queue(2);
+  scheduler_.RunOnce();
+  scheduler_.SetRoomOnDisk(false);
+  work_();
+  EXPECT_EQ(StateOf(id_), TaskState::kFailed);
+  EXPECT_EQ(StateOf(second), TaskState::kQueued);
+  scheduler_.SetRoomOnDisk(true);
+  scheduler_.RunOnce();
+  EXPECT_EQ(launched_, 2);
+  const TaskId third = Queue(3);
+  scheduler_.StopClaiming();
+  work_();
+  EXPECT_EQ(StateOf(second), TaskState::kFailed) << "what was begun goes on";
+  EXPECT_EQ(StateOf(third), TaskState::kQueued);
+}
+
+TEST_F(SchedulerTest, Fault_X5_WhatAnEndClaimedUnheardIsGivenBackAtNoCost) {
+  settings_.concurrent_tasks = 1;
+  const TaskId second = Queue(2);
+  store_.deaf_at = "FinishRunAndClaim";
+  store_.lost_answers = 1;
+  scheduler_.RunOnce();
+  work_();
+  EXPECT_EQ(StateOf(id_), TaskState::kFailed);
+  EXPECT_EQ(StateOf(second), TaskState::kRunning) << "and nobody here knows of it";
+  EXPECT_TRUE(scheduler_.Working().empty());
+  scheduler_.RunOnce();
+  EXPECT_EQ(launched_, 2);
+  EXPECT_EQ(engine_->GetTask(second)->attempt, 1) << "the lost claim costs no attempt";
+}
+
+TEST_F(SchedulerTest, NothingIsBegunInAShutdown) {
+  settings_.concurrent_tasks = 2;
+  scheduler_.RunOnce();
+  const std::function<void()> first = work_;
+  const TaskId second = Queue(2);
+  scheduler_.RunOnce();
+  ASSERT_EQ(launched_, 2);
+  const TaskId third = Queue(3);
+  scheduler_.BeginShutdown();
+  first();
+  EXPECT_EQ(StateOf(id_), TaskState::kFailed);
+  work_();
+  EXPECT_EQ(StateOf(second), TaskState::kFailed);
+  EXPECT_EQ(StateOf(third), TaskState::kQueued) << "nothing is begun in a shutdown";
 }
 
 }  // namespace

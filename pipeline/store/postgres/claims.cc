@@ -36,7 +36,7 @@ Result<std::vector<Picked>> PickMany(sql::Connection& db, const ClaimOrder& o) {
                 o.limits.concurrent_per_repo, o.limits.max_attempts, o.now, o.most,
                 std::chrono::microseconds(o.limits.attempt_delay).count(), o.number,
                 timeline::kClaimed, timeline::Claimed(o.node, kAttempt), audit.actor, audit.action,
-                audit.subject, audit.detail, l[0], l[1], l[2], l[3]);
+                audit.subject, audit.detail, l[0], l[1], l[2], l[3], o.ended_tasks, o.ended_epochs);
 }
 
 }  // namespace
@@ -53,9 +53,10 @@ Result<QuickClaims> ClaimQuickly(sql::Connection& db, const ClaimOrder& order) {
   return quick;
 }
 
-Result<std::vector<Claimed>> FindClaims(sql::Connection& db, const ClaimOrder& order) {
-  const auto read = [&](sql::Row& row) { return ClaimOf(sql::ReadTask(row), order.node); };
-  return db.All("FindClaims", read, order.node, order.number);
+Result<std::vector<Claimed>> FindClaims(sql::Connection& db, std::string_view node,
+                                        std::int64_t number) {
+  const auto read = [&](sql::Row& row) { return ClaimOf(sql::ReadTask(row), node); };
+  return db.All("FindClaims", read, node, number);
 }
 
 }  // namespace swage::postgres

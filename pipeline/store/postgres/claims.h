@@ -22,6 +22,9 @@ struct ClaimOrder {
   WallTime now{};                      ///< for people
   std::optional<WallTime> engine_now;  ///< for tests; without one the database's clock decides
   std::int64_t number = 0;             ///< by which this claim is known from the node's others
+  /// Of runs, in arrays (EndRuns): only as many as those of them that have ended.
+  std::optional<sql::Blob> ended_tasks = std::nullopt;
+  std::optional<sql::Blob> ended_epochs = std::nullopt;
 };
 
 struct QuickClaims {
@@ -33,8 +36,9 @@ struct QuickClaims {
 inline constexpr std::array<std::string_view, 2> kClaimQueries = {"LockClaims", "ClaimMany"};
 Result<QuickClaims> ClaimQuickly(sql::Connection& db, const ClaimOrder& order);
 
-/// The claims of that order, when it was done but nobody heard of it. Behind LockClaims, so that
-/// none is still under way.
-Result<std::vector<Claimed>> FindClaims(sql::Connection& db, const ClaimOrder& order);
+/// The claims of a node's order, when it was done but nobody heard of it. Behind LockClaims, so
+/// that none is still under way.
+Result<std::vector<Claimed>> FindClaims(sql::Connection& db, std::string_view node,
+                                        std::int64_t number);
 
 }  // namespace swage::postgres

@@ -48,6 +48,14 @@ class ResultRow final : public sql::Row {
   int row_ = 0;
 };
 
+void ReadAll(const PGresult* result, const std::function<void(sql::Row&)>& read) {
+  ResultRow row(result);
+  for (int i = 0; i < PQntuples(result); ++i) {
+    row.MoveTo(i);
+    read(row);
+  }
+}
+
 bool IsPlainAscii(std::string_view text) {
   for (const char c : text) {
     if (c <= 0) return false;
@@ -387,18 +395,17 @@ Result<Connection::Answer> Connection::NextAnswer() {
 Result<Connection::Answer> Connection::Flush() {
   if (posted_ == 0) return Answer();
   const int count = std::exchange(posted_, 0);
-  const int begun = std::exchange(begun_, -1);
+  const std::vector<Reader> readers = std::exchange(readers_, {});
   if (PQpipelineSync(handle_.get()) == 0) return Failure(nullptr);
   Result<Answer> last = Answer();
+  auto reader = readers.begin();
   for (int i = 0; i < count; ++i) {
     Result<Answer> answer = NextAnswer();
     if (!last.ok()) continue;
     last = std::move(answer);
-    if (i != begun || !last.ok()) continue;
-    ResultRow row(last.value().get());
-    row.MoveTo(0);
-    now_ = row.Time();
-    transaction_ = row.Text();
+    if (reader == readers.end() || reader->of != i || !last.ok()) continue;
+    ReadAll(last.value().get(), reader->read);
+    ++reader;
   }
   // Without a BEGIN this is where all of it is committed.
   const Answer sync(PQgetResult(handle_.get()));
@@ -414,8 +421,12 @@ Result<Transaction> Transaction::Begin(Connection& db) {
   if (!db.pgbouncer()) {
     SWAGE_RETURN_IF_ERROR(db.Prepare("Begun", Queries().Get("Begun").sql));
     SWAGE_RETURN_IF_ERROR(db.EnqueueText("BEGIN ISOLATION LEVEL READ COMMITTED"));
-    SWAGE_RETURN_IF_ERROR(db.Enqueue(Queries().Get("Begun"), {}));
-    db.begun_ = db.posted_ - 1;
+    SWAGE_RETURN_IF_ERROR(db.PostFor(
+        [&db](sql::Row& row) {
+          db.now_ = row.Time();
+          db.transaction_ = row.Text();
+        },
+        "Begun"));
     return transaction;
   }
   // A pooler hands out sessions per transaction, so their settings are the transaction's.

@@ -10,11 +10,14 @@
 #include <libpq-fe.h>
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <unordered_set>
+#include <utility>
+#include <vector>
 
 #include "config/base/clock.h"
 #include "config/base/result.h"
@@ -56,6 +59,21 @@ class Connection final : public sql::Connection {
   /// Makes the queries known to the session, so that posting them costs no round trip. Not for
   /// poolers.
   Result<void> Ready(std::span<const std::string_view> queries);
+
+  /// As Post; `read` gets each row of its answer when that has come, with the answer of the next
+  /// query that wants one. Unless that fails: then what was read counts for nothing.
+  template <class... Args>
+  Result<void> PostFor(std::function<void(sql::Row&)> read, std::string_view query,
+                       const Args&... args) {
+    if (pgbouncer_) {
+      SWAGE_RETURN_IF_ERROR(All(
+          query, [&](sql::Row& row) { return read(row), 0; }, args...));
+      return Ok();
+    }
+    SWAGE_RETURN_IF_ERROR(Post(query, args...));
+    readers_.push_back({posted_ - 1, std::move(read)});
+    return Ok();
+  }
 
   /// Of the first failure since the last call of Forget.
   Trouble trouble() const { return trouble_; }
@@ -108,8 +126,12 @@ class Connection final : public sql::Connection {
   Trouble trouble_ = Trouble::kNone;
   bool broken_ = false;
   std::string incarnation_;  // empty until asked for
+  struct Reader {
+    int of;  ///< which of the posted
+    std::function<void(sql::Row&)> read;
+  };
   int posted_ = 0;
-  int begun_ = -1;  // which of the posted tells the transaction's time and number
+  std::vector<Reader> readers_;  // in the order of what they read
   WallTime now_{};
   std::string transaction_;
   std::unordered_set<std::string_view> prepared_;  // names live in queries.cc

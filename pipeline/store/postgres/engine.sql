@@ -30,7 +30,8 @@ FOR NO KEY UPDATE OF d SKIP LOCKED;
 -- counted is what there is. $1 now (NULL: the clock's), $2 node, $3 lease, $4 cap of the node, $5 cap per repository, $6 attempts, $7 now for
 -- people, $8 how many at most, $9 rest between attempts, $10 the claim's own number, $11 and $12 the timeline's kind and
 -- words, $13 to $16 the audit log's actor, action, subject and detail, in which {run} stands for the run, $17 to $20 the
--- levels that the node gives. Each row: is there nothing to do, is this a claim, and the task as LockTask
+-- levels that the node gives, $21 and $22 tasks and epochs of runs (NULL: none): no more than those of them that have
+-- ended. Each row: is there nothing to do, is this a claim, and the task as LockTask
 -- gives it; one row when nothing was claimed.
 -- Plans are made once, perhaps for empty tables: OFFSET 0 and what looks clumsy below keep them from other indexes.
 WITH RECURSIVE
@@ -53,7 +54,12 @@ WITH RECURSIVE
           FROM clock CROSS JOIN tasks t WHERE t.lease_node <> '' OFFSET 0) l
     GROUP BY l.repo),
   room AS MATERIALIZED (
-    SELECT greatest(least($8::bigint, $4::bigint - coalesce(sum(own), 0)::bigint), 0) AS tasks,
+    SELECT greatest(least($8::bigint, $4::bigint - coalesce(sum(own), 0)::bigint,
+                          CASE WHEN $21::bigint[] IS NOT NULL THEN (
+                            SELECT count(*) FROM unnest($21::bigint[], $22::bigint[]) AS e (task, epoch)
+                            CROSS JOIN LATERAL (
+                              SELECT t.epoch, t.lease_node FROM tasks t WHERE t.id = e.task OFFSET 0) t
+                            WHERE t.epoch = e.epoch AND t.lease_node = '') END), 0) AS tasks,
            $6::bigint < 1
            OR coalesce(bool_or(orphaned AND tasks < $5::bigint AND repo NOT IN (SELECT repo FROM closed)), false)
            -- What is at a level was begun already.

@@ -12,11 +12,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <mutex>
 #include <optional>
 #include <random>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "pipeline/store/postgres/claims.h"
 #include "pipeline/store/postgres/database.h"
@@ -81,7 +83,7 @@ class PostgresStore final : public sql::SqlStore {
     return Write("claim tasks", [&](sql::Tx& tx) -> Result<std::vector<Claimed>> {
       if (*trip == Database::Trip::kLost) {
         SWAGE_RETURN_IF_ERROR(tx.db.Post("LockClaims"));
-        SWAGE_ASSIGN_OR_RETURN(auto done, FindClaims(tx.db, order));
+        SWAGE_ASSIGN_OR_RETURN(auto done, FindClaims(tx.db, node, order.number));
         if (!done.empty()) return done;
       }
       // Many trips for each, with everybody else's claims kept out: one at a time.
@@ -89,21 +91,13 @@ class PostgresStore final : public sql::SqlStore {
     });
   }
   Result<void> FinishRun(const Lease& lease, const RunOutcome& outcome) override {
-    WaitingEnd end{{lease, outcome}};
-    if (CanEndQuickly(end.what)) {
-      ends_.Do(end);
-      if (end.spoiled) EndTogether({&end});
-      if (!end.result.ok()) return end.result.error().With("finish run");
-      if (end.ended) return AnnounceEnd();
-    }
-    SWAGE_RETURN_IF_ERROR(Write("finish run", [&](sql::Tx& tx) -> Result<void> {
-      if (end.lost) {
-        SWAGE_ASSIGN_OR_RETURN(const bool ended, IsEnded(tx, lease));
-        if (ended) return Ok();
-      }
-      return sql::FinishRun(tx, lease, outcome);
-    }));
-    return AnnounceEnd();
+    SWAGE_RETURN_IF_ERROR(End({{lease, outcome}}));
+    return Ok();
+  }
+  Result<std::vector<Claimed>> FinishRunAndClaim(const Lease& lease, const RunOutcome& outcome,
+                                                 std::chrono::milliseconds duration,
+                                                 const ClaimLimits& limits) override {
+    return End({{lease, outcome}, Wish{duration, limits}});
   }
 
   // Counting takes as long as there are rows. A count that was slow serves for a while, so that
@@ -134,13 +128,57 @@ class PostgresStore final : public sql::SqlStore {
   }
 
  private:
+  /// What whoever ends a run wants to claim.
+  struct Wish {
+    std::chrono::milliseconds duration;
+    ClaimLimits limits;
+
+    bool operator==(const Wish&) const = default;
+  };
   struct WaitingEnd {
     RunEnd what;
+    std::optional<Wish> wish = std::nullopt;
     bool ended = false;
     bool lost = false;     ///< it may have ended
     bool spoiled = false;  ///< nothing was done, for what may be another's fault: to be tried alone
+    std::vector<Claimed> claimed = {};
+    std::optional<std::int64_t> unheard = std::nullopt;  ///< the number of claims that were lost
     Result<void> result = Ok();
+
+    bool Wants(const WaitingEnd& as) const {
+      return wish.has_value() && wish == as.wish && what.lease.node == as.what.lease.node;
+    }
   };
+
+  Result<std::vector<Claimed>> End(WaitingEnd end) {
+    if (CanEndQuickly(end.what)) {
+      ends_.Do(end);
+      if (end.spoiled) {
+        end.wish.reset();
+        EndTogether({&end});
+      }
+      if (!end.result.ok()) return end.result.error().With("finish run");
+    }
+    if (!end.ended) {
+      SWAGE_ASSIGN_OR_RETURN(end.claimed, EndAlone(end));
+    }
+    SWAGE_RETURN_IF_ERROR(AnnounceEnd());
+    return std::move(end.claimed);
+  }
+  // By one statement after the other. With it come the claims that it is to have.
+  Result<std::vector<Claimed>> EndAlone(const WaitingEnd& end) {
+    const auto& [lease, outcome] = end.what;
+    return Write("finish run", [&](sql::Tx& tx) -> Result<std::vector<Claimed>> {
+      bool ended = false;
+      if (end.lost) {
+        SWAGE_ASSIGN_OR_RETURN(ended, IsEnded(tx, lease));
+      }
+      if (!ended) SWAGE_RETURN_IF_ERROR(sql::FinishRun(tx, lease, outcome));
+      if (!end.unheard.has_value()) return end.claimed;
+      SWAGE_RETURN_IF_ERROR(tx.db.Post("LockClaims"));
+      return FindClaims(tx.db, lease.node, *end.unheard);
+    });
+  }
   // One task twice: whoever is second finds out the long way.
   void EndTogether(const std::vector<WaitingEnd*>& ends) {
     std::vector<RunEnd> rows;
@@ -148,16 +186,56 @@ class PostgresStore final : public sql::SqlStore {
     for (const WaitingEnd* end : ends) {
       if (tasks.insert(end->what.lease.task).second) rows.push_back(end->what);
     }
-    std::set<TaskId> ended;
-    const auto trip = database_.WriteInOneTrip(kEndRunsQueries, [&](Connection& db) {
-      return Keep(EndRunsQuickly(db, TestTime(), clock_.Now(), rows), ended);
-    });
+    const std::vector<WaitingEnd*> wishers = Wishers(ends);
+    EndsAndClaims done;
+    std::int64_t number = 0;
+    const auto trip =
+        wishers.empty() ? EndOnly(rows, done) : EndAndClaim(rows, wishers, number, done);
     for (WaitingEnd* end : ends) {
-      end->spoiled = !trip.ok() && ends.size() > 1;
+      end->spoiled = !trip.ok() && (ends.size() > 1 || end->wish.has_value());
       end->lost = trip.ok() && *trip == Database::Trip::kLost;
-      end->ended = ended.erase(end->what.lease.task) > 0;
+      end->ended = done.ended.erase(end->what.lease.task) > 0;
       if (!trip.ok() && !end->spoiled) end->result = trip.error();
     }
+    if (wishers.empty()) return;
+    if (wishers.front()->lost) wishers.front()->unheard = number;
+    GiveOut(std::move(done.claims.claimed), wishers);
+  }
+  /// Those that want what the first of them wants: on one node, all do.
+  static std::vector<WaitingEnd*> Wishers(const std::vector<WaitingEnd*>& ends) {
+    std::vector<WaitingEnd*> wishers;
+    for (WaitingEnd* end : ends) {
+      if (end->Wants(wishers.empty() ? *end : *wishers.front())) wishers.push_back(end);
+    }
+    return wishers;
+  }
+  Result<Database::Trip> EndOnly(const std::vector<RunEnd>& rows, EndsAndClaims& done) {
+    return database_.WriteInOneTrip(kEndRunsQueries, [&](Connection& db) {
+      return Keep(EndRunsQuickly(db, TestTime(), clock_.Now(), rows), done.ended);
+    });
+  }
+  Result<Database::Trip> EndAndClaim(const std::vector<RunEnd>& rows,
+                                     const std::vector<WaitingEnd*>& wishers, std::int64_t& number,
+                                     EndsAndClaims& done) {
+    const auto& [duration, limits] = *wishers.front()->wish;
+    const ClaimOrder order{wishers.front()->what.lease.node,
+                           duration,
+                           limits,
+                           static_cast<int>(wishers.size()),
+                           clock_.Now(),
+                           TestTime(),
+                           number = ++last_claim_};
+    return database_.WriteInOneTrip(kEndAndClaimQueries, [&](Connection& db) {
+      return Keep(EndRunsAndClaim(db, rows, order), done);
+    });
+  }
+  /// One to each whose run has ended; what is left over, to the first, for it must be somebody's.
+  static void GiveOut(std::vector<Claimed> claimed, const std::vector<WaitingEnd*>& wishers) {
+    auto next = claimed.begin();
+    for (WaitingEnd* end : wishers) {
+      if (end->ended && next != claimed.end()) end->claimed.push_back(std::move(*next++));
+    }
+    std::move(next, claimed.end(), std::back_inserter(wishers.front()->claimed));
   }
   template <class T>
   static Result<void> Keep(Result<T>&& result, T& kept) {
@@ -191,6 +269,8 @@ class PostgresStore final : public sql::SqlStore {
   }
 
   static constexpr std::chrono::milliseconds kQuickCount{10};
+  /// For others whose runs end as well: less than what the sync of a commit may take.
+  static constexpr std::chrono::microseconds kPatience{1'000};
 
   const Clock& clock_;
   std::mutex counts_mutex_;
@@ -198,7 +278,7 @@ class PostgresStore final : public sql::SqlStore {
   MonotonicTime counts_serve_until_{};
   std::optional<sql::EngineClock> engine_clock_;
   Database database_;
-  Together<WaitingEnd> ends_{kMaxEnds, [this](const auto& ends) { EndTogether(ends); }};
+  Together<WaitingEnd> ends_{kMaxEnds, kPatience, [this](const auto& ends) { EndTogether(ends); }};
   std::optional<Listener> listener_;
   // Begins anywhere, for a node that starts again must not know its old claims by new numbers.
   std::atomic<std::int64_t> last_claim_{RandomNumber()};

@@ -71,6 +71,40 @@ struct EffectRows {
   BinaryArray tasks, kinds, ordinals, keys, payloads;
 };
 
+/// The parameters of EndRuns.
+class EndRows {
+ public:
+  explicit EndRows(std::span<const RunEnd> ends)
+      : runs_(ends.size()), effects_(CountEffects(ends)) {
+    for (const RunEnd& end : ends) {
+      runs_.Add(end);
+      for (const NewEffect& effect : end.outcome.effects) effects_.Add(effect);
+    }
+  }
+  sql::Blob tasks() const { return runs_.tasks.blob(); }
+  sql::Blob epochs() const { return runs_.epochs.blob(); }
+  /// Calls `call` with them, but for the times, which come last.
+  template <class Call>
+  auto Bind(Call&& call) const {
+    const auto& t = runs_.texts;
+    return call(runs_.tasks.blob(), runs_.epochs.blob(), t[0].blob(), t[1].blob(), t[2].blob(),
+                t[3].blob(), t[4].blob(), t[5].blob(), t[6].blob(), t[7].blob(), t[8].blob(),
+                t[9].blob(), t[10].blob(), t[11].blob(), effects_.tasks.blob(),
+                effects_.kinds.blob(), effects_.ordinals.blob(), effects_.keys.blob(),
+                effects_.payloads.blob());
+  }
+
+ private:
+  static std::size_t CountEffects(std::span<const RunEnd> ends) {
+    std::size_t count = 0;
+    for (const RunEnd& end : ends) count += end.outcome.effects.size();
+    return count;
+  }
+
+  RunRows runs_;
+  EffectRows effects_;
+};
+
 }  // namespace
 
 bool CanEndQuickly(const RunEnd& end) {
@@ -82,24 +116,26 @@ bool CanEndQuickly(const RunEnd& end) {
 
 Result<std::set<TaskId>> EndRunsQuickly(sql::Connection& db, std::optional<WallTime> engine_now,
                                         WallTime now, std::span<const RunEnd> ends) {
-  std::size_t effect_count = 0;
-  for (const RunEnd& end : ends) effect_count += end.outcome.effects.size();
-  RunRows runs(ends.size());
-  EffectRows effects(effect_count);
-  for (const RunEnd& end : ends) {
-    runs.Add(end);
-    for (const NewEffect& effect : end.outcome.effects) effects.Add(effect);
-  }
-  const auto& t = runs.texts;
+  const EndRows rows(ends);
   const auto read = [](sql::Row& row) { return TaskId{row.Int()}; };
-  SWAGE_ASSIGN_OR_RETURN(
-      const std::vector<TaskId> ended,
-      db.All("EndRuns", read, runs.tasks.blob(), runs.epochs.blob(), t[0].blob(), t[1].blob(),
-             t[2].blob(), t[3].blob(), t[4].blob(), t[5].blob(), t[6].blob(), t[7].blob(),
-             t[8].blob(), t[9].blob(), t[10].blob(), t[11].blob(), effects.tasks.blob(),
-             effects.kinds.blob(), effects.ordinals.blob(), effects.keys.blob(),
-             effects.payloads.blob(), now, engine_now));
+  SWAGE_ASSIGN_OR_RETURN(const std::vector<TaskId> ended, rows.Bind([&](const auto&... row) {
+    return db.All("EndRuns", read, row..., now, engine_now);
+  }));
   return std::set<TaskId>(ended.begin(), ended.end());
+}
+
+Result<EndsAndClaims> EndRunsAndClaim(Connection& db, std::span<const RunEnd> ends,
+                                      ClaimOrder order) {
+  const EndRows rows(ends);
+  EndsAndClaims done;
+  const auto read = [&](sql::Row& row) { done.ended.insert(TaskId{row.Int()}); };
+  SWAGE_RETURN_IF_ERROR(rows.Bind([&](const auto&... row) {
+    return db.PostFor(read, "EndRuns", row..., order.now, order.engine_now);
+  }));
+  order.ended_tasks = rows.tasks();
+  order.ended_epochs = rows.epochs();
+  SWAGE_ASSIGN_OR_RETURN(done.claims, ClaimQuickly(db, order));
+  return done;
 }
 
 Result<bool> IsEnded(sql::Tx& tx, const Lease& lease) {

@@ -1,5 +1,6 @@
 // The ends of runs in one round trip: for runs that leave nothing to publish, which most are that
-// did not succeed, and tasks that no remark waits for.
+// did not succeed, and tasks that no remark waits for. With them goes the claim of what comes next
+// in the places that they leave.
 #pragma once
 
 #include <array>
@@ -7,6 +8,8 @@
 #include <set>
 #include <span>
 
+#include "pipeline/store/postgres/claims.h"
+#include "pipeline/store/postgres/connection.h"
 #include "pipeline/store/sql/operations.h"
 
 namespace swage::postgres {
@@ -28,6 +31,17 @@ inline constexpr std::array<std::string_view, 1> kEndRunsQueries = {"EndRuns"};
 /// and nothing was done there. `engine_now`: for tests; without one the database's clock decides.
 Result<std::set<TaskId>> EndRunsQuickly(sql::Connection& db, std::optional<WallTime> engine_now,
                                         WallTime now, std::span<const RunEnd> ends);
+
+struct EndsAndClaims {
+  std::set<TaskId> ended;
+  QuickClaims claims;
+};
+/// EndRunsQuickly, then ClaimQuickly for the places that are free by that, in one trip and
+/// transaction.
+inline constexpr std::array<std::string_view, 3> kEndAndClaimQueries = {"EndRuns", "LockClaims",
+                                                                        "ClaimMany"};
+Result<EndsAndClaims> EndRunsAndClaim(Connection& db, std::span<const RunEnd> ends,
+                                      ClaimOrder order);
 
 /// Whether the lease was given up by the end of its own run: whoever else ends a lease raises the
 /// epoch.

@@ -264,6 +264,19 @@ Result<void> SqlStore::FinishRun(const Lease& lease, const RunOutcome& outcome) 
   return AnnounceEnd();
 }
 
+Result<std::vector<Claimed>> SqlStore::FinishRunAndClaim(const Lease& lease,
+                                                         const RunOutcome& outcome,
+                                                         std::chrono::milliseconds duration,
+                                                         const ClaimLimits& limits) {
+  SWAGE_ASSIGN_OR_RETURN(auto claimed,
+                         Write("finish run", [&](Tx& tx) -> Result<std::vector<Claimed>> {
+                           SWAGE_RETURN_IF_ERROR(sql::FinishRun(tx, lease, outcome));
+                           return sql::ClaimTasks(tx, lease.node, duration, limits, 1);
+                         }));
+  SWAGE_RETURN_IF_ERROR(AnnounceEnd());
+  return claimed;
+}
+
 Result<void> SqlStore::AnnounceEnd() {
   Announce(Topic::kTasks);  // there is room for another one
   Announce(Topic::kEffects);

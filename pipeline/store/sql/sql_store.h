@@ -72,6 +72,9 @@ class SqlStore : public Store {
   Result<void> FinishCycle(const Lease& lease, const CycleRecord& cycle) final;
   Result<std::vector<std::string>> ListRemarks(const Lease& lease) final;
   Result<void> FinishRun(const Lease& lease, const RunOutcome& outcome) override;
+  Result<std::vector<Claimed>> FinishRunAndClaim(const Lease& lease, const RunOutcome& outcome,
+                                                 std::chrono::milliseconds duration,
+                                                 const ClaimLimits& limits) override;
   Result<std::vector<Effect>> TakeEffects(const TakeRequest& request) override;
   Result<std::vector<EffectId>> RenewHolds(const std::vector<Effect>& effects,
                                            std::chrono::milliseconds hold) final;
