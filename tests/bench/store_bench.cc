@@ -5,9 +5,9 @@
 //        swage_store_bench runs [ROWS [SLOTS [RUNS]]]
 //            runs a second from claim to completion, of a queue of ROWS, by a node's own scheduler
 //            and workers with room for SLOTS tasks
-//        swage_store_bench flat [ROWS]
-//            the same, claims beside a full repository, and deliveries, with 1,000 rows in the
-//            table and with ROWS (1M), in turns
+//        swage_store_bench flat [ROWS [WHAT]]
+//            the same (runs), claims beside a full repository, and deliveries, with 1,000 rows in
+//            the table and with ROWS (1M), in turns; or only WHAT of these
 //
 // In SQLite files of their own, below TMPDIR, or, with SWAGE_BENCH_POSTGRES=URL, in schemas of that
 // database that are made and dropped.
@@ -293,9 +293,16 @@ struct Side {
   }
 };
 
-void Compare(const std::string& what, long rows, const std::function<void(Side&)>& prepare,
+struct Flat {
+  long rows;
+  std::string only;  ///< empty: all
+};
+
+void Compare(const Flat& flat, const std::string& what, const std::function<void(Side&)>& prepare,
              const std::function<double(Store&)>& measure,
              const std::function<void(const Bench&)>& tidy) {
+  if (!flat.only.empty() && flat.only != what) return;
+  const long rows = flat.rows;
   Side small("small_" + what, 1'000), large("large_" + what, rows);
   for (Side* side : {&small, &large}) {
     prepare(*side);
@@ -315,15 +322,15 @@ void Compare(const std::string& what, long rows, const std::function<void(Side&)
   std::fflush(stdout);
 }
 
-int MeasureFlat(long rows) {
+int MeasureFlat(const Flat& flat) {
   const auto fill_queue = [](Side& side) { side.bench.FillQueue(side.rows); };
   const auto requeue = [](const Bench& bench) { bench.Requeue(); };
   Compare(
-      "runs", rows, fill_queue,
+      flat, "runs", fill_queue,
       [](Store& store) { return RunsPerSecond(store, Settings().concurrent_tasks, 800); }, requeue);
   // The first claims fill the repository that has half of the queue; all others look past it.
   Compare(
-      "claims", rows, fill_queue,
+      flat, "claims", fill_queue,
       [](Store& store) {
         const ClaimLimits limits{100'000, 4, 3};
         return kAtOnce * PerSecond(kThreads, 25, [&] {
@@ -335,7 +342,7 @@ int MeasureFlat(long rows) {
       requeue);
   const std::string body = MakeBody(12'288);
   Compare(
-      "deliveries", rows, [](Side& side) { side.bench.FillInbox(side.rows); },
+      flat, "deliveries", [](Side& side) { side.bench.FillInbox(side.rows); },
       [&](Store& store) {
         return kBatch * PerSecond(kThreads, kBatches, [&] {
                  std::vector<NewDelivery> batch;
@@ -371,7 +378,9 @@ int main(int argc, char** argv) {
                               static_cast<int>(swage::Argument(argc, argv, 3, 4)),
                               static_cast<int>(swage::Argument(argc, argv, 4, 4'000)));
   }
-  if (what == "flat") return swage::MeasureFlat(swage::Argument(argc, argv, 2, 1'000'000));
+  if (what == "flat") {
+    return swage::MeasureFlat({swage::Argument(argc, argv, 2, 1'000'000), argc > 3 ? argv[3] : ""});
+  }
   std::fprintf(stderr, "usage: swage_store_bench deliveries|runs|flat [...]\n");
   return 2;
 }

@@ -401,7 +401,7 @@ TEST_F(SqliteFile, EveryQueryIsValidAndUsesNoScanOfABigTable) {
       "ListTasksByRepo", "ListTasksByRepoAndState", "ListFindings",         "ListLeasedBy",
       "ListLeases",      "ListDelegates",           "FindTaskByPullRequest"};
   Open().reset();
-  const auto connection = Connection::Open(file(), Connection::Mode::kWriter);
+  const auto connection = Connection::Open(file(), Connection::Mode::kReader);
   ASSERT_TRUE(connection.ok());
   sqlite3* const db = (*connection)->handle();
   for (const std::string& name : sqlite::Queries().Names()) {
