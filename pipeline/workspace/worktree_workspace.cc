@@ -14,6 +14,7 @@
 #include "pipeline/workspace/file_ownership.h"
 #include "pipeline/workspace/git_library.h"
 #include "pipeline/workspace/include.h"
+#include "pipeline/workspace/index_tree.h"
 #include "pipeline/workspace/travel.h"
 #include "pipeline/workspace/trusted_git_dir.h"
 
@@ -56,17 +57,6 @@ Result<git2::Signature> MakeSignature(const CommitIdentity& identity) {
       git_signature_new(&raw, identity.name.c_str(), identity.email.c_str(), seconds.count(), 0);
   if (code != 0) return git2::FailureOf(code, "author of the checkpoint");
   return git2::Signature(raw);
-}
-
-// By the program: the library reads every tree again, whatever the index remembers of them.
-Result<git2::Tree> WriteTree(git_repository* repository, const TreePlan& plan) {
-  SWAGE_ASSIGN_OR_RETURN(const std::string written, plan.git.Run(plan.Call({"write-tree"})));
-  git_oid oid;
-  int code = git_oid_fromstr(&oid, std::string(Trim(written)).c_str());
-  git_tree* raw_tree = nullptr;
-  if (code == 0) code = git_tree_lookup(&raw_tree, repository, &oid);
-  if (code != 0) return git2::FailureOf(code, "write tree");
-  return git2::Tree(raw_tree);
 }
 
 // The commit object as git hashes it, and as it is signed.
@@ -190,7 +180,7 @@ Result<Snapshot> WorktreeWorkspace::Commit(const std::string& message,
                                            const CommitIdentity& author) {
   SWAGE_ASSIGN_OR_RETURN(const auto repository, git2::OpenBare(plan_.mirror.GitDir()));
   SWAGE_ASSIGN_OR_RETURN(const auto parent, git2::FindCommit(repository.get(), last_));
-  SWAGE_ASSIGN_OR_RETURN(const auto tree, WriteTree(repository.get(), plan_));
+  SWAGE_ASSIGN_OR_RETURN(const auto tree, TreeOfIndex(repository.get(), plan_, parent.get()));
   Snapshot snapshot{last_, TreeSha{git2::Hex(*git_tree_id(tree.get()))}, false};
   if (git_oid_equal(git_tree_id(tree.get()), git_commit_tree_id(parent.get())) != 0)
     return snapshot;

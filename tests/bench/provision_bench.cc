@@ -5,6 +5,7 @@
 // own.
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -220,6 +221,7 @@ void BenchSnapshot(Field& field, const std::string& size) {
   for (int round = 0; round < kRounds; ++round) {
     const auto workspace = field.Provision();
     field.AddPeer();
+    sync();  // or whoever comes first pays for what the peer has written
     for (int nth = 0; nth < kSnapshots; ++nth) {
       std::vector<std::string> warnings;
       field.Edit(workspace->Root(), nth);
@@ -250,6 +252,7 @@ void BenchResume(Field& field, const std::string& size) {
       Must(workspace->TakeSnapshot("edited", {"Swage", "swage@localhost"}, warnings));
   Must(workspace->Release());
   std::vector<double> resumes, restores;
+  sync();
   for (int round = 0; round < kRounds; ++round) {
     resumes.push_back(Milliseconds([&] { workspace = field.ProvisionFrom(checkpoint.commit); }));
     field.Edit(workspace->Root(), 1);
