@@ -138,16 +138,6 @@ constexpr Meaning kMeanings[] = {
     {"22", ErrorCode::kInvalid, Trouble::kNone},
 };
 
-// The first line of libpq's text, without its "ERROR:  ".
-std::string FirstLine(std::string_view text) {
-  std::string_view line = Trim(text.substr(0, text.find('\n')));
-  for (const std::string_view word : {"ERROR:", "FATAL:"}) {
-    if (const auto at = line.find(word); at != line.npos)
-      line = Trim(line.substr(at + word.size()));
-  }
-  return line.empty() ? "no reason given" : std::string(line);
-}
-
 /// What a person can do about a connection that does not come about.
 std::string_view Remedy(std::string_view reason) {
   const auto says = [&](std::string_view words) { return reason.find(words) != reason.npos; };
@@ -166,9 +156,8 @@ std::string_view Remedy(std::string_view reason) {
   return "start the server, and check that this machine can reach it";
 }
 
-Error CannotConnect(const Address& address, PGconn* handle) {
-  const std::string reason =
-      handle == nullptr ? "out of memory" : FirstLine(PQerrorMessage(handle));
+Error CannotConnect(const Address& address, const Handle& handle) {
+  const std::string reason = WhyNotConnected(handle);
   return MakeError(ErrorCode::kUnavailable, fmt::format("cannot connect to the {}: {}; {}",
                                                         address.label, reason, Remedy(reason)));
 }
@@ -228,22 +217,8 @@ std::vector<std::pair<std::string, std::string>> ConnectOptions(const Address& a
 }  // namespace
 
 Result<std::unique_ptr<Connection>> Connection::Open(const Address& address) {
-  const auto options = ConnectOptions(address);
-  std::vector<const char*> keywords;
-  std::vector<const char*> values;
-  for (const auto& [keyword, value] : options) {
-    keywords.push_back(keyword.c_str());
-    values.push_back(value.c_str());
-  }
-  keywords.push_back(nullptr);
-  values.push_back(nullptr);
-  Handle handle(PQconnectdbParams(keywords.data(), values.data(), 0));
-  if (handle == nullptr || PQstatus(handle.get()) != CONNECTION_OK) {
-    return CannotConnect(address, handle.get());
-  }
-  // Notices are for people at a terminal.
-  PQsetNoticeProcessor(
-      handle.get(), [](void*, const char*) {}, nullptr);
+  Handle handle = Dial(ConnectOptions(address));
+  if (!IsConnected(handle)) return CannotConnect(address, handle);
   return std::unique_ptr<Connection>(new Connection(std::move(handle), address.pgbouncer));
 }
 
@@ -269,7 +244,7 @@ Error Connection::Failure(const PGresult* result) {
   return MakeError(meaning.code, std::move(reason));
 }
 
-Result<Connection::Answer> Connection::Ask(const std::string& sql) {
+Result<Answer> Connection::Ask(const std::string& sql) {
   SWAGE_RETURN_IF_ERROR(Flush());
   Answer answer(PQexec(handle_.get(), sql.c_str()));
   if (Succeeded(answer.get())) return answer;
@@ -324,8 +299,7 @@ Result<int> Connection::Execute(std::string_view query, std::span<const sql::Par
   return static_cast<int>(ParseInt(PQcmdTuples(const_cast<PGresult*>(rows))).value_or(0));
 }
 
-Result<Connection::Answer> Connection::Query(const sql::NamedQuery& query,
-                                             std::span<const sql::Param> params) {
+Result<Answer> Connection::Query(const sql::NamedQuery& query, std::span<const sql::Param> params) {
   if (posted_ > 0) {
     SWAGE_RETURN_IF_ERROR(Enqueue(query, params));
     return Flush();
@@ -381,7 +355,7 @@ Result<void> Connection::EnqueueText(const char* sql) {
 }
 
 // After each answer comes a null; a lost session may have none.
-Result<Connection::Answer> Connection::NextAnswer() {
+Result<Answer> Connection::NextAnswer() {
   Answer answer(PQgetResult(handle_.get()));
   if (answer != nullptr) {
     while (!lost() && Answer(PQgetResult(handle_.get())) != nullptr) {
@@ -392,7 +366,7 @@ Result<Connection::Answer> Connection::NextAnswer() {
 }
 
 // All answers are read, also behind a failure: the server skips what follows one.
-Result<Connection::Answer> Connection::Flush() {
+Result<Answer> Connection::Flush() {
   if (posted_ == 0) return Answer();
   const int count = std::exchange(posted_, 0);
   const std::vector<Reader> readers = std::exchange(readers_, {});
@@ -457,7 +431,7 @@ WallTime Transaction::Now() {
 Result<void> Transaction::Commit() {
   if (db_->transaction_.empty()) SWAGE_RETURN_IF_ERROR(db_->Flush());
   id_ = db_->transaction_;
-  Result<Connection::Answer> committed = Connection::Answer();
+  Result<Answer> committed = Answer();
   if (db_->posted_ > 0) {
     SWAGE_RETURN_IF_ERROR(db_->EnqueueText("COMMIT"));
     committed = db_->Flush();

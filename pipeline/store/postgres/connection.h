@@ -7,8 +7,6 @@
 // belongs to one thread at a time.
 #pragma once
 
-#include <libpq-fe.h>
-
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -22,6 +20,7 @@
 #include "config/base/clock.h"
 #include "config/base/result.h"
 #include "pipeline/store/postgres/address.h"
+#include "pipeline/store/postgres/libpq.h"
 #include "pipeline/store/sql/connection.h"
 #include "pipeline/store/sql/queries.h"
 
@@ -90,16 +89,6 @@ class Connection final : public sql::Connection {
 
  private:
   friend class Transaction;
-  struct Finish {
-    void operator()(PGconn* handle) const { PQfinish(handle); }
-  };
-  using Handle = std::unique_ptr<PGconn, Finish>;
-
-  struct Clear {
-    void operator()(PGresult* result) const { PQclear(result); }
-  };
-  using Answer = std::unique_ptr<PGresult, Clear>;
-
   Connection(Handle handle, bool pgbouncer) : handle_(std::move(handle)), pgbouncer_(pgbouncer) {}
   Result<int> Execute(std::string_view query, std::span<const sql::Param> params,
                       sql::RowSink sink) override;

@@ -1,7 +1,6 @@
 #include "pipeline/store/postgres/task_database.h"
 
 #include <fmt/format.h>
-#include <libpq-fe.h>
 
 #include <algorithm>
 #include <memory>
@@ -10,6 +9,7 @@
 
 #include "config/base/crypto.h"
 #include "config/base/text.h"
+#include "pipeline/store/postgres/libpq.h"
 
 namespace swage::postgres {
 namespace {
@@ -21,16 +21,9 @@ constexpr std::size_t kMaxName = 63;  // PostgreSQL cuts longer ones in silence
 constexpr std::string_view kUsualSocketDir = "/var/run/postgresql";
 constexpr std::string_view kWrongPassword = "not-the-password";
 
-struct Finish {
-  void operator()(PGconn* handle) const { PQfinish(handle); }
-};
-struct Clear {
-  void operator()(PGresult* result) const { PQclear(result); }
-};
 struct Free {
   void operator()(char* text) const { PQfreemem(text); }
 };
-using Handle = std::unique_ptr<PGconn, Finish>;
 
 std::string OptionOf(const Address& address, std::string_view keyword) {
   for (const auto& [name, value] : address.options) {
@@ -39,27 +32,11 @@ std::string OptionOf(const Address& address, std::string_view keyword) {
   return "";
 }
 
-std::string FirstLine(std::string_view text) {
-  return std::string(Trim(text.substr(0, text.find('\n'))));
-}
-
 Handle Connect(const Address& address) {
-  std::vector<const char*> keywords;
-  std::vector<const char*> values;
-  const auto add = [&](const char* keyword, const char* value) {
-    keywords.push_back(keyword);
-    values.push_back(value);
-  };
-  add("connect_timeout", kConnectSeconds);
-  add("application_name", "swage-tasks");
-  for (const auto& [keyword, value] : address.options) add(keyword.c_str(), value.c_str());
-  keywords.push_back(nullptr);
-  values.push_back(nullptr);
-  return Handle(PQconnectdbParams(keywords.data(), values.data(), 0));
-}
-
-bool IsConnected(const Handle& handle) {
-  return handle != nullptr && PQstatus(handle.get()) == CONNECTION_OK;
+  std::vector<std::pair<std::string, std::string>> options = {{"connect_timeout", kConnectSeconds},
+                                                              {"application_name", "swage-tasks"}};
+  options.insert(options.end(), address.options.begin(), address.options.end());
+  return Dial(options);
 }
 
 // One connection of the administrator's, for a few statements.
@@ -68,15 +45,11 @@ class Session {
   static Result<Session> Open(const Address& address) {
     Handle handle = Connect(address);
     if (!IsConnected(handle)) {
-      const std::string reason =
-          handle == nullptr ? "out of memory" : FirstLine(PQerrorMessage(handle.get()));
       return MakeError(ErrorCode::kUnavailable,
                        fmt::format("cannot connect to the {}: {}; tasks get their databases there "
                                    "(databases.admin)",
-                                   address.label, reason));
+                                   address.label, WhyNotConnected(handle)));
     }
-    PQsetNoticeProcessor(
-        handle.get(), [](void*, const char*) {}, nullptr);
     Session session(std::move(handle), address.label);
     SWAGE_RETURN_IF_ERROR(session.Run(fmt::format("SET statement_timeout = {}", kStatementMillis)));
     return session;
@@ -90,7 +63,7 @@ class Session {
 
   /// The first column of the answer.
   Result<std::vector<std::string>> Ask(const std::string& sql) {
-    const std::unique_ptr<PGresult, Clear> result(PQexec(handle_.get(), sql.c_str()));
+    const Answer result(PQexec(handle_.get(), sql.c_str()));
     const ExecStatusType status = PQresultStatus(result.get());
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) return Failure(result.get());
     std::vector<std::string> rows;
