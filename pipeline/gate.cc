@@ -89,24 +89,20 @@ GateOutcome OutcomeOf(const ProcessResult& result) {
   return GateOutcome::kError;
 }
 
-std::string Plural(int n, std::string_view thing) {
-  return fmt::format("{} {}{}", n, thing, n == 1 ? "" : "s");
-}
-
 std::string Summarise(GateOutcome outcome, const ProcessResult& process,
                       const ParsedReport& report) {
   if (outcome == GateOutcome::kTimedOut) return process.Describe();
+  const auto tests = static_cast<std::size_t>(report.tests_total);
   if (report.tests_failed > 0) {
-    return fmt::format("{} of {} failed", report.tests_failed, Plural(report.tests_total, "test"));
+    return fmt::format("{} of {} failed", report.tests_failed, Count(tests, "test"));
   }
   const bool passed = outcome == GateOutcome::kPassed;
-  const int findings = static_cast<int>(report.findings.size());
+  const std::size_t findings = report.findings.size();
   const std::string more = report.truncated ? "more than " : "";
-  if (passed && report.tests_total > 0)
-    return fmt::format("{} passed", Plural(report.tests_total, "test"));
+  if (passed && report.tests_total > 0) return fmt::format("{} passed", Count(tests, "test"));
   const std::string end = passed ? "passed" : process.Describe();
   if (findings == 0) return end;
-  return fmt::format("{}, {}{}", end, more, Plural(findings, "finding"));
+  return fmt::format("{}, {}{}", end, more, Count(findings, "finding"));
 }
 
 Finding UnreadableReport(const GateSpec& gate, const Error& error) {

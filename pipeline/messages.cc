@@ -131,11 +131,6 @@ std::string GateTable(const std::vector<GateVerdict>& verdicts) {
   return table;
 }
 
-// "1 finding", "2 findings".
-std::string Count(std::size_t n, std::string_view noun) {
-  return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
-}
-
 std::string CycleLine(const CycleHistory& cycle) {
   return fmt::format("- Cycle {}: {}{}\n", cycle.cycle,
                      cycle.passed ? "all gates passed" : "gates failed",

@@ -40,8 +40,7 @@ std::string BlockedLine(const std::vector<BlockedHost>& blocked) {
                                 host.times > 1 ? fmt::format(" ({} times)", host.times) : ""));
   }
   const std::size_t more = blocked.size() - hosts.size();
-  return fmt::format("- Kept from {} host{}: {}{}\n", blocked.size(),
-                     blocked.size() == 1 ? "" : "s", Join(hosts, ", "),
+  return fmt::format("- Kept from {}: {}{}\n", Count(blocked.size(), "host"), Join(hosts, ", "),
                      more == 0 ? "" : fmt::format(" and {} more", more));
 }
 
@@ -98,7 +97,7 @@ std::string IsolationDetails(const std::vector<LevelStep>& levels,
     summary += fmt::format(", up from <code>{}</code>", Name(levels.front().level));
   }
   if (!blocked.empty()) {
-    summary += fmt::format(", kept from {} host{}", blocked.size(), blocked.size() == 1 ? "" : "s");
+    summary += ", kept from " + Count(blocked.size(), "host");
   }
   std::string lines;
   for (const LevelStep& step : levels) {

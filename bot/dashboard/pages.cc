@@ -288,9 +288,8 @@ void SetIsolation(const TaskView& view, Values& v) {
   for (const BlockedHost& host : view.blocked) {
     blocked.emplace_back().Text("host", host.host).Text("times", std::to_string(host.times));
   }
-  const std::string count = std::to_string(blocked.size());
-  v.Text("blocked_hosts", count);
-  v.Text("blocked_count", count + (blocked.size() == 1 ? " host" : " hosts"));
+  v.Text("blocked_hosts", std::to_string(blocked.size()));
+  v.Text("blocked_count", Count(blocked.size(), "host"));
   v.List("blocked", std::move(blocked));
   v.Text("level", view.task.level ? Name(*view.task.level) : std::string_view());
 }

@@ -151,6 +151,10 @@ std::string ReplaceAll(std::string s, std::string_view from, std::string_view to
   return out.append(s, at);
 }
 
+std::string Count(std::size_t n, std::string_view noun) {
+  return std::to_string(n).append(" ").append(noun).append(n == 1 ? "" : "s");
+}
+
 std::optional<std::int64_t> ParseInt(std::string_view s) {
   if (s.empty() || s.front() < '0' || s.front() > '9') return std::nullopt;
   std::int64_t value = 0;

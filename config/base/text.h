@@ -17,6 +17,7 @@ std::string Join(const std::vector<std::string>& parts, std::string_view separat
 std::string ToLower(std::string_view s);  ///< ASCII only
 bool EqualsIgnoreCase(std::string_view a, std::string_view b);
 std::string ReplaceAll(std::string s, std::string_view from, std::string_view to);
+std::string Count(std::size_t n, std::string_view noun);  ///< "1 finding", "2 findings"
 /// The whole text as a decimal number, without sign, blanks or overflow; nothing otherwise.
 std::optional<std::int64_t> ParseInt(std::string_view s);
 

@@ -94,8 +94,8 @@ std::string Cycled(const CycleRecord& cycle, const std::vector<std::string>& fai
     listed.resize(kMaxListedGates);
     listed.emplace_back("…");
   }
-  return OneLine(fmt::format("cycle {}: {} gate{} failed ({})", cycle.cycle, failed_gates.size(),
-                             failed_gates.size() == 1 ? "" : "s", Join(listed, ", ")));
+  return OneLine(fmt::format("cycle {}: {} failed ({})", cycle.cycle,
+                             Count(failed_gates.size(), "gate"), Join(listed, ", ")));
 }
 
 std::string Published(EffectKind kind, const PublishedFacts& facts, const Task& before) {
@@ -117,8 +117,7 @@ std::string Published(EffectKind kind, const PublishedFacts& facts, const Task& 
     case EffectKind::kReview:
       return "review posted";
     case EffectKind::kResolve:
-      return fmt::format("{} finding{} resolved", facts.resolved_findings.size(),
-                         facts.resolved_findings.size() == 1 ? "" : "s");
+      return Count(facts.resolved_findings.size(), "finding") + " resolved";
   }
   SWAGE_CHECK(false && "a value outside its enum");
 }
