@@ -60,8 +60,10 @@ class EgressCell : public ::testing::Test {
                  egress,
                  egress,
                  "--",
-                 test::Program("swage-egress-door").string(),
+                 test::Program("swage-enter").string(),
+                 "--egress",
                  proxy_->SocketPath().string(),
+                 "--",
                  "/bin/sh",
                  "-c",
                  script};
@@ -143,13 +145,13 @@ TEST_F(EgressCell, WithoutTheProxyTheDoorDoesNotOpen) {
   Inside("true");
   proxy_.reset();
   ProcessSpec spec;
-  spec.argv = {test::Program("swage-egress-door").string(), path.string(), "/bin/true"};
+  spec.argv = {test::Program("swage-enter").string(), "--egress", path.string(), "--", "/bin/true"};
   spec.argv.insert(spec.argv.begin(),
                    {"/usr/bin/bwrap", "--unshare-all", "--ro-bind", "/", "/", "--"});
   spec.cwd = "/";
   const auto result = runner_->Run(spec, nullptr, {});
   ASSERT_TRUE(result.ok());
-  EXPECT_EQ(result->exit_code, 65);
+  EXPECT_EQ(result->exit_code, 125);
 }
 
 }  // namespace
