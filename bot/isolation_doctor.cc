@@ -20,13 +20,8 @@ namespace {
 constexpr int kNameColumn = 32;
 constexpr int kLevelColumn = 11;
 
-bool Promises(const LevelFindings& level, Guarantee guarantee) {
-  const auto& given = level.ability.guarantees;
-  return std::find(given.begin(), given.end(), guarantee) != given.end();
-}
-
 bool Breaks(const Attempt& attempt, const AttemptResult& result, const LevelFindings& level) {
-  return Promises(level, attempt.guarantee) && result.end != AttemptEnd::kStopped;
+  return level.ability.Gives(attempt.guarantee) && result.end != AttemptEnd::kStopped;
 }
 
 bool IsBroken(const LevelFindings& level, Guarantee guarantee) {
@@ -37,7 +32,7 @@ bool IsBroken(const LevelFindings& level, Guarantee guarantee) {
 
 std::string_view Word(const LevelFindings& level, Guarantee guarantee) {
   if (!level.ability.available) return "not here";
-  if (!Promises(level, guarantee)) return "-";
+  if (!level.ability.Gives(guarantee)) return "-";
   if (IsBroken(level, guarantee)) return "NO";
   const auto keeper = level.keepers.find(guarantee);
   return keeper == level.keepers.end() ? "yes" : std::string_view(keeper->second);

@@ -13,11 +13,9 @@ namespace swage {
 namespace {
 
 LevelTraits TraitsOf(const Isolation& level) {
-  const auto& guarantees = level.Here().guarantees;
-  const auto gives = [&](Guarantee guarantee) {
-    return std::ranges::find(guarantees, guarantee) != guarantees.end();
-  };
-  return {level.Owner(), gives(Guarantee::kNoWriteOutside), !gives(Guarantee::kNoNetwork)};
+  const Ability& here = level.Here();
+  return {level.Owner(), here.Gives(Guarantee::kNoWriteOutside),
+          !here.Gives(Guarantee::kNoNetwork)};
 }
 
 }  // namespace

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "pipeline/isolation/isolation.h"
 
 namespace swage {
@@ -24,6 +26,10 @@ std::string_view Describe(Guarantee guarantee) {
       return "exceed the disk limit";
   }
   return "";
+}
+
+bool Ability::Gives(Guarantee guarantee) const {
+  return std::ranges::find(guarantees, guarantee) != guarantees.end();
 }
 
 }  // namespace swage

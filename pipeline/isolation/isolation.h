@@ -69,6 +69,8 @@ struct Ability {
   /// that lacks a guarantee here.
   std::string why_not;
   std::vector<Guarantee> guarantees;
+
+  bool Gives(Guarantee guarantee) const;
 };
 
 class Isolation {

@@ -31,11 +31,6 @@ std::string NameOf(const Attempt& attempt) {
   return name;
 }
 
-bool Gives(const Isolation& level, Guarantee guarantee) {
-  const auto& given = level.Here().guarantees;
-  return std::find(given.begin(), given.end(), guarantee) != given.end();
-}
-
 class Escapes : public ::testing::TestWithParam<IsolationLevel> {
  protected:
   void SetUp() override {
@@ -49,7 +44,7 @@ class Escapes : public ::testing::TestWithParam<IsolationLevel> {
 
 TEST_P(Escapes, WhatTheLevelPromisesHolds) {
   for (const Attempt& attempt : Attempts()) {
-    if (!Gives(Level(), attempt.guarantee)) continue;
+    if (!Level().Here().Gives(attempt.guarantee)) continue;
     const AttemptResult tried = Machine::Get().field->Try(attempt, Level());
     EXPECT_EQ(tried.end, AttemptEnd::kStopped) << attempt.about << "; " << tried.detail;
   }
@@ -66,7 +61,7 @@ TEST_P(Escapes, TheLevelPromisesWhatItIsThereFor) {
                  {Guarantee::kNoReadOtherTasks, Guarantee::kNoNetwork, Guarantee::kNoBotPorts});
   }
   for (const Guarantee guarantee : least) {
-    EXPECT_TRUE(Gives(Level(), guarantee)) << Describe(guarantee);
+    EXPECT_TRUE(Level().Here().Gives(guarantee)) << Describe(guarantee);
   }
 }
 
@@ -76,7 +71,7 @@ TEST_P(Escapes, LimitsHoldByCountingToo) {
   Isolation& level = Machine::Get().counted->At(GetParam());
   for (const Attempt& attempt : Attempts()) {
     if (std::ranges::find(kLimits, attempt.guarantee) == std::end(kLimits)) continue;
-    ASSERT_TRUE(Gives(level, attempt.guarantee)) << attempt.about;
+    ASSERT_TRUE(level.Here().Gives(attempt.guarantee)) << attempt.about;
     const AttemptResult tried = Machine::Get().field->Try(attempt, level);
     EXPECT_EQ(tried.end, AttemptEnd::kStopped) << attempt.about << "; " << tried.detail;
   }

@@ -133,11 +133,6 @@ class Bystander {
   std::jthread thread_;  // last: it uses the others
 };
 
-bool Promises(const Isolation& isolation, Guarantee guarantee) {
-  const auto& given = isolation.Here().guarantees;
-  return std::find(given.begin(), given.end(), guarantee) != given.end();
-}
-
 bool IsLimit(Guarantee guarantee) {
   return guarantee == Guarantee::kMemoryLimit || guarantee == Guarantee::kProcessLimit ||
          guarantee == Guarantee::kDiskLimit;
@@ -264,7 +259,7 @@ class Field final : public AttemptField {
 
     ProcessSpec spec;
     if (IsLimit(attempt.guarantee)) {
-      const bool kept = Promises(isolation, attempt.guarantee);
+      const bool kept = isolation.Here().Gives(attempt.guarantee);
       plan.arguments.emplace_back(kept ? kHeldSeconds : "0");
       // A limit that nobody promises is none.
       if (kept) spec.limits = LimitsFor(attempt.guarantee);
