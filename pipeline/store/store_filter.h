@@ -160,6 +160,9 @@ class StoreFilter : public Store {
   Result<SettledLevels> SettleLevels(const LevelSupply& supply) override {
     return Read("SettleLevels", [&] { return inner_.SettleLevels(supply); });
   }
+  Result<int> DropOldCheckpoints(std::chrono::milliseconds age, int limit) override {
+    return Read("DropOldCheckpoints", [&] { return inner_.DropOldCheckpoints(age, limit); });
+  }
   Result<std::unique_ptr<Hold>> TryHold(std::string_view name) override {
     return Read("TryHold", [&] { return inner_.TryHold(name); });
   }
@@ -180,9 +183,6 @@ class StoreFilter : public Store {
   }
   Result<std::optional<Checkpoint>> LoadCheckpoint(TaskId task) override {
     return Read("LoadCheckpoint", [&] { return inner_.LoadCheckpoint(task); });
-  }
-  Result<int> DropOldCheckpoints(std::chrono::milliseconds age, int limit) override {
-    return Read("DropOldCheckpoints", [&] { return inner_.DropOldCheckpoints(age, limit); });
   }
   Result<void> AddNote(const Lease& lease, std::string_view text) override {
     return Write(

@@ -1,5 +1,5 @@
 // Claims in one round trip, which serves unless a task must be taken over or given up, or what is
-// to be claimed was worked on before.
+// to be claimed was worked on before or waits at a level.
 //
 // The cap per repository holds for all nodes together, the other one for the node that claims. So
 // claims go one after the other under an advisory lock (LockClaims): what is counted is what there

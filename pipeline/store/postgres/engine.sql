@@ -62,10 +62,12 @@ WITH RECURSIVE
                             WHERE t.epoch = e.epoch AND t.lease_node = '') END), 0) AS tasks,
            $6::bigint < 1
            OR coalesce(bool_or(orphaned AND tasks < $5::bigint AND repo NOT IN (SELECT repo FROM closed)), false)
-           -- What is at a level was begun already.
+           -- What is at a level was begun already. What nobody may claim holds up nothing.
            OR EXISTS (SELECT FROM tasks q
                       WHERE q.state = 'queued' AND q.level IN ($17, $18, $19, $20)
-                        AND q.queued_at_us <= (SELECT now FROM clock)) AS odd
+                        AND q.queued_at_us <= (SELECT now FROM clock)
+                        AND q.repo NOT IN (SELECT repo FROM closed)
+                        AND q.repo NOT IN (SELECT repo FROM held WHERE tasks >= $5::bigint)) AS odd
     FROM held),
   -- The queue's head, if each of its tasks finds room in its repository.
   ahead AS MATERIALIZED (

@@ -4,10 +4,10 @@
 // of it when the database goes away in the middle says database.h; the few cases that stay open end
 // as kTimeout, and asking again is right for all of them: deliveries, commands, effects and tasks
 // have keys that are there once; a worker's write that was done after all meets its own result or a
-// raised epoch (kLeaseLost, as if somebody had taken the task); a claim whose answer was lost is an
-// orphan when its lease ends, and is claimed again then. Claims and the ends of runs, which each
-// task needs, are one round trip for many tasks where they can be, without a transaction's number:
-// when their answer is lost the tasks' rows tell what became of them.
+// raised epoch (kLeaseLost, as if somebody had taken the task); a claim whose answer was lost is
+// given back by its node (Scheduler), or an orphan when its lease ends. Claims and the ends of
+// runs, which each task needs, are one round trip for many tasks where they can be, without a
+// transaction's number: when their answer is lost the tasks' rows tell what became of them.
 #include <fmt/format.h>
 
 #include <algorithm>
