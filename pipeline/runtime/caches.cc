@@ -27,10 +27,6 @@ std::optional<Fd> TakeLock(const fs::path& file, int how) {
   return fd;
 }
 
-bool IsGeneration(const std::string& name) {
-  return !name.empty() && name.find_first_not_of("0123456789") == std::string::npos;
-}
-
 std::vector<std::string> NamesIn(const fs::path& dir) {
   std::vector<std::string> names;
   std::error_code ignored;
@@ -45,7 +41,7 @@ std::vector<std::string> NamesIn(const fs::path& dir) {
 std::optional<std::string> Newest(const fs::path& store) {
   std::optional<std::string> newest;
   for (std::string& name : NamesIn(store)) {
-    if (IsGeneration(name) && (!newest || name > *newest)) newest = std::move(name);
+    if (IsCacheGeneration(name) && (!newest || name > *newest)) newest = std::move(name);
   }
   return newest;
 }
@@ -86,7 +82,7 @@ Result<int> RemoveOldOf(const fs::path& store) {
   int removed = 0;
   for (const std::string& name : NamesIn(store)) {
     const bool half = name.find(kHalf) != std::string::npos;
-    if (!half && (!IsGeneration(name) || name == newest)) continue;
+    if (!half && (!IsCacheGeneration(name) || name == newest)) continue;
     const auto lock = half ? std::optional(Fd()) : TakeLock(store / (name + ".lock"), LOCK_EX);
     if (!lock) continue;
     SWAGE_RETURN_IF_ERROR(RemoveTree(store / name));
@@ -98,6 +94,10 @@ Result<int> RemoveOldOf(const fs::path& store) {
 }
 
 }  // namespace
+
+bool IsCacheGeneration(std::string_view name) {
+  return !name.empty() && name.find_first_not_of("0123456789") == name.npos;
+}
 
 Result<TaskCache> Caches::Give(const CacheRequest& request, std::string& warning) const {
   const CacheSettings& settings = request.settings;

@@ -41,6 +41,9 @@ struct CacheRequest {
   bool may_share = false;          ///< the task's level keeps it from writing to what is shared
 };
 
+/// Whether a folder of a cache's store is a filled one, by its name.
+bool IsCacheGeneration(std::string_view name);
+
 class Caches {
  public:
   explicit Caches(std::filesystem::path dir) : dir_(std::move(dir)) {}

@@ -12,6 +12,7 @@
 
 #include "config/base/crypto.h"
 #include "config/base/files.h"
+#include "pipeline/runtime/caches.h"
 #include "pipeline/workspace/bases.h"
 #include "pipeline/workspace/mirror.h"
 #include "pipeline/workspace/sweep.h"
@@ -95,8 +96,8 @@ Result<std::vector<Spare>> OldCaches::List() {
   for (const fs::path& repo : EntriesOf(dir_)) {
     for (const fs::path& cache : EntriesOf(repo)) {
       for (const fs::path& generation : EntriesOf(cache)) {
-        std::error_code ignored;
-        if (fs::is_directory(fs::symlink_status(generation, ignored))) AddDated(generation, all);
+        // One that is being filled has another name, and no lock.
+        if (IsCacheGeneration(generation.filename().string())) AddDated(generation, all);
       }
     }
   }

@@ -140,6 +140,17 @@ TEST_F(CachesTest, RoomIsMadeByTheOldestThatIsNotInUse) {
   EXPECT_FALSE(reclaimer.RemoveOldest().value().has_value());
 }
 
+TEST_F(CachesTest, OneThatIsBeingFilledIsNoRoomToBeMade) {
+  Fill(1, "kept");
+  for (const fs::path& cache : EntriesOf(dir_.path() / "caches/hub-7")) {
+    fs::create_directory(cache / "1700000000000000.new-3fa9");
+  }
+  const auto spares = OldCaches(dir_.path()).List();
+  ASSERT_TRUE(spares.ok());
+  ASSERT_EQ(spares->size(), 1u);
+  EXPECT_EQ(spares->front().what.find(".new-"), std::string::npos);
+}
+
 TEST(CopyTree, CopiesWhatMattersAndFollowsNothing) {
   const TempDir dir;
   const fs::path from = dir.path() / "from";
