@@ -9,6 +9,9 @@ Result<void> NodeSweep::RunOnce(std::stop_token stop) {
       log_.Info("removed workspaces that no task holds", {{"count", removed.size()}});
     }
   }
+  if (const auto tidied = workspaces_.TidyKept(); !tidied.ok()) {
+    log_.Warn("what lies ready for tasks was not tidied up", {{"error", tidied.error().message}});
+  }
   SWAGE_ASSIGN_OR_RETURN(const int swept, runtimes_.SweepOrphans());
   if (swept > 0) log_.Info("removed databases and caches that no task holds", {{"count", swept}});
   return keep_workspaces_ ? Ok() : ForgetBranches(std::move(stop));

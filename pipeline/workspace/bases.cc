@@ -75,10 +75,7 @@ struct Weight {
   std::uint64_t bytes = 0;
 };
 Result<Weight> Weigh(const fs::path& index_file) {
-  git_index* raw = nullptr;
-  const int code = git_index_open(&raw, index_file.c_str());
-  const git2::Index index(raw);
-  if (code != 0) return git2::FailureOf(code, "read the base's index");
+  SWAGE_ASSIGN_OR_RETURN(const git2::Index index, git2::OpenIndex(index_file));
   Weight weight{git_index_entrycount(index.get()), 0};
   for (std::size_t i = 0; i < weight.files; ++i) {
     weight.bytes += git_index_get_byindex(index.get(), i)->file_size;

@@ -100,6 +100,7 @@ class CrashWorkspaces final : public Workspaces {
     points_.Pass("workspace/SweepOrphans");
     return removed;
   }
+  Result<void> TidyKept() override { return inner_->TidyKept(); }
   Result<void> CheckGit() override { return inner_->CheckGit(); }
 
  private:

@@ -54,6 +54,15 @@ Result<Repository> OpenBare(const std::filesystem::path& git_dir) {
   return Repository(repository);
 }
 
+Result<Index> OpenIndex(const std::filesystem::path& file) {
+  StartLibrary();
+  git_index* raw = nullptr;
+  const int code = git_index_open(&raw, file.c_str());
+  Index index(raw);
+  if (code != 0) return FailureOf(code, "read the index");
+  return index;
+}
+
 Result<Commit> FindCommit(git_repository* repository, const CommitSha& sha) {
   SWAGE_RETURN_IF_ERROR(CheckCommitSha(sha));
   git_oid oid;

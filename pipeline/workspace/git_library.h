@@ -40,6 +40,8 @@ Error FailureOf(int code, std::string_view act);
 /// Opens a bare repository. The first call starts the library and closes its view of the system's,
 /// the user's and XDG's configuration.
 Result<Repository> OpenBare(const std::filesystem::path& git_dir);
+/// Of a file that need not be there. Errors: kInternal.
+Result<Index> OpenIndex(const std::filesystem::path& file);
 /// Errors: kInvalid for a malformed name, kNotFound for a commit that is not there.
 Result<Commit> FindCommit(git_repository* repository, const CommitSha& sha);
 Result<Tree> TreeOf(git_commit* commit);

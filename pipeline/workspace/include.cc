@@ -122,15 +122,14 @@ Result<std::vector<std::string>> IncludeIgnored(const Git& git, const IncludePla
 
 Result<void> Unstage(const fs::path& index_file, const std::vector<std::string>& paths) {
   if (paths.empty()) return Ok();
-  git_index* raw = nullptr;
-  int code = git_index_open(&raw, index_file.c_str());
-  const git2::Index index(raw);
+  SWAGE_ASSIGN_OR_RETURN(const git2::Index index, git2::OpenIndex(index_file));
+  int code = 0;
   bool changed = false;
   for (const std::string& path : paths) {
-    if (code != 0) break;
     if (git_index_get_bypath(index.get(), path.c_str(), 0) == nullptr) continue;
     code = git_index_remove(index.get(), path.c_str(), 0);
     changed = true;
+    if (code != 0) break;
   }
   if (code == 0 && changed) code = git_index_write(index.get());
   if (code != 0) return git2::FailureOf(code, "leave included files out");

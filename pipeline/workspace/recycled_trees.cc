@@ -11,7 +11,9 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <set>
@@ -119,6 +121,7 @@ class Scrubber {
 struct Resting {
   fs::path place;  // holds work and index
   MonotonicTime since;
+  std::uint64_t bytes;  // of the files that git knows
 };
 
 // Which trees can stand for each other.
@@ -153,16 +156,17 @@ class Pool {
     return StillThere(key).size() < static_cast<std::size_t>(limits_.per_repository);
   }
 
-  Result<void> Put(const PoolKey& key, const fs::path& tree) {
+  Result<void> Put(const PoolKey& key, const fs::path& tree, std::uint64_t bytes) {
     SWAGE_RETURN_IF_ERROR(MakeDirs(dir_));
     const std::lock_guard lock(mutex_);
     const fs::path place = dir_ / RandomHex(8);
     SWAGE_RETURN_IF_ERROR(Move(tree, place));
-    resting_[key].push_back({place, SystemClock().Monotonic()});
+    resting_[key].push_back({place, SystemClock().Monotonic(), bytes});
     return Ok();
   }
 
-  /// Removes what has rested too long, and what no tree of this process left.
+  /// Removes what has rested too long or weighs too much, oldest first, and what no tree of this
+  /// process left.
   Result<void> Tidy() {
     Result<void> outcome;
     for (const fs::path& place : Outdated()) {
@@ -187,9 +191,26 @@ class Pool {
     return resting;
   }
 
+  // Since when all that came to rest may be kept together.
+  MonotonicTime Affordable() const {
+    std::vector<Resting> newest_first;
+    for (const auto& [key, resting] : resting_) {
+      newest_first.insert(newest_first.end(), resting.begin(), resting.end());
+    }
+    std::ranges::sort(newest_first, std::greater(), &Resting::since);
+    MonotonicTime since = SystemClock().Monotonic();
+    std::uint64_t bytes = 0;
+    for (const Resting& tree : newest_first) {
+      bytes += tree.bytes;
+      if (bytes > limits_.bytes) return since;
+      since = tree.since;
+    }
+    return MonotonicTime::min();
+  }
+
   std::vector<fs::path> Outdated() {
     const std::lock_guard lock(mutex_);
-    const MonotonicTime oldest = SystemClock().Monotonic() - limits_.unused;
+    const MonotonicTime oldest = std::max(SystemClock().Monotonic() - limits_.unused, Affordable());
     std::set<fs::path> kept;
     for (auto& [key, resting] : resting_) {
       std::erase_if(resting, [&](const Resting& tree) { return tree.since < oldest; });
@@ -234,7 +255,7 @@ class RecycledTree final : public PlainTree {
   // An ignored file is the former task's, too.
   Result<void> PutToRest() {
     const fs::path root = Plan().Root();
-    SWAGE_RETURN_IF_ERROR(RefuseSubmodules());
+    SWAGE_ASSIGN_OR_RETURN(const std::uint64_t bytes, Weigh());
     Fd dir(open(root.c_str(), kOpenDirectory));
     if (!dir.valid() || fchmod(dir.get(), kRootMode) != 0) {
       return MakeError(ErrorCode::kInternal, "the files are gone");
@@ -249,21 +270,22 @@ class RecycledTree final : public PlainTree {
     SWAGE_RETURN_IF_ERROR(MakeDirs(rest));
     SWAGE_RETURN_IF_ERROR(Pool::Move(root, rest / "work"));
     SWAGE_RETURN_IF_ERROR(Pool::Move(Plan().Index(), rest / "index"));
-    return pool_->Put(KeyOf(Plan()), rest);
+    return pool_->Put(KeyOf(Plan()), rest, bytes);
   }
 
-  // What lies in the directory of a submodule is no business of git's: it would stay.
-  Result<void> RefuseSubmodules() const {
-    git_index* raw = nullptr;
-    const int code = git_index_open(&raw, Plan().Index().c_str());
-    const git2::Index index(raw);
-    if (code != 0) return git2::FailureOf(code, "read the index");
+  // Of the files that git knows. What lies in the directory of a submodule is no business of
+  // git's: it would stay, so there may be none.
+  Result<std::uint64_t> Weigh() const {
+    SWAGE_ASSIGN_OR_RETURN(const git2::Index index, git2::OpenIndex(Plan().Index()));
+    std::uint64_t bytes = 0;
     for (std::size_t i = 0; i < git_index_entrycount(index.get()); ++i) {
-      if (git_index_get_byindex(index.get(), i)->mode == GIT_FILEMODE_COMMIT) {
+      const git_index_entry* entry = git_index_get_byindex(index.get(), i);
+      if (entry->mode == GIT_FILEMODE_COMMIT) {
         return MakeError(ErrorCode::kConflict, "a repository with submodules is not recycled");
       }
+      bytes += entry->file_size;
     }
-    return Ok();
+    return bytes;
   }
 
   Result<void> RunGit(std::vector<std::string> arguments) const {

@@ -183,6 +183,8 @@ class Workspaces {
                                     const std::string& base_branch, const CommitSha& pushed) = 0;
   /// Removes every workspace that belongs to none of `live`; returns what was removed (C11).
   virtual Result<std::vector<std::string>> SweepOrphans(const std::set<TaskId>& live) = 0;
+  /// Removes of what lies ready for the next task what is too old or too much (KeptTrees).
+  virtual Result<void> TidyKept() { return Ok(); }
   /// Whether the installed git is new enough (T34). Errors: kInvalid with the version and the fix.
   virtual Result<void> CheckGit() = 0;
 };

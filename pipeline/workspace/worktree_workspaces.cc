@@ -145,14 +145,18 @@ class WorktreeWorkspaces final : public Workspaces {
   }
 
   Result<std::vector<std::string>> SweepOrphans(const std::set<TaskId>& live) override {
-    SWAGE_RETURN_IF_ERROR(recycled_->Tidy());
-    SWAGE_RETURN_IF_ERROR(overlay_->Tidy());
     return RemoveOrphans(data_dir_, [&](const std::string& name, TaskId task) {
       // What this process holds may be newer than `live`; what it does not hold of a task that it
       // does hold is from an earlier run.
       if (open_->Has(name)) return false;
       return !live.contains(task) || open_->HasTask(task);
     });
+  }
+
+  Result<void> TidyKept() override {
+    const auto resting = recycled_->Tidy();
+    const auto bases = overlay_->Tidy();
+    return resting.ok() ? bases : resting;
   }
 
   Result<void> CheckGit() override { return git_.CheckVersion(); }

@@ -355,6 +355,20 @@ TEST_P(Provisioners, WhatLiesReadyFollowsTheBranch) {
   EXPECT_LE(entries, 2) << "it was moved, not made anew (a lock file may lie beside it)";
 }
 
+TEST_P(Provisioners, WhatLiesReadyGoesWhenItWeighsTooMuch) {
+  kept_.bytes = 1;
+  workspaces_ = NewWorkspaces();
+  ASSERT_TRUE(FetchAndProvision(1)->Release().ok());
+  const Path kept = way_ == ProvisionWay::kOverlay ? Data() / "bases/local-7" : Data() / "pool";
+  ASSERT_EQ(fs::exists(kept), way_ != ProvisionWay::kPlain);
+  ASSERT_TRUE(workspaces_->TidyKept().ok());
+  for (const Path& entry : EntriesOf(kept)) {
+    EXPECT_FALSE(fs::is_directory(entry)) << entry << " weighs more than a byte";
+  }
+  auto workspace = FetchAndProvision(2);
+  EXPECT_EQ(Everything(workspace->Root()), Everything(Seed()));
+}
+
 TEST_P(Provisioners, ManyTasksMayBeginAtOnce) {
   Fetch();
   std::vector<std::jthread> threads;

@@ -38,10 +38,13 @@ class WorkspaceTest : public ::testing::Test {
   std::unique_ptr<Workspaces> NewWorkspaces(std::shared_ptr<const CommitSigner> signer = nullptr) {
     WorkspaceOptions options;
     options.provision = way_;
+    options.kept = kept_;
     options.allow_file_remotes = true;
     options.signer = std::move(signer);
     return MakeWorktreeWorkspaces(Data(), *runner_, options);
   }
+
+  KeptTrees kept_;  // of the next NewWorkspaces
 
   std::string Origin() const { return (dir_.path() / "origin.git").string(); }
   Path Seed() const { return dir_.path() / "seed"; }
