@@ -113,7 +113,7 @@ Result<void> Loop::Diff(const CommitSha& commit) {
 Result<bool> Loop::Outgrown(int cycle) {
   if (!plan_.outgrows) return false;
   InFlight found;
-  found.signs = signs_;
+  found.signs = result_.signs;
   if (HasWork()) {
     SWAGE_RETURN_IF_ERROR(Diff(checkpoint_));
     for (const FileDiff& file : result_.diff.files) {
@@ -243,7 +243,7 @@ Result<Loop::AgentRun> Loop::AskAgent(int cycle, std::stop_token stop) {
                                     plan_.environments.ForAgent(context_.workspace.Commands()),
                                     context_.workspace.HandOffDir(), sink, stop));
   log.Append(fmt::format("\n[{}]\n", DescribeUse(run.agent.process)));
-  if (!run.agent.process.excess.empty()) signs_.insert(Sign::kLimitHit);
+  if (!run.agent.process.excess.empty()) result_.signs.insert(Sign::kLimitHit);
   log.Flush();
   if (stop.stop_requested())
     return MakeError(ErrorCode::kCancelled, "stopped during the agent's run");
@@ -342,7 +342,7 @@ Result<GateVerdict> Loop::RunGate(const GateSpec& gate, int cycle, const CommitS
                       changed, commit, sink, stop);
   };
   SWAGE_ASSIGN_OR_RETURN(GateVerdict verdict, run());
-  if (verdict.limit_hit) signs_.insert(Sign::kLimitHit);
+  if (verdict.limit_hit) result_.signs.insert(Sign::kLimitHit);
   // A gate that ran into its time limit would take as long again.
   if (gate.rerun && verdict.outcome == GateOutcome::kFailed) {
     SWAGE_RETURN_IF_ERROR(context_.workspace.Restore(commit));

@@ -50,7 +50,8 @@ struct LoopResult {
   bool green = false;
   std::string stopped_because;  ///< why gates stayed red
   std::vector<std::string> warnings;
-  DiffSummary diff;  ///< base to head
+  DiffSummary diff;      ///< base to head
+  std::set<Sign> signs;  ///< what its commands showed
   /// Set when there is nothing to publish: the reason for kFailed.
   std::string failed_because;
   /// LoopPlan::outgrows said yes: the run goes on elsewhere, from `head` in cycle `cycle`.
@@ -129,7 +130,6 @@ class Loop {
   CommitSha checkpoint_;
   TreeSha tree_;                    ///< of checkpoint_, where this process made it
   std::set<std::string> failures_;  ///< signatures of this run's red cycles
-  std::set<Sign> signs_;
 };
 
 }  // namespace swage

@@ -304,6 +304,9 @@ Result<LoopResult> Worker::RunLoop(const Claimed& claimed, const Ground& ground,
   Result<LoopResult> result = loop.Run(stop);
   BeforeRemove(claimed.task, ground, enclosed->Runner(), commands, stop);
   SWAGE_RETURN_IF_ERROR(KeepRefusals(claimed.lease, enclosed->Egress()));
+  if (result.ok() && !result->signs.empty()) {
+    SWAGE_RETURN_IF_ERROR(context_.store.AddSigns(claimed.lease, result->signs));
+  }
   const std::vector<std::string> repairs = workspace.TakeRepairs();
   Warn(claimed.task, repairs, result.ok() ? &*result : nullptr);
   if (result.ok() && !beyond.empty()) {

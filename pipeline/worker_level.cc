@@ -114,6 +114,8 @@ Result<Evidence> Worker::GatherEvidence(const Task& task, const Ground& ground, 
   evidence.paths = asked.paths;
   evidence.text_bytes = task.text.body.size();
   evidence.signs = SignsOf(ground.policy);
+  SWAGE_ASSIGN_OR_RETURN(const auto earlier, context_.store.ListSigns(task.id));
+  evidence.signs.insert(earlier.begin(), earlier.end());
   if (asked.network) evidence.signs.insert(Sign::kAsksNetwork);
   evidence.reads_only = ReadsOnly(task, ground.policy);
   SWAGE_ASSIGN_OR_RETURN(const auto blocked, context_.store.ListBlockedHosts(task.id));

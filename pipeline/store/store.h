@@ -22,12 +22,14 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "config/base/clock.h"
 #include "config/base/result.h"
+#include "config/isolation_rules.h"
 #include "pipeline/agent.h"
 #include "pipeline/audit.h"
 #include "pipeline/gate.h"
@@ -488,6 +490,8 @@ class Store {
   virtual Result<std::vector<LevelStep>> ListLevels(TaskId task) = 0;
   /// The one asked for most often first.
   virtual Result<std::vector<BlockedHost>> ListBlockedHosts(TaskId task) = 0;
+  /// What AddSigns was told.
+  virtual Result<std::set<Sign>> ListSigns(TaskId task) = 0;
   /// Entries with id > after, oldest first; task 0 = of all tasks.
   virtual Result<std::vector<TimelineEntry>> ListTimeline(TaskId task, std::int64_t after,
                                                           int limit) = 0;
@@ -568,6 +572,8 @@ class Store {
   /// Adds to what was counted before.
   virtual Result<void> AddBlockedHosts(const Lease& lease,
                                        const std::vector<BlockedHost>& hosts) = 0;
+  /// What the task's runs showed, for the level of those that follow.
+  virtual Result<void> AddSigns(const Lease& lease, const std::set<Sign>& signs) = 0;
   /// Returns the step's id.
   virtual Result<std::int64_t> StartStep(const Lease& lease, const Step& step) = 0;
   virtual Result<void> FinishStep(const Lease& lease, std::int64_t step_id,

@@ -98,6 +98,9 @@ class StoreFilter : public Store {
   Result<std::vector<BlockedHost>> ListBlockedHosts(TaskId task) override {
     return Read("ListBlockedHosts", [&] { return inner_.ListBlockedHosts(task); });
   }
+  Result<std::set<Sign>> ListSigns(TaskId task) override {
+    return Read("ListSigns", [&] { return inner_.ListSigns(task); });
+  }
   Result<std::vector<TimelineEntry>> ListTimeline(TaskId task, std::int64_t after,
                                                   int limit) override {
     return Read("ListTimeline", [&] { return inner_.ListTimeline(task, after, limit); });
@@ -195,6 +198,10 @@ class StoreFilter : public Store {
   Result<void> AddBlockedHosts(const Lease& lease, const std::vector<BlockedHost>& hosts) override {
     return Write(
         "AddBlockedHosts", [&] { return inner_.AddBlockedHosts(lease, hosts); }, &lease);
+  }
+  Result<void> AddSigns(const Lease& lease, const std::set<Sign>& signs) override {
+    return Write(
+        "AddSigns", [&] { return inner_.AddSigns(lease, signs); }, &lease);
   }
   Result<std::int64_t> StartStep(const Lease& lease, const Step& step) override {
     return Write(

@@ -64,6 +64,8 @@ TEST_P(StoreSuite, OnlyTheHolderOfTheLeaseRaisesALevel) {
             ErrorCode::kLeaseLost);
   EXPECT_EQ(store_->AddBlockedHosts(claimed->lease, {{"a.example.com:443"}}).error().code,
             ErrorCode::kLeaseLost);
+  EXPECT_EQ(store_->AddSigns(claimed->lease, {Sign::kLimitHit}).error().code,
+            ErrorCode::kLeaseLost);
   EXPECT_EQ(Get(id).level, std::nullopt);
 }
 
@@ -189,6 +191,16 @@ TEST_P(StoreSuite, BlockedHostsAreCountedAndBounded) {
   hosts = store_->ListBlockedHosts(id);
   EXPECT_EQ(hosts->size(), static_cast<std::size_t>(Store::kMaxBlockedHosts));
   EXPECT_EQ(hosts->front().times, 106) << "what is known is still counted";
+}
+
+TEST_P(StoreSuite, SignsAreKeptOnceForTheRunsThatFollow) {
+  const TaskId id = Create(1);
+  const auto claimed = Claim();
+  EXPECT_TRUE(store_->ListSigns(id)->empty());
+  ASSERT_TRUE(store_->AddSigns(claimed->lease, {Sign::kLimitHit}).ok());
+  ASSERT_TRUE(store_->AddSigns(claimed->lease, {Sign::kLimitHit, Sign::kAsksNetwork}).ok());
+  EXPECT_EQ(*store_->ListSigns(id), (std::set<Sign>{Sign::kAsksNetwork, Sign::kLimitHit}));
+  EXPECT_TRUE(store_->ListSigns(Create(2))->empty());
 }
 
 TEST_P(StoreSuite, ANodeSaysWhatItCanGiveAndWhyNotTheRest) {

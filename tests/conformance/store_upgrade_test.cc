@@ -74,6 +74,9 @@ INSERT INTO task_levels (task_id, level, reasons, run, cycle, at_us)
 INSERT INTO blocked_hosts (task_id, host, times) VALUES (3, 'a.example.com:443', 2);
 INSERT INTO level_waits (task_id, level, epoch) VALUES (3, 'sandbox', 1);
 )"},
+    {13, R"(
+INSERT INTO task_signs (task_id, sign) VALUES (3, 'limit_hit');
+)"},
 };
 
 // What the two engines keep in columns of their own.

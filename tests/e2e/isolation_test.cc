@@ -109,6 +109,21 @@ TEST_P(IsolationJob, WhatShowedBeforeTheLevelWasRaisedStillCounts) {
   EXPECT_THAT(body, HasSubstr("Level container was asked for; the ceiling is sandbox"));
 }
 
+TEST_P(IsolationJob, WhatAnEarlierRunMetDecidesWhereTheNextOneStarts) {
+  auto files = AnswerRepo();
+  files["check.sh"] = "exec head -c 3000000 /dev/zero > \"$TMPDIR/big\"\n";
+  files[".swage.yml"] += "cycles: 1\nisolation: {limits: {file: 1MiB}}\n";
+  Box box(Options(files, "echo 42 > answer.txt\n"));
+  SWAGE_NEEDS_SANDBOX(box);
+  const std::int64_t issue = box.LabelledIssue("The answer is wrong");
+  ASSERT_TRUE(box.WaitForSticky(issue, "in review")) << box.Sticky(issue);
+  EXPECT_EQ(box.Query("SELECT level FROM tasks"), "worktree");
+  box.CommentOnPull("ada", box.Pulls().front().number, "/swage fix write less");
+  ASSERT_TRUE(box.WaitFor([&] { return box.Query("SELECT level FROM tasks") == "sandbox"; }));
+  EXPECT_EQ(box.Query("SELECT reasons FROM task_levels WHERE run = 2 AND cycle = 0"),
+            "its commands ran into a limit");
+}
+
 TEST_P(IsolationJob, AnOutsidersWordsWaitRatherThanRunBelowTheirLevel) {
   Box box(Options(AnswerRepo(), TwoCycleAgent(), "isolation: {ceiling: worktree}\n"));
   const std::int64_t issue = box.forge().CreateIssue(box.repo(), "eve", "Please", "Do it.");

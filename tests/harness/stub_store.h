@@ -117,10 +117,14 @@ class StubStore : public Store {
   Result<void> AddBlockedHosts(const Lease&, const std::vector<BlockedHost>&) override {
     return Unexpected("AddBlockedHosts");
   }
+  Result<void> AddSigns(const Lease&, const std::set<Sign>&) override {
+    return Unexpected("AddSigns");
+  }
   Result<std::vector<LevelStep>> ListLevels(TaskId) override { return Unexpected("ListLevels"); }
   Result<std::vector<BlockedHost>> ListBlockedHosts(TaskId) override {
     return Unexpected("ListBlockedHosts");
   }
+  Result<std::set<Sign>> ListSigns(TaskId) override { return Unexpected("ListSigns"); }
   Result<std::int64_t> StartStep(const Lease&, const Step&) override {
     return Unexpected("StartStep");
   }

@@ -1,5 +1,6 @@
 // How far tasks are kept apart: why each is at its level, and who can give it.
 #include <fmt/format.h>
+#include <algorithm>
 
 #include <array>
 
@@ -120,6 +121,25 @@ Result<void> AddBlockedHosts(Tx& tx, const Lease& lease, const std::vector<Block
 Result<std::vector<BlockedHost>> ListBlockedHosts(Connection& db, TaskId task) {
   const auto read = [](Row& row) { return BlockedHost{row.Text(), row.Int()}; };
   return db.All("ListBlockedHosts", read, task);
+}
+
+Result<void> AddSigns(Tx& tx, const Lease& lease, const std::set<Sign>& signs) {
+  SWAGE_ASSIGN_OR_RETURN(const Task task, LeasedTask(tx, lease));
+  for (const Sign sign : signs) {
+    SWAGE_RETURN_IF_ERROR(tx.db.Post("AddSign", task.id, Name(sign)));
+  }
+  return Ok();
+}
+
+// One that another version knows, and this one does not, says nothing here.
+Result<std::set<Sign>> ListSigns(Connection& db, TaskId task) {
+  const auto read = [](Row& row) { return row.Text(); };
+  SWAGE_ASSIGN_OR_RETURN(const std::vector<std::string> names, db.All("ListSigns", read, task));
+  std::set<Sign> signs;
+  for (const Sign sign : kSigns) {
+    if (std::ranges::find(names, Name(sign)) != names.end()) signs.insert(sign);
+  }
+  return signs;
 }
 
 Result<void> WaitForLevel(Tx& tx, TaskId task) {

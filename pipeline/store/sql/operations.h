@@ -111,6 +111,8 @@ Result<void> RaiseLevel(Tx& tx, const Lease& lease, const LevelStep& step);
 Result<std::vector<LevelStep>> ListLevels(Connection& db, TaskId task);
 Result<void> AddBlockedHosts(Tx& tx, const Lease& lease, const std::vector<BlockedHost>& hosts);
 Result<std::vector<BlockedHost>> ListBlockedHosts(Connection& db, TaskId task);
+Result<void> AddSigns(Tx& tx, const Lease& lease, const std::set<Sign>& signs);
+Result<std::set<Sign>> ListSigns(Connection& db, TaskId task);
 /// The task, which has just become waiting, goes on once somebody gives its level.
 Result<void> WaitForLevel(Tx& tx, TaskId task);
 /// Spares a transaction while there is nothing to do.

@@ -111,6 +111,10 @@ Result<std::vector<BlockedHost>> SqlStore::ListBlockedHosts(TaskId task) {
               [&](Connection& db, WallTime) { return sql::ListBlockedHosts(db, task); });
 }
 
+Result<std::set<Sign>> SqlStore::ListSigns(TaskId task) {
+  return Read("list signs", [&](Connection& db, WallTime) { return sql::ListSigns(db, task); });
+}
+
 Result<std::vector<TimelineEntry>> SqlStore::ListTimeline(TaskId task, std::int64_t after,
                                                           int limit) {
   return Read("list timeline",
@@ -236,6 +240,10 @@ Result<void> SqlStore::RaiseLevel(const Lease& lease, const LevelStep& step) {
 
 Result<void> SqlStore::AddBlockedHosts(const Lease& lease, const std::vector<BlockedHost>& hosts) {
   return Write("add blocked hosts", [&](Tx& tx) { return sql::AddBlockedHosts(tx, lease, hosts); });
+}
+
+Result<void> SqlStore::AddSigns(const Lease& lease, const std::set<Sign>& signs) {
+  return Write("add signs", [&](Tx& tx) { return sql::AddSigns(tx, lease, signs); });
 }
 
 Result<std::int64_t> SqlStore::StartStep(const Lease& lease, const Step& step) {

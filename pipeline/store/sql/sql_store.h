@@ -39,6 +39,7 @@ class SqlStore : public Store {
   Result<std::vector<Delegate>> ListDelegates(TaskId task) final;
   Result<std::vector<LevelStep>> ListLevels(TaskId task) final;
   Result<std::vector<BlockedHost>> ListBlockedHosts(TaskId task) final;
+  Result<std::set<Sign>> ListSigns(TaskId task) final;
   Result<std::vector<TimelineEntry>> ListTimeline(TaskId task, std::int64_t after, int limit) final;
   Result<StoreCounts> Counts() override;
   Result<std::vector<ParkedDelivery>> ListParkedDeliveries(int limit) final;
@@ -66,6 +67,7 @@ class SqlStore : public Store {
   Result<void> AddNote(const Lease& lease, std::string_view text) final;
   Result<void> RaiseLevel(const Lease& lease, const LevelStep& step) final;
   Result<void> AddBlockedHosts(const Lease& lease, const std::vector<BlockedHost>& hosts) final;
+  Result<void> AddSigns(const Lease& lease, const std::set<Sign>& signs) final;
   Result<std::int64_t> StartStep(const Lease& lease, const Step& step) final;
   Result<void> FinishStep(const Lease& lease, std::int64_t step_id, std::string_view outcome,
                           std::string_view summary, const CommitSha& commit) final;

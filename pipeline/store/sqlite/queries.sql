@@ -257,6 +257,12 @@ ON CONFLICT (task_id, host) DO UPDATE SET times = blocked_hosts.times + excluded
 -- name: ListBlockedHosts
 SELECT host, times FROM blocked_hosts WHERE task_id = ?1 ORDER BY times DESC, host;
 
+-- name: AddSign
+INSERT INTO task_signs (task_id, sign) VALUES (?1, ?2) ON CONFLICT DO NOTHING;
+
+-- name: ListSigns
+SELECT sign FROM task_signs WHERE task_id = ?1;
+
 -- name: FindStuck
 -- Queued, or left by its worker, at one of four levels.
 SELECT id FROM tasks INDEXED BY tasks_queued

@@ -1,0 +1,6 @@
+-- What a task's runs showed, for the level of those that follow.
+CREATE TABLE task_signs (
+  task_id INTEGER NOT NULL REFERENCES tasks (id),
+  sign    TEXT NOT NULL CHECK (sign <> ''),
+  PRIMARY KEY (task_id, sign)
+) STRICT, WITHOUT ROWID;
