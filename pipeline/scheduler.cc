@@ -104,11 +104,10 @@ void Scheduler::Loop(std::stop_token stop) {
 }
 
 void Scheduler::GiveBackUnheard() {
-  if (clock_.Monotonic() >= unheard_until_.load()) return;
   std::int64_t turns = 0;
   {
     const std::lock_guard lock(mutex_);
-    if (open_turns_ > 0) return;
+    if (clock_.Monotonic() >= unheard_until_ || open_turns_ > 0) return;
     turns = turns_;
   }
   const auto leases = context_.store.ListLeases(node_);
@@ -136,6 +135,11 @@ bool Scheduler::IsHeld(const Lease& lease, std::int64_t turns) {
   return std::ranges::any_of(retired_, [&](const auto& running) { return holds(*running); });
 }
 
+void Scheduler::NoteUnheard(MonotonicTime asked) {
+  const std::lock_guard lock(mutex_);
+  unheard_until_ = std::max(unheard_until_, asked + times_.lease);
+}
+
 ClaimLimits Scheduler::Limits() const {
   const Settings& settings = context_.settings;
   return {settings.concurrent_tasks, settings.concurrent_tasks_per_repo, settings.max_attempts,
@@ -151,7 +155,7 @@ void Scheduler::ClaimAll() {
     auto claimed = context_.store.ClaimTasks(node_, times_.lease, limits, room);
     store_fails_ = !claimed.ok();
     if (!claimed.ok()) {
-      unheard_until_ = asked + times_.lease;
+      NoteUnheard(asked);
       context_.log.Warn("cannot claim", {{"error", claimed.error().message}});
       return;
     }
@@ -173,7 +177,8 @@ void Scheduler::StartWorker(Claimed claimed, MonotonicTime held_from) {
   leases_.Add(self->lease, held_from, self->stop);
   const std::lock_guard lock(mutex_);
   if (stopping_) self->stop.request_stop();
-  self->thread = launch_([this, self, claimed = std::move(claimed)] { Work(*self, claimed); });
+  self->thread = launch_(
+      [this, self, claimed = std::move(claimed)]() mutable { Work(*self, std::move(claimed)); });
   Place(std::move(running));
 }
 
@@ -188,9 +193,8 @@ void Scheduler::Work(Running& self, Claimed claimed) {
       for (std::size_t i = 1; i < turn.claimed.size(); ++i) {
         StartWorker(std::move(turn.claimed[i]), turn.asked);
       }
-    }
-    if (turn.claims) EndTurn();
-    if (!more) {
+      EndTurn();
+    } else {
       self.done = true;  // and gone, perhaps
       wakeup_.Signal();
     }
@@ -199,39 +203,37 @@ void Scheduler::Work(Running& self, Claimed claimed) {
 }
 
 Scheduler::Turn Scheduler::RunTask(Running& self, const Claimed& claimed) {
-  std::stop_token stop;
-  {
-    const std::lock_guard lock(mutex_);
-    stop = self.stop.get_token();
-  }
   Turn turn;
-  Worker(context_).Run(claimed, std::move(stop),
+  Worker(context_).Run(claimed, self.stop.get_token(),
                        [&](const Lease& lease, const RunOutcome& outcome) {
                          return Finish(self, turn, lease, outcome);
                        });
   return turn;
 }
 
-// Only the first try claims: what is tried again may have claimed already.
+// Only the first try claims: what is tried again may have claimed already. A claim that fails takes
+// no result with it.
 Result<void> Scheduler::Finish(Running& self, Turn& turn, const Lease& lease,
                                const RunOutcome& outcome) {
   if (turn.claims || !BeginTurn(self)) return context_.store.FinishRun(lease, outcome);
   turn.claims = true;
   turn.asked = clock_.Monotonic();
   auto claimed = context_.store.FinishRunAndClaim(lease, outcome, times_.lease, Limits());
-  if (!claimed.ok()) {
-    unheard_until_ = turn.asked + times_.lease;
-    return claimed.error();
+  if (claimed.ok()) {
+    turn.claimed = std::move(*claimed);
+  } else {
+    NoteUnheard(turn.asked);
   }
-  turn.claimed = std::move(*claimed);
-  return Ok();
+  if (turn.claimed.empty()) EndTurn();  // there is nothing to take over
+  if (claimed.ok()) return Ok();
+  if (claimed.error().code == ErrorCode::kLeaseLost) return claimed.error();
+  return context_.store.FinishRun(lease, outcome);
 }
 
 bool Scheduler::BeginTurn(const Running& self) {
   if (shutting_down_.stop_requested() || disk_is_full_) return false;
   const std::lock_guard lock(mutex_);
-  const auto it = running_.find(self.lease.task);
-  if (it == running_.end() || it->second.get() != &self) return false;  // its place is another's
+  if (!HasPlace(self)) return false;  // it is another's
   ++turns_;
   ++open_turns_;
   return true;
@@ -254,14 +256,14 @@ void Scheduler::TakeOver(Running& self, const Claimed& next, MonotonicTime held_
   if (place != nullptr) Place(std::move(place));  // else Shutdown waits for it
 }
 
-std::unique_ptr<Scheduler::Running> Scheduler::TakeOut(const Running& self) {
-  std::unique_ptr<Running> out;
+bool Scheduler::HasPlace(const Running& self) const {
   const auto it = running_.find(self.lease.task);
-  if (it != running_.end() && it->second.get() == &self) {
-    out = std::move(it->second);
-    running_.erase(it);
-    return out;
-  }
+  return it != running_.end() && it->second.get() == &self;
+}
+
+std::unique_ptr<Scheduler::Running> Scheduler::TakeOut(const Running& self) {
+  if (HasPlace(self)) return std::move(running_.extract(self.lease.task).mapped());
+  std::unique_ptr<Running> out;
   const auto is_it = [&](const auto& running) { return running.get() == &self; };
   if (const auto found = std::ranges::find_if(retired_, is_it); found != retired_.end()) {
     out = std::move(*found);

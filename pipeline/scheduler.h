@@ -69,7 +69,7 @@ class Scheduler {
  private:
   /// A worker, at one task after the other.
   struct Running {
-    Lease lease;  ///< of its task of now; changes behind mutex_, as `stop` does
+    Lease lease;  ///< of its task of now; its own thread changes it and `stop`, behind mutex_
     std::stop_source stop;
     std::atomic<bool> done{false};
     std::shared_ptr<void> thread;  // last: its end comes before that of what it works with
@@ -86,6 +86,7 @@ class Scheduler {
   /// works: it is given back, at no cost for the task.
   void GiveBackUnheard();
   bool IsHeld(const Lease& lease, std::int64_t turns);
+  void NoteUnheard(MonotonicTime asked);
   void ClaimAll();
   /// For so many more workers.
   int Room();
@@ -100,6 +101,8 @@ class Scheduler {
   void EndTurn();
   /// The worker goes on with this one.
   void TakeOver(Running& self, const Claimed& next, MonotonicTime held_from);
+  /// Behind mutex_.
+  bool HasPlace(const Running& self) const;
   std::unique_ptr<Running> TakeOut(const Running& self);
   void Place(std::unique_ptr<Running> running);
   void Reap();
@@ -114,9 +117,9 @@ class Scheduler {
   Wakeup wakeup_;
   std::stop_source shutting_down_;
   std::atomic<bool> store_fails_{false};
-  std::atomic<MonotonicTime> unheard_until_{};  ///< until when such a lease may be there
   std::atomic<bool> disk_is_full_{false};
   std::mutex mutex_;
+  MonotonicTime unheard_until_{};  ///< until when such a lease as GiveBackUnheard's may be there
   std::map<TaskId, std::unique_ptr<Running>> running_;
   std::vector<std::unique_ptr<Running>> retired_;  ///< stopped, not yet ended; replaced in running_
   bool stopping_ = false;                          ///< whoever begins a task now stops at once

@@ -6,7 +6,7 @@
 // no trace of them. Thread-safe.
 //
 //   SWAGE_CRASH_AT=17            SIGKILL to this process at the 17th point that is passed
-//   SWAGE_CRASH_AT=store/FinishRun:2   ... at the second time that this one is passed
+//   SWAGE_CRASH_AT=store/FinishRunAndClaim:2   ... at the second time that this one is passed
 //   SWAGE_CRASH_TRACE=FILE       appends the name of each point, one a line, as it is passed
 #pragma once
 

@@ -26,10 +26,15 @@ class DeafStore final : public StoreFilter {
  public:
   using StoreFilter::StoreFilter;
   std::string deaf_at = "ClaimTasks";
+  std::string fails_at;  ///< nothing is done there
   int lost_answers = 0;
   int claims = 0;  ///< that were asked for by themselves
 
  private:
+  std::optional<Error> Before(const Operation& operation) override {
+    if (operation.name != fails_at) return std::nullopt;
+    return MakeError(ErrorCode::kInternal, "something is broken");
+  }
   std::optional<Error> After(const Operation& operation) override {
     if (operation.name == "ClaimTasks") ++claims;
     if (operation.name != deaf_at || lost_answers == 0) return std::nullopt;
@@ -146,6 +151,18 @@ TEST_F(SchedulerTest, Fault_X5_WhatAnEndClaimedUnheardIsGivenBackAtNoCost) {
   scheduler_.RunOnce();
   EXPECT_EQ(launched_, 2);
   EXPECT_EQ(engine_->GetTask(second)->attempt, 1) << "the lost claim costs no attempt";
+}
+
+TEST_F(SchedulerTest, AClaimThatFailsTakesNoResultWithIt) {
+  settings_.concurrent_tasks = 1;
+  const TaskId second = Queue(2);
+  store_.fails_at = "FinishRunAndClaim";
+  scheduler_.RunOnce();
+  work_();
+  EXPECT_EQ(StateOf(id_), TaskState::kFailed) << "its result is there";
+  EXPECT_EQ(StateOf(second), TaskState::kQueued);
+  scheduler_.RunOnce();
+  EXPECT_EQ(launched_, 2);
 }
 
 TEST_F(SchedulerTest, NothingIsBegunInAShutdown) {

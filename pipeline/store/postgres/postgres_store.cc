@@ -229,13 +229,16 @@ class PostgresStore final : public sql::SqlStore {
       return Keep(EndRunsAndClaim(db, rows, order), done);
     });
   }
-  /// One to each whose run has ended; what is left over, to the first, for it must be somebody's.
+  /// One to each whose run has ended; what is left over, to the first of them, for it must be
+  /// somebody's.
   static void GiveOut(std::vector<Claimed> claimed, const std::vector<WaitingEnd*>& wishers) {
     auto next = claimed.begin();
     for (WaitingEnd* end : wishers) {
       if (end->ended && next != claimed.end()) end->claimed.push_back(std::move(*next++));
     }
-    std::move(next, claimed.end(), std::back_inserter(wishers.front()->claimed));
+    const auto heir = std::ranges::find_if(wishers, &WaitingEnd::ended);
+    WaitingEnd& first = heir == wishers.end() ? *wishers.front() : **heir;
+    std::move(next, claimed.end(), std::back_inserter(first.claimed));
   }
   template <class T>
   static Result<void> Keep(Result<T>&& result, T& kept) {

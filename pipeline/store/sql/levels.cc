@@ -1,7 +1,7 @@
 // How far tasks are kept apart: why each is at its level, and who can give it.
 #include <fmt/format.h>
-#include <algorithm>
 
+#include <algorithm>
 #include <array>
 
 #include "config/base/text.h"
