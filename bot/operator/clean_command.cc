@@ -2,19 +2,20 @@
 
 #include <fmt/format.h>
 
+#include <limits>
 #include <ostream>
 
 #include "bot/cli.h"
 #include "bot/roles/data_dir_claim.h"
+#include "config/base/limits.h"
+#include "config/base/tree_watch.h"
 #include "pipeline/runtime/reclaim.h"
 
 namespace swage {
 namespace {
 
-std::string Size(std::uint64_t bytes) {
-  constexpr std::uint64_t kKiB = 1 << 10, kMiB = 1 << 20;
-  if (bytes < 10 * kMiB) return fmt::format("{} KiB", bytes / kKiB);
-  return fmt::format("{} MiB", bytes / kMiB);
+std::uint64_t WeightOf(const Spare& spare) {
+  return DiskUseOf({spare.place.string()}, std::numeric_limits<std::uint64_t>::max());
 }
 
 // A line for each thing, and what all of them come to.
@@ -24,19 +25,20 @@ class Cleaner {
 
   Result<void> Clean(Reclaimer& reclaimer) {
     SWAGE_ASSIGN_OR_RETURN(const std::vector<Spare> spares, reclaimer.List());
+    Result<void> outcome;
     for (const Spare& spare : spares) {
-      const std::uint64_t before = WeighTree(spare.place);
+      const std::uint64_t before = WeightOf(spare);
       if (dry_run_) {
         Tell("would remove", spare, before);
         continue;
       }
       const auto removed = reclaimer.Remove(spare, {});
-      if (!removed.ok()) return removed.error().With(spare.what);
-      if (!*removed) continue;
-      const std::uint64_t after = WeighTree(spare.place);
+      if (!removed.ok()) outcome = removed.error().With(spare.what);
+      if (!removed.ok() || !*removed) continue;
+      const std::uint64_t after = WeightOf(spare);
       Tell("removed", spare, before > after ? before - after : 0);
     }
-    return Ok();
+    return outcome;
   }
 
   void Sum() {
@@ -44,9 +46,9 @@ class Cleaner {
       out_ << "nothing to remove\n";
     } else if (dry_run_) {
       out_ << fmt::format("{} would be freed, and what the garbage of mirrors weighs\n",
-                          Size(bytes_));
+                          FormatSize(bytes_));
     } else {
-      out_ << fmt::format("{} freed\n", Size(bytes_));
+      out_ << fmt::format("{} freed\n", FormatSize(bytes_));
     }
   }
 
@@ -54,11 +56,11 @@ class Cleaner {
   void Tell(std::string_view act, const Spare& spare, std::uint64_t bytes) {
     ++count_;
     if (dry_run_ && !spare.whole) {
-      out_ << fmt::format("{} {} (in {})\n", act, spare.what, Size(bytes));
+      out_ << fmt::format("{} {} (in {})\n", act, spare.what, FormatSize(bytes));
       return;
     }
     bytes_ += bytes;
-    out_ << fmt::format("{} {} ({})\n", act, spare.what, Size(bytes));
+    out_ << fmt::format("{} {} ({})\n", act, spare.what, FormatSize(bytes));
   }
 
   const bool dry_run_;
@@ -69,7 +71,6 @@ class Cleaner {
 
 Result<void> CleanAll(Opened& opened, const WorkspacesMaker& make_workspaces, bool dry_run,
                       std::ostream& out) {
-  SWAGE_ASSIGN_OR_RETURN(const Fd alone, TakeDataDir(opened.settings.data_dir));
   SWAGE_ASSIGN_OR_RETURN(const std::string supervisor, FindSupervisor());
   const auto processes = MakePosixProcessRunner(supervisor);
   const WorkspaceOptions options;
@@ -91,13 +92,21 @@ int CleanCommand(const CleanOptions& options, const StoreOpener& observe,
                  const WorkspacesMaker& make_workspaces, std::ostream& out, std::ostream& err) {
   const auto opened = OpenStoreOf(options.config, observe, err);
   if (opened->store == nullptr) return opened->exit_code;
-  const auto cleaned = CleanAll(*opened, make_workspaces, options.dry_run, out);
-  if (cleaned.ok()) return kExitOk;
-  err << "swage: " << opened->redactor.Apply(cleaned.error().message) << "\n";
-  if (cleaned.error().code == ErrorCode::kConflict) {
-    err << "It makes room by itself above workspaces.disk_high_water; stop it to clean by hand.\n";
+  const auto fail = [&](const Error& error) {
+    err << "swage: " << opened->redactor.Apply(error.message) << "\n";
+    return kExitFailed;
+  };
+  const auto alone = TakeDataDir(opened->settings.data_dir);
+  if (!alone.ok()) {
+    fail(alone.error());
+    if (alone.error().code == ErrorCode::kConflict) {
+      err << "It makes room by itself above workspaces.disk_high_water; stop it to clean by "
+             "hand.\n";
+    }
+    return kExitFailed;
   }
-  return kExitFailed;
+  const auto cleaned = CleanAll(*opened, make_workspaces, options.dry_run, out);
+  return cleaned.ok() ? kExitOk : fail(cleaned.error());
 }
 
 }  // namespace swage

@@ -35,25 +35,12 @@ std::string DescribeDisk(const DiskMark& mark, const DiskUse& use) {
                      mark.bytes > 0 ? FormatSize(mark.bytes) : fmt::format("{}%", mark.percent));
 }
 
-Result<std::optional<std::string>> Reclaimer::RemoveOldest(std::stop_token stop) {
-  SWAGE_ASSIGN_OR_RETURN(const std::vector<Spare> spares, List());
-  for (const Spare& spare : spares) {
-    SWAGE_ASSIGN_OR_RETURN(const bool removed, Remove(spare, stop));
-    if (removed) return std::optional(spare.what);
-  }
-  return std::optional<std::string>();
-}
-
 Result<void> DiskGuard::RunOnce(std::stop_token stop) {
   SWAGE_ASSIGN_OR_RETURN(DiskUse use, measure_());
   Result<void> outcome;
   if (IsAbove(mark_, use)) {
-    auto after = MakeRoom(use, std::move(stop));
-    if (after.ok()) {
-      use = *after;
-    } else {
-      outcome = after.error();
-    }
+    tell_(DescribeDisk(mark_, use));  // making room may take its time
+    outcome = MakeRoom(use, std::move(stop));
   }
   const bool full = IsAbove(mark_, use);
   const std::string state = DescribeDisk(mark_, use);
@@ -68,17 +55,28 @@ Result<void> DiskGuard::RunOnce(std::stop_token stop) {
   return outcome;
 }
 
-Result<DiskUse> DiskGuard::MakeRoom(DiskUse use, std::stop_token stop) {
+// A kind that fails keeps no other from making room.
+Result<void> DiskGuard::MakeRoom(DiskUse& use, std::stop_token stop) {
+  Result<void> outcome;
   int removals = 0;
   for (const auto& reclaimer : reclaimers_) {
-    while (IsAbove(mark_, use) && removals++ < kMaxRemovals && !stop.stop_requested()) {
-      SWAGE_ASSIGN_OR_RETURN(const auto removed, reclaimer->RemoveOldest(stop));
-      if (!removed) break;
-      log_.Info("removed to make room on the disk", {{"what", *removed}});
-      SWAGE_ASSIGN_OR_RETURN(use, measure_());
-    }
+    if (!IsAbove(mark_, use) || stop.stop_requested()) break;
+    if (auto made = MakeRoomBy(*reclaimer, use, removals, stop); !made.ok()) outcome = made;
   }
-  return use;
+  return outcome;
+}
+
+Result<void> DiskGuard::MakeRoomBy(Reclaimer& reclaimer, DiskUse& use, int& removals,
+                                   std::stop_token stop) {
+  SWAGE_ASSIGN_OR_RETURN(const std::vector<Spare> spares, reclaimer.List());
+  for (const Spare& spare : spares) {
+    if (!IsAbove(mark_, use) || removals++ >= kMaxRemovals || stop.stop_requested()) break;
+    SWAGE_ASSIGN_OR_RETURN(const bool removed, reclaimer.Remove(spare, stop));
+    if (!removed) continue;
+    log_.Info("removed to make room on the disk", {{"what", spare.what}});
+    SWAGE_ASSIGN_OR_RETURN(use, measure_());
+  }
+  return Ok();
 }
 
 }  // namespace swage

@@ -46,8 +46,6 @@ class Reclaimer {
   virtual Result<std::vector<Spare>> List() = 0;
   /// False: somebody has use for it by now, and it stays. Blocks as long as it takes.
   virtual Result<bool> Remove(const Spare& spare, std::stop_token stop) = 0;
-  /// Removes the oldest that can go and says what it was; nothing = there is none left.
-  Result<std::optional<std::string>> RemoveOldest(std::stop_token stop = {});
 };
 
 class DiskGuard final : public Duty {
@@ -70,7 +68,9 @@ class DiskGuard final : public Duty {
   Result<void> RunOnce(std::stop_token stop) override;
 
  private:
-  Result<DiskUse> MakeRoom(DiskUse use, std::stop_token stop);
+  /// Down to the mark, as far as that goes; `use` is what is used then.
+  Result<void> MakeRoom(DiskUse& use, std::stop_token stop);
+  Result<void> MakeRoomBy(Reclaimer& reclaimer, DiskUse& use, int& removals, std::stop_token stop);
 
   const DiskMark mark_;
   const Measure measure_;

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -12,6 +11,7 @@
 
 #include "config/base/crypto.h"
 #include "config/base/files.h"
+#include "config/base/tree_watch.h"
 #include "pipeline/runtime/caches.h"
 #include "pipeline/workspace/bases.h"
 #include "pipeline/workspace/mirror.h"
@@ -85,7 +85,10 @@ Result<bool> KeptWorkspaces::Remove(const Spare& spare, std::stop_token) {
     if (const auto task = TaskOfWorkspace(place.filename().string())) live.insert(*task);
   }
   const auto task = TaskOfWorkspace(spare.place.filename().string());
-  if (task) live.erase(*task);
+  if (!task) return false;
+  SWAGE_ASSIGN_OR_RETURN(const bool safe, IsSafeToRemove(*task));
+  if (!safe) return false;
+  live.erase(*task);
   // It knows which of them this process uses.
   SWAGE_ASSIGN_OR_RETURN(const auto removed, workspaces_.SweepOrphans(live));
   return !removed.empty();
@@ -156,7 +159,7 @@ Result<std::vector<Spare>> MirrorGarbage::List() {
     const auto last = pruned_.find(mirror);
     if (last != pruned_.end() && now - last->second < kEvery) continue;
     SWAGE_ASSIGN_OR_RETURN(const DiskUse disk, MeasureDisk(mirrors_));
-    if (WeighTree(mirror / "objects") > disk.free) continue;
+    if (DiskUseOf({(mirror / "objects").string()}, disk.free) > disk.free) continue;
     spares.push_back({"garbage of mirror " + mirror.filename().string(), mirror, false});
   }
   return spares;
@@ -177,23 +180,6 @@ std::vector<std::unique_ptr<Reclaimer>> MakeReclaimers(const fs::path& data_dir,
   all.push_back(std::make_unique<OldCaches>(data_dir));
   all.push_back(std::make_unique<KeptWorkspaces>(data_dir, store, workspaces));
   return all;
-}
-
-std::uint64_t WeighTree(const fs::path& place) {
-  constexpr std::uint64_t kBlock = 512;  // what stat counts in
-  std::set<std::pair<dev_t, ino_t>> shared;
-  std::uint64_t bytes = 0;
-  std::error_code ignored;
-  const auto options = fs::directory_options::skip_permission_denied;
-  for (auto at = fs::recursive_directory_iterator(place, options, ignored);
-       at != fs::recursive_directory_iterator(); at.increment(ignored)) {
-    struct stat info {};
-    if (lstat(at->path().c_str(), &info) != 0) continue;
-    const bool again = info.st_nlink > 1 && !S_ISDIR(info.st_mode) &&
-                       !shared.emplace(info.st_dev, info.st_ino).second;
-    if (!again) bytes += static_cast<std::uint64_t>(info.st_blocks) * kBlock;
-  }
-  return bytes;
 }
 
 }  // namespace swage

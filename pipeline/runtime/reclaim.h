@@ -3,8 +3,9 @@
 // to anybody (garbage of the mirrors), then what the next task has to fetch again (caches), last
 // what people wanted to look at (kept workspaces of finished tasks).
 //
-// Each belongs to one node's data_dir. Whether something is in use is asked of the locks on disk,
-// so it does not matter which process asks.
+// Each belongs to one node's data_dir. Base checkouts and caches are asked by their locks on disk,
+// kept workspaces of the store and of this process: only who holds the data_dir (TakeDataDir) may
+// remove.
 #pragma once
 
 #include <filesystem>
@@ -91,8 +92,5 @@ class OldCaches final : public Reclaimer {
 std::vector<std::unique_ptr<Reclaimer>> MakeReclaimers(const std::filesystem::path& data_dir,
                                                        Store& store, Workspaces& workspaces,
                                                        const Git& git);
-
-/// What lies on the disk below `place`, in bytes; of names that share a file the first counts.
-std::uint64_t WeighTree(const std::filesystem::path& place);
 
 }  // namespace swage

@@ -27,7 +27,8 @@ using std::chrono::minutes;
 constexpr minutes kFirstFetchLimit{60};
 constexpr minutes kFetchLimit{15};
 constexpr minutes kPushLimit{15};
-constexpr minutes kPruneLimit{30};
+constexpr minutes kPruneLimit{
+    8};  // of two calls, for which a fetch waits no longer than kLockLimit
 constexpr minutes kLockLimit{20};
 constexpr std::chrono::milliseconds kLockPause{20};
 constexpr std::chrono::seconds kLockAge{60};

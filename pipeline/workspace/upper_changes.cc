@@ -180,17 +180,22 @@ Result<bool> RemoveUntracked(const TreePlan& plan, const UpperChanges& changes,
   for (const std::string& path : changes.files) {
     if (!IsTracked(tracked, path)) files.push_back(path);
   }
+  // The deepest first; those with something in them stay.
+  std::vector<std::string> directories;
+  for (const std::string& path : changes.directories) {
+    if (!IsTracked(tracked, path)) directories.push_back(path);
+  }
+  std::ranges::sort(directories, std::greater<>());
   SWAGE_RETURN_IF_ERROR(tracked.Intact());
-  if (Lines(files).size() > kMaxInput) return false;
-  SWAGE_ASSIGN_OR_RETURN(const auto ignored, IgnoredOf(plan, files));
+  std::vector<std::string> asked = files;
+  asked.insert(asked.end(), directories.begin(), directories.end());
+  if (Lines(asked).size() > kMaxInput) return false;
+  SWAGE_ASSIGN_OR_RETURN(const auto ignored, IgnoredOf(plan, asked));
   for (const std::string& path : files) {
     if (!ignored.contains(path)) SWAGE_RETURN_IF_ERROR(RemoveFile(plan.Root() / path));
   }
-  // The deepest first; those with something in them stay.
-  std::vector<std::string> directories = changes.directories;
-  std::ranges::sort(directories, std::greater<>());
   for (const std::string& path : directories) {
-    if (!IsTracked(tracked, path)) rmdir((plan.Root() / path).c_str());
+    if (!ignored.contains(path)) rmdir((plan.Root() / path).c_str());
   }
   return true;
 }

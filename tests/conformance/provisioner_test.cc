@@ -355,6 +355,16 @@ TEST_P(Provisioners, WhatLiesReadyFollowsTheBranch) {
   EXPECT_LE(entries, 2) << "it was moved, not made anew (a lock file may lie beside it)";
 }
 
+TEST_P(Provisioners, AResetLeavesAnIgnoredDirectoryAsGitDoes) {
+  auto workspace = FetchAndProvision(1);
+  const Path root = workspace->Root();
+  fs::create_directories(root / "build");
+  fs::create_directories(root / "empty");
+  ASSERT_TRUE(workspace->Reset(base_).ok());
+  EXPECT_TRUE(fs::exists(root / "build")) << "as `git clean -d` would";
+  EXPECT_FALSE(fs::exists(root / "empty"));
+}
+
 TEST_P(Provisioners, WhatLiesReadyGoesWhenItWeighsTooMuch) {
   kept_.bytes = 1;
   workspaces_ = NewWorkspaces();

@@ -8,6 +8,7 @@
 
 #include "pipeline/runtime/copy_tree.h"
 #include "pipeline/runtime/reclaim.h"
+#include "tests/harness/reclaim_oldest.h"
 
 namespace swage {
 namespace {
@@ -135,9 +136,9 @@ TEST_F(CachesTest, RoomIsMadeByTheOldestThatIsNotInUse) {
   std::optional<TaskCache> reader = Give(2);
   Fill(3, "new");
   OldCaches reclaimer(dir_.path());
-  EXPECT_THAT(reclaimer.RemoveOldest().value().value_or(""), HasSubstr("hub-7/npm/"));
+  EXPECT_THAT(test::RemoveOldest(reclaimer).value_or(""), HasSubstr("hub-7/npm/"));
   EXPECT_EQ(Read(reader->folder / "deep/file"), "old") << "the older one is read";
-  EXPECT_FALSE(reclaimer.RemoveOldest().value().has_value());
+  EXPECT_FALSE(test::RemoveOldest(reclaimer).has_value());
 }
 
 TEST_F(CachesTest, OneThatIsBeingFilledIsNoRoomToBeMade) {

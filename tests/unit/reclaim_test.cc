@@ -6,6 +6,7 @@
 
 #include "pipeline/workspace/mirror.h"
 #include "tests/harness/manual_clock.h"
+#include "tests/harness/reclaim_oldest.h"
 #include "tests/harness/workspace_fixture.h"
 
 namespace swage {
@@ -47,11 +48,11 @@ TEST_F(ReclaimTest, TheOldestGoesFirst) {
   const fs::path young = Keep(31, std::chrono::hours(1));
   const fs::path old = Keep(32, std::chrono::hours(9));
   KeptWorkspaces reclaimer(Data(), *store_, *workspaces_);
-  EXPECT_THAT(reclaimer.RemoveOldest().value().value_or(""), HasSubstr("workspace 32-"));
+  EXPECT_THAT(test::RemoveOldest(reclaimer).value_or(""), HasSubstr("workspace 32-"));
   EXPECT_FALSE(fs::exists(old));
   EXPECT_TRUE(fs::exists(young));
-  EXPECT_THAT(reclaimer.RemoveOldest().value().value_or(""), HasSubstr("workspace 31-"));
-  EXPECT_FALSE(reclaimer.RemoveOldest().value().has_value());
+  EXPECT_THAT(test::RemoveOldest(reclaimer).value_or(""), HasSubstr("workspace 31-"));
+  EXPECT_FALSE(test::RemoveOldest(reclaimer).has_value());
 }
 
 TEST_F(ReclaimTest, WhatIsInUseStays) {
@@ -59,7 +60,7 @@ TEST_F(ReclaimTest, WhatIsInUseStays) {
   const fs::path of_running = Keep(running.value, std::chrono::hours(9));
   const auto held = std::move(workspaces_->Provision(Request(33), {})).value();
   KeptWorkspaces reclaimer(Data(), *store_, *workspaces_);
-  EXPECT_FALSE(reclaimer.RemoveOldest().value().has_value());
+  EXPECT_FALSE(test::RemoveOldest(reclaimer).has_value());
   EXPECT_TRUE(fs::exists(of_running));
   EXPECT_TRUE(fs::exists(held->Root()));
 }
@@ -67,7 +68,7 @@ TEST_F(ReclaimTest, WhatIsInUseStays) {
 TEST_F(ReclaimTest, ThereMayBeNothingAtAll) {
   for (const auto& reclaimer :
        MakeReclaimers(dir_.path() / "nowhere", *store_, *workspaces_, git_)) {
-    EXPECT_FALSE(reclaimer->RemoveOldest().value().has_value());
+    EXPECT_FALSE(test::RemoveOldest(*reclaimer).has_value());
   }
 }
 
@@ -79,7 +80,7 @@ TEST_F(ReclaimTest, WhatOnlySavesTimeGoesBeforeWhatPeopleKept) {
   Write(Data() / "caches/repo/npm/1/file", "x");
   std::vector<std::string> order;
   for (const auto& reclaimer : MakeReclaimers(Data(), *store_, *workspaces_, git_)) {
-    while (const auto removed = reclaimer->RemoveOldest().value()) order.push_back(*removed);
+    while (const auto removed = test::RemoveOldest(*reclaimer)) order.push_back(*removed);
   }
   EXPECT_THAT(order, ElementsAre(HasSubstr("released worktree "), "garbage of mirror local-7.git",
                                  "cache repo/npm/1", HasSubstr("workspace 31-")));
@@ -90,7 +91,7 @@ TEST_F(ReclaimTest, ATaskBeginsAnewWhenTheWorktreeThatLayReadyIsGone) {
   workspaces_ = NewWorkspaces();
   ASSERT_TRUE(Provision(Request(1))->Release().ok());
   RestingTrees reclaimer(Data());
-  EXPECT_TRUE(reclaimer.RemoveOldest().value().has_value());
+  EXPECT_TRUE(test::RemoveOldest(reclaimer).has_value());
   EXPECT_TRUE(fs::is_empty(Data() / "pool"));
   const auto next = Provision(Request(2));
   EXPECT_EQ(Read(next->Root() / "README.md"), "one\ntwo\nthree\n");
@@ -113,14 +114,14 @@ TEST_F(ReclaimTest, AMirrorLosesOnlyWhatNothingRefersToAndNobodyWroteLately) {
   };
   const std::string old = object("old garbage", true), young = object("young garbage", false);
   MirrorGarbage reclaimer(Data(), git_);
-  EXPECT_EQ(reclaimer.RemoveOldest().value(), "garbage of mirror local-7.git");
+  EXPECT_EQ(test::RemoveOldest(reclaimer), "garbage of mirror local-7.git");
   EXPECT_FALSE(TryGit(MirrorDir(), {"cat-file", "-e", old}).ok());
   EXPECT_TRUE(TryGit(MirrorDir(), {"cat-file", "-e", young}).ok());
   EXPECT_EQ(Git(MirrorDir(), {"cat-file", "-t", checkpoint.commit.value}), "commit");
   EXPECT_TRUE(fs::exists(MirrorDir() / "refs/heads/swage/issue-1")) << "branches stay files";
   EXPECT_TRUE(Take(*held).changed);
   Git(MirrorDir(), {"fsck", "--connectivity-only"});
-  EXPECT_FALSE(reclaimer.RemoveOldest().value().has_value()) << "not again so soon";
+  EXPECT_FALSE(test::RemoveOldest(reclaimer).has_value()) << "not again so soon";
 }
 
 }  // namespace
