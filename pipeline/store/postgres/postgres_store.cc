@@ -167,8 +167,8 @@ class PostgresStore final : public sql::SqlStore {
   }
   // By one statement after the other. With it come the claims that it is to have.
   Result<std::vector<Claimed>> EndAlone(const WaitingEnd& end) {
-    const auto& [lease, outcome] = end.what;
     return Write("finish run", [&](sql::Tx& tx) -> Result<std::vector<Claimed>> {
+      const auto& [lease, outcome] = end.what;
       bool ended = false;
       if (end.lost) {
         SWAGE_ASSIGN_OR_RETURN(ended, IsEnded(tx, lease));
