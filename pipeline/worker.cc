@@ -175,10 +175,8 @@ Result<RunOutcome> Worker::Attempt(const Claimed& claimed, std::stop_token stop)
   SWAGE_ASSIGN_OR_RETURN(auto parked, SettleLevel(grounded, ground, standing, *forge, stop));
   if (parked) return *std::move(parked);
   SWAGE_ASSIGN_OR_RETURN(const auto runtime, PrepareRuntime(grounded.task, ground, stop));
-  const std::vector<std::string> not_fetched =
-      messages::NotFetched(ground.unfetched.lfs_patterns, ground.unfetched.submodules);
   if (grounded.task.run == 1 && grounded.task.attempt <= 1) {
-    for (const std::string& words : not_fetched) {
+    for (const std::string& words : ground.not_fetched) {
       SWAGE_RETURN_IF_ERROR(context_.store.AddNote(grounded.lease, words));
     }
   }
@@ -191,7 +189,8 @@ Result<RunOutcome> Worker::Attempt(const Claimed& claimed, std::stop_token stop)
     if (elsewhere) return *std::move(elsewhere);
   }
   if (runtime != nullptr) Warn(grounded.task, runtime->Warnings(), &result);
-  result.warnings.insert(result.warnings.end(), not_fetched.begin(), not_fetched.end());
+  result.warnings.insert(result.warnings.end(), ground.not_fetched.begin(),
+                         ground.not_fetched.end());
   if (standing.evidence.reads_only) return ConcludeReader(grounded.task, result);
   if (standing.choice.short_of) {
     result.warnings.push_back(
@@ -270,8 +269,7 @@ Result<LoopResult> Worker::RunLoop(const Claimed& claimed, const Ground& ground,
   plan.max_cycles = ground.policy.max_cycles.value_or(context_.settings.max_cycles);
   plan.repo_instructions = ground.policy.instructions;
   plan.requester_email = forge.CommitEmail(claimed.task.requester);
-  for (const std::string& words :
-       messages::NotFetched(ground.unfetched.lfs_patterns, ground.unfetched.submodules)) {
+  for (const std::string& words : ground.not_fetched) {
     plan.repo_instructions += "\n" + words;
   }
   const std::string& wanted = claimed.task.profile;

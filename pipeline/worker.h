@@ -77,6 +77,7 @@ class Worker {
     CommitSha base;
     RepoPolicy policy;
     Unfetched unfetched;
+    std::vector<std::string> not_fetched;  ///< the same, for people
   };
 
   /// What is known of the run, and the level that follows from it.

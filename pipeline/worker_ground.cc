@@ -43,6 +43,8 @@ Result<std::optional<RunOutcome>> Worker::FindGround(Claimed& claimed, Ground& g
   SWAGE_RETURN_IF_ERROR(BringCheckpoint(claimed, ground, stop));
   SWAGE_RETURN_IF_ERROR(context_.store.SetBase(claimed.lease, ground.base_branch, task.base_sha));
   ground.unfetched = FindUnfetched(context_.workspaces, task.repo, task.base_sha);
+  ground.not_fetched =
+      messages::NotFetched(ground.unfetched.lfs_patterns, ground.unfetched.submodules);
   return std::optional<RunOutcome>();
 }
 
