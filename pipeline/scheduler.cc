@@ -1,6 +1,7 @@
 #include "pipeline/scheduler.h"
 
 #include <algorithm>
+#include <set>
 
 #include "pipeline/isolation/supply.h"
 #include "pipeline/messages.h"
@@ -72,12 +73,14 @@ Result<void> Scheduler::Health() const {
 }
 
 std::vector<TaskId> Scheduler::Working() {
-  std::vector<TaskId> working;
+  std::set<TaskId> working;  // one that is run again may have two workers
+  const auto note = [&](const Running& running) {
+    if (!running.done) working.insert(running.lease.task);
+  };
   const std::lock_guard lock(mutex_);
-  for (const auto& [id, running] : running_) {
-    if (!running->done) working.push_back(id);
-  }
-  return working;
+  for (const auto& [id, running] : running_) note(*running);
+  for (const auto& running : retired_) note(*running);
+  return {working.begin(), working.end()};
 }
 
 void Scheduler::StopTask(TaskId task) {
