@@ -293,6 +293,29 @@ TEST_F(PostgresDatabase, StatesThatCannotBeAreRefused) {
   EXPECT_EQ(Sql("UPDATE tasks SET state = 'running', lease_node = 'node' RETURNING 1"), "1");
 }
 
+TEST_F(PostgresDatabase, EffectsAndRecordsThatCannotBeAreRefused) {
+  Create(*Open(), 1);
+  const auto add = [&](const std::string& table, const std::string& values) {
+    return PostgresServer::Shared().Query(url_, "INSERT INTO " + table + " VALUES " + values).ok();
+  };
+  const std::string effects =
+      "effects (repo, kind, ordinal, key, payload, epoch, state, attempts, not_before_at_us, "
+      "created_at_us, updated_at_us)";
+  EXPECT_TRUE(add(effects, "(1, 'sticky', 0, 'good', '', 1, 'pending', 0, 1, 1, 1)"));
+  for (const char* bad :
+       {"'dance', 0, 'k', '', 1, 'pending', 0", "'sticky', 1, 'k', '', 1, 'pending', 0",
+        "'push', 0, 'k', '', 1, 'pending', 0", "'sticky', 0, 'k', '', 1, 'asleep', 0",
+        "'sticky', 0, 'k', '', 1, 'pending', -1", "NULL, 0, 'k', '', 1, 'pending', 0",
+        "'sticky', 0, 'k', '', 1, NULL, 0", "'sticky', 0, 'k', '', 1, 'pending', NULL"}) {
+    EXPECT_FALSE(add(effects, "(1, " + std::string(bad) + ", 1, 1, 1)")) << bad;
+  }
+  const std::string audit = "audit (at_us, actor, action, task, subject, detail, seq, hash)";
+  EXPECT_TRUE(add(audit, "(1, 'a', 'b', '', '', '', NULL, NULL)"));
+  for (const char* bad : {"0, 'h'", "-1, 'h'", "1, NULL", "NULL, 'h'"}) {
+    EXPECT_FALSE(add(audit, "(1, 'a', 'b', '', '', '', " + std::string(bad) + ")")) << bad;
+  }
+}
+
 // --- many nodes
 
 TEST_F(PostgresDatabase, NodesNeverClaimTheSameTaskAndNeverPassACap) {

@@ -34,7 +34,7 @@ FOR NO KEY UPDATE OF d SKIP LOCKED;
 -- ended. Each row: is there nothing to do, is this a claim, and the task as LockTask
 -- gives it; one row when nothing was claimed.
 -- Plans are made once, perhaps for empty tables: OFFSET 0 and what looks clumsy below keep them from other indexes.
-WITH RECURSIVE
+WITH
   clock AS MATERIALIZED (
     SELECT coalesce($1::bigint, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) AS now),
   closed AS MATERIALIZED (
@@ -69,7 +69,7 @@ WITH RECURSIVE
                         AND q.repo NOT IN (SELECT repo FROM closed)
                         AND q.repo NOT IN (SELECT repo FROM held WHERE tasks >= $5::bigint)) AS odd
     FROM held),
-  -- The queue's head, if each of its tasks finds room in its repository.
+  -- The queue's head, if each of its tasks finds room in its repository. If not, the heads of all repositories'.
   ahead AS MATERIALIZED (
     SELECT q.id, q.repo, q.queued_at_us, row_number() OVER (PARTITION BY q.repo ORDER BY q.queued_at_us, q.id) AS place
     FROM (SELECT t.id, t.repo, t.queued_at_us FROM tasks t
@@ -81,32 +81,14 @@ WITH RECURSIVE
     SELECT EXISTS (
       SELECT FROM ahead a LEFT JOIN held h ON h.repo = a.repo
       WHERE coalesce(h.tasks, 0) + a.place > $5::bigint OR a.repo IN (SELECT repo FROM closed)) AS met),
-  -- If not, the heads of the queues of all repositories. From one to the next it is a hop, so that a full one costs one
-  -- step however long its queue is.
-  hop (repo) AS (
-    (SELECT t.repo FROM tasks t WHERE (SELECT met FROM crowd) AND t.state = 'queued' AND t.level = ''
-     ORDER BY t.repo, t.queued_at_us, t.id LIMIT 1)
-    UNION ALL
-    SELECT n.repo
-    FROM hop
-    CROSS JOIN LATERAL (
-      SELECT t.repo FROM tasks t WHERE t.state = 'queued' AND t.level = '' AND t.repo > hop.repo
-      ORDER BY t.repo, t.queued_at_us, t.id LIMIT 1) n),
-  heads AS (
-    SELECT q.id, q.queued_at_us
-    FROM hop
-    LEFT JOIN held h ON h.repo = hop.repo
-    CROSS JOIN LATERAL (
-      SELECT t.id, t.queued_at_us FROM tasks t
-      WHERE t.state = 'queued' AND t.level = '' AND t.repo BETWEEN hop.repo AND hop.repo
-        AND t.queued_at_us <= (SELECT now FROM clock)
-      ORDER BY t.repo, t.queued_at_us, t.id
-      LIMIT least((SELECT tasks FROM room), greatest($5::bigint - coalesce(h.tasks, 0), 0))) q
-    WHERE hop.repo NOT IN (SELECT repo FROM closed)),
   line AS MATERIALIZED (
     SELECT id, queued_at_us FROM ahead WHERE NOT (SELECT met FROM crowd)
     UNION ALL
-    (SELECT id, queued_at_us FROM heads ORDER BY queued_at_us, id LIMIT (SELECT tasks FROM room))),
+    SELECT q.task, q.since_us
+    FROM (SELECT FROM crowd WHERE met) full_repos
+    CROSS JOIN LATERAL queue_heads(
+      (SELECT tasks FROM room), $5::bigint, (SELECT now FROM clock), ARRAY(SELECT repo FROM held ORDER BY repo),
+      ARRAY(SELECT tasks FROM held ORDER BY repo), ARRAY(SELECT repo FROM closed)) q),
   fresh AS MATERIALIZED (
     SELECT l.id
     FROM (SELECT line.id, bool_and(k.fresh) OVER (ORDER BY line.queued_at_us, line.id) AS fresh
