@@ -2,8 +2,9 @@
 //
 // A lone caller waits for nobody; the more there are, the more share a transaction's trip and its
 // sync. Whoever finds nothing under way does the work of all who wait. When there were several last
-// time, it waits a moment for as many: those who come again and again come together then, and not
-// by turns in halves. Thread-safe.
+// time, that is who makes them as many again, or the first of them after a moment: those who come
+// again and again come together then, and not by turns in halves. Nobody has to be woken for work
+// to begin. Thread-safe.
 #pragma once
 
 #include <algorithm>
@@ -31,12 +32,13 @@ class Together {
     std::unique_lock lock(mutex_);
     Entry mine{&item};
     waiting_.push_back(&mine);
-    if (waiting_.size() >= expected_) arrived_.notify_one();
-    while (!mine.done) {
-      if (busy_) {
-        turn_.wait(lock, [&] { return mine.done || !busy_; });
-      } else {
+    for (bool patient = true; !mine.done;) {
+      if (!busy_ && (AreEnough() || !patient)) {
         DoNext(lock);
+      } else if (!busy_ && IsFirst(mine)) {
+        patient = turn_.wait_for(lock, patience_, [&] { return mine.done || busy_; });
+      } else {
+        turn_.wait(lock, [&] { return mine.done || (!busy_ && (AreEnough() || IsFirst(mine))); });
       }
     }
   }
@@ -47,6 +49,8 @@ class Together {
     bool done = false;
   };
 
+  bool AreEnough() const { return waiting_.size() >= expected_; }
+  bool IsFirst(const Entry& entry) const { return waiting_.front() == &entry; }
   void DoNext(std::unique_lock<std::mutex>& lock) {
     Turn turn(*this, lock);
     const std::vector<Item*> items = turn.Take();
@@ -65,15 +69,16 @@ class Together {
       all_.busy_ = false;
       all_.expected_ = std::min(all_.most_, taken_.size() + all_.waiting_.size());
       for (Entry* entry : taken_) entry->done = true;
+      // Whoever wakes must not have to wait for us.
+      lock_.unlock();
       all_.turn_.notify_all();
+      lock_.lock();
     }
     Turn(const Turn&) = delete;
     Turn& operator=(const Turn&) = delete;
 
     std::vector<Item*> Take() {
       auto& waiting = all_.waiting_;
-      all_.arrived_.wait_for(lock_, all_.patience_,
-                             [&] { return waiting.size() >= all_.expected_; });
       const auto end = waiting.begin() + static_cast<long>(std::min(all_.most_, waiting.size()));
       taken_.assign(waiting.begin(), end);
       waiting.erase(waiting.begin(), end);
@@ -93,7 +98,6 @@ class Together {
   const Work work_;
   std::mutex mutex_;
   std::condition_variable turn_;
-  std::condition_variable arrived_;
   std::size_t expected_ = 1;
   std::deque<Entry*> waiting_;  // in the order of their coming
   bool busy_ = false;
