@@ -1,6 +1,7 @@
 #include "pipeline/lease_keeper.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace swage {
 namespace {
@@ -32,11 +33,13 @@ void LeaseKeeper::Stop() {
 }
 
 void LeaseKeeper::Add(const Lease& lease, MonotonicTime held_from, std::stop_source stop) {
+  bool asleep = false;
   {
     const std::lock_guard lock(mutex_);
     held_.insert_or_assign(Key{lease.task, lease.epoch}, Held{lease, held_from, std::move(stop)});
+    asleep = !std::exchange(fence_ticks_, true);
   }
-  fence_.Signal();
+  if (asleep) fence_.Signal();
 }
 
 void LeaseKeeper::Remove(const Lease& lease) {
@@ -112,7 +115,8 @@ std::chrono::milliseconds LeaseKeeper::FenceOnce() {
     it->second.stop.request_stop();
     it = held_.erase(it);
   }
-  return held_.empty() ? kNothingHeld : std::min(kFenceTick, times_.fence / 4);
+  fence_ticks_ = !held_.empty();
+  return fence_ticks_ ? std::min(kFenceTick, times_.fence / 4) : kNothingHeld;
 }
 
 }  // namespace swage

@@ -85,6 +85,7 @@ class LeaseKeeper {
   std::atomic<bool> failing_{false};
   std::mutex mutex_;
   std::map<Key, Held> held_;
+  bool fence_ticks_ = false;  ///< whoever looks for what is due does so soon, without being woken
   std::jthread renewer_;
   std::jthread fencer_;
 };

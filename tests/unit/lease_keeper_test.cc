@@ -162,6 +162,18 @@ TEST_F(LeaseKeeperTest, Fault_X15_ALeaseCountsFromBeforeItsClaimWasSent) {
   EXPECT_TRUE(StopsSoon(worker));
 }
 
+TEST_F(LeaseKeeperTest, Fault_X16_EveryLeaseIsFencedAlsoAfterATimeWithoutAny) {
+  store_.Set(true, false);
+  for (int round = 0; round < 3; ++round) {
+    std::stop_source first, second;
+    keeper_.Add(LeaseOf(1), clock_.Monotonic(), first);
+    keeper_.Add(LeaseOf(2), clock_.Monotonic(), second);
+    clock_.Advance(times_.fence);
+    EXPECT_TRUE(StopsSoon(first)) << round;
+    EXPECT_TRUE(StopsSoon(second)) << round;
+  }
+}
+
 TEST_F(LeaseKeeperTest, ARenewalMovesTheFence) {
   std::stop_source worker;
   keeper_.Add(LeaseOf(1), clock_.Monotonic(), worker);
