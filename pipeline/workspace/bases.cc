@@ -28,8 +28,6 @@ namespace swage {
 namespace fs = std::filesystem;
 namespace {
 
-using std::chrono::seconds;
-
 constexpr std::chrono::milliseconds kPause{20};
 constexpr std::chrono::minutes kWaitLimit{35};  // for another thread's checkout
 // So few files may be read again by every status.
@@ -84,16 +82,17 @@ Result<Weight> Weigh(const fs::path& index_file) {
 }
 
 // git reads every file again whose second of change is that of the index, or later. The base does
-// not change any more: once the second is over, the index may say so.
+// not change any more: once the second is over, the index may say so. The kernel dates files by a
+// clock of its own that lags behind the precise one by a tick: what counts is what it has written.
 Result<void> Settle(const fs::path& index, const std::stop_token& stop) {
-  struct stat info {};
-  if (stat(index.c_str(), &info) != 0) return Failure("examine", index);
-  const auto now = [] { return SystemClock().Now().time_since_epoch(); };
-  while (std::chrono::duration_cast<seconds>(now()).count() <= info.st_mtim.tv_sec) {
+  struct stat written {};
+  if (stat(index.c_str(), &written) != 0) return Failure("examine", index);
+  for (struct stat now = written; now.st_mtim.tv_sec <= written.st_mtim.tv_sec;) {
     if (!Pause(kPause, stop)) return MakeError(ErrorCode::kCancelled, "stopped");
+    if (utimensat(AT_FDCWD, index.c_str(), nullptr, 0) != 0) return Failure("date", index);
+    if (stat(index.c_str(), &now) != 0) return Failure("examine", index);
   }
-  return utimensat(AT_FDCWD, index.c_str(), nullptr, 0) == 0 ? Ok()
-                                                             : Result<void>(Failure("date", index));
+  return Ok();
 }
 
 fs::path AdminOf(const fs::path& base) {
