@@ -58,6 +58,11 @@ git_filemode_t CommitFiles::ModeOf(std::string_view path) {
   return git_tree_entry_filemode(entry);
 }
 
+git_oid CommitFiles::IdOf(std::string_view path) {
+  const git_tree_entry* entry = Has(path) ? Entry(path) : nullptr;
+  return entry != nullptr ? *git_tree_entry_id(entry) : git_oid{};
+}
+
 std::vector<std::string> CommitFiles::Below(const std::string& directory) {
   Listing listing{directory + "/", {}};
   const git_tree* tree = Directory(directory);
@@ -65,6 +70,10 @@ std::vector<std::string> CommitFiles::Below(const std::string& directory) {
   const int code = git_tree_walk(tree, GIT_TREEWALK_PRE, List, &listing);
   if (code != 0 && intact_.ok()) intact_ = git2::FailureOf(code, "read the trees");
   return std::move(listing.paths);
+}
+
+Result<std::optional<TreeSha>> CommitFiles::With(const std::vector<git_tree_update>& updates) {
+  return git2::UpdateTree(repository_.get(), Directory(""), updates);
 }
 
 Result<std::vector<std::string>> CommitFiles::NotAsIn(const CommitSha& other) {

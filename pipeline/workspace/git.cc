@@ -203,6 +203,7 @@ Result<ProcessSpec> Git::MakeSpec(const GitCall& call) const {
   spec.merge_stderr = false;
   spec.output_cap = call.output_cap;
   spec.stdin_bytes = call.input;
+  if (!call.index.empty()) spec.env["GIT_INDEX_FILE"] = call.index;
   if (call.remote == nullptr) return spec;
 
   const GitRemote& remote = *call.remote;

@@ -27,6 +27,7 @@ inline constexpr std::size_t kGitOutputCap = 64 << 20;
 struct GitCall {
   std::filesystem::path git_dir;
   std::filesystem::path work_tree;  ///< empty = the call has none
+  std::filesystem::path index;      ///< empty = the git directory's own
   std::vector<std::string> arguments;
   std::string input;                  ///< what it reads; at most 1 MiB
   const GitRemote* remote = nullptr;  ///< for calls that use the network; nothing else may

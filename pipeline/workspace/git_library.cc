@@ -80,6 +80,25 @@ Result<Tree> TreeOf(git_commit* commit) {
   return Tree(tree);
 }
 
+Result<Tree> FindTree(git_repository* repository, const TreeSha& sha) {
+  git_oid oid;
+  git_tree* tree = nullptr;
+  int code = git_oid_fromstr(&oid, sha.value.c_str());
+  if (code == 0) code = git_tree_lookup(&tree, repository, &oid);
+  if (code != 0) return FailureOf(code, fmt::format("tree {}", sha.value));
+  return Tree(tree);
+}
+
+Result<std::optional<TreeSha>> UpdateTree(git_repository* repository, git_tree* tree,
+                                          const std::vector<git_tree_update>& updates) {
+  if (updates.empty()) return std::optional(TreeSha{Hex(*git_tree_id(tree))});
+  git_oid oid;
+  if (git_tree_create_updated(&oid, repository, tree, updates.size(), updates.data()) != 0) {
+    return std::optional<TreeSha>();
+  }
+  return std::optional(TreeSha{Hex(oid)});
+}
+
 std::string Hex(const git_oid& oid) {
   std::string hex(GIT_OID_HEXSZ, '\0');
   git_oid_fmt(hex.data(), &oid);

@@ -8,8 +8,10 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "config/base/ids.h"
 #include "config/base/result.h"
@@ -45,6 +47,11 @@ Result<Index> OpenIndex(const std::filesystem::path& file);
 /// Errors: kInvalid for a malformed name, kNotFound for a commit that is not there.
 Result<Commit> FindCommit(git_repository* repository, const CommitSha& sha);
 Result<Tree> TreeOf(git_commit* commit);
+Result<Tree> FindTree(git_repository* repository, const TreeSha& sha);
+/// The tree with these changes, written. Nothing: they make a file of a directory, or the like, and
+/// are not for the library.
+Result<std::optional<TreeSha>> UpdateTree(git_repository* repository, git_tree* tree,
+                                          const std::vector<git_tree_update>& updates);
 std::string Hex(const git_oid& oid);
 
 }  // namespace swage::git2

@@ -120,8 +120,8 @@ Result<std::vector<std::string>> IncludeIgnored(const Git& git, const IncludePla
   return included;
 }
 
-Result<void> Unstage(const fs::path& index_file, const std::vector<std::string>& paths) {
-  if (paths.empty()) return Ok();
+Result<bool> Unstage(const fs::path& index_file, const std::vector<std::string>& paths) {
+  if (paths.empty()) return false;
   SWAGE_ASSIGN_OR_RETURN(const git2::Index index, git2::OpenIndex(index_file));
   int code = 0;
   bool changed = false;
@@ -133,7 +133,7 @@ Result<void> Unstage(const fs::path& index_file, const std::vector<std::string>&
   }
   if (code == 0 && changed) code = git_index_write(index.get());
   if (code != 0) return git2::FailureOf(code, "leave included files out");
-  return Ok();
+  return changed;
 }
 
 }  // namespace swage

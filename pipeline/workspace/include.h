@@ -35,8 +35,8 @@ Result<std::vector<std::string>> IncludeIgnored(const Git& git, const IncludePla
                                                 const std::filesystem::path& source,
                                                 std::string_view patterns);
 
-/// Takes the paths out of an index; those that are not in it are no error.
-Result<void> Unstage(const std::filesystem::path& index_file,
+/// Takes the paths out of an index; those that are not in it are no error. False: none was.
+Result<bool> Unstage(const std::filesystem::path& index_file,
                      const std::vector<std::string>& paths);
 
 }  // namespace swage

@@ -10,20 +10,10 @@
 namespace swage {
 namespace {
 
-Result<git2::Tree> Lookup(git_repository* repository, const git_oid& oid) {
-  git_tree* raw = nullptr;
-  const int code = git_tree_lookup(&raw, repository, &oid);
-  if (code != 0) return git2::FailureOf(code, "write tree");
-  return git2::Tree(raw);
-}
-
 // What git asks for each object of a directory that changed, and writes, and reads.
 Result<git2::Tree> ByProgram(git_repository* repository, const TreePlan& plan) {
   SWAGE_ASSIGN_OR_RETURN(const std::string written, plan.git.Run(plan.Call({"write-tree"})));
-  git_oid oid;
-  const int code = git_oid_fromstr(&oid, std::string(Trim(written)).c_str());
-  if (code != 0) return git2::FailureOf(code, "write tree");
-  return Lookup(repository, oid);
+  return git2::FindTree(repository, TreeSha{std::string(Trim(written))});
 }
 
 // ":OLDMODE NEWMODE OLDID NEWID STATUS"; false for anything else.
@@ -67,14 +57,8 @@ Result<git2::Tree> TreeOfIndex(git_repository* repository, const TreePlan& plan,
   const auto updates = raw.ok() ? ParseUpdates(*raw) : std::nullopt;
   if (!updates) return ByProgram(repository, plan);
   SWAGE_ASSIGN_OR_RETURN(auto tree, git2::TreeOf(before));
-  if (updates->empty()) return tree;
-  git_oid oid;
-  // It refuses a file where a directory was, and the like.
-  if (git_tree_create_updated(&oid, repository, tree.get(), updates->size(), updates->data()) !=
-      0) {
-    return ByProgram(repository, plan);
-  }
-  return Lookup(repository, oid);
+  SWAGE_ASSIGN_OR_RETURN(const auto updated, git2::UpdateTree(repository, tree.get(), *updates));
+  return updated ? git2::FindTree(repository, *updated) : ByProgram(repository, plan);
 }
 
 }  // namespace swage

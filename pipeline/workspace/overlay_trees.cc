@@ -54,7 +54,14 @@ class OverlayTree final : public WorkTree {
     warnings.insert(warnings.end(), scan.warnings.begin(), scan.warnings.end());
     SWAGE_RETURN_IF_ERROR(all_.RefuseLargeFiles(scan.large_files));
     SWAGE_ASSIGN_OR_RETURN(const Staging staging, StageKnown(changes, NewFiles::kTake));
-    return staging == Staging::kNotThisWay ? all_.AddAll() : Ok();
+    return staging.how == HowStaged::kNotThisWay ? all_.AddAll() : Ok();
+  }
+
+  Result<git2::Tree> MakeTree(git_repository* repository, git_commit* before) override {
+    if (tree_) return git2::FindTree(repository, *tree_);
+    if (!staged_) return all_.MakeTree(repository, before);
+    SWAGE_ASSIGN_OR_RETURN(const auto commit, git2::FindCommit(repository, *staged_));
+    return git2::TreeOf(commit.get());
   }
 
   Result<void> MoveTo(const CommitSha& commit, Untracked untracked) override {
@@ -62,15 +69,15 @@ class OverlayTree final : public WorkTree {
     const auto moved = MoveChanged(commit, untracked);
     // What is in the way of the short way is none for the long one.
     if (!moved.ok() || !*moved) {
-      staged_.reset();
+      Forget();
       SWAGE_RETURN_IF_ERROR(all_.MoveTo(commit, untracked));
     }
-    staged_ = commit;
+    Hold(commit);
     return Ok();
   }
 
   Result<void> RenewGit(const CommitSha& commit) override {
-    staged_ = commit;  // there is a commit of what the index holds, and this is it
+    Hold(commit);  // there is a commit of what the index holds, and this is it
     return all_.RenewGit(commit);
   }
 
@@ -83,18 +90,32 @@ class OverlayTree final : public WorkTree {
  private:
   const TreePlan& Plan() const { return all_.Plan(); }
 
+  void Hold(const CommitSha& commit) {
+    staged_ = commit;
+    tree_.reset();
+  }
+  void Forget() {
+    staged_.reset();
+    tree_.reset();
+  }
+
   Result<Staging> StageKnown(const UpperChanges& changes, NewFiles fresh) {
-    if (!staged_) return Staging::kNotThisWay;
+    tree_.reset();
+    if (!staged_) return Staging{};
     SWAGE_ASSIGN_OR_RETURN(const Staging staging,
                            StageChanges(Plan(), changes, {base_.commit, *staged_}, fresh));
-    if (staging != Staging::kNothing) staged_.reset();
+    if (staging.how != HowStaged::kNothing) {
+      staged_.reset();
+      tree_ = staging.tree;
+    }
     return staging;
   }
 
   // False: the files may be on the way, but have not arrived. What is untracked and what of it is
   // ignored is decided at the end of the way, as git does.
   Result<bool> MoveChanged(const CommitSha& commit, Untracked untracked) {
-    const std::string before = staged_ ? staged_->value : "";
+    if (!staged_) return false;
+    const CommitSha before = *staged_;
     UpperChanges changes;
     if (untracked == Untracked::kKeep) {
       SWAGE_ASSIGN_OR_RETURN(changes, ListUpper(Plan().Root(), Upper()));
@@ -103,27 +124,29 @@ class OverlayTree final : public WorkTree {
           ScanOverlay(Plan().Root(), Upper(), all_.Quarantine(), kMaxFileBytes, changes));
     }
     SWAGE_ASSIGN_OR_RETURN(const Staging staging, StageKnown(changes, NewFiles::kLeave));
-    switch (staging) {
-      case Staging::kNotThisWay:
+    switch (staging.how) {
+      case HowStaged::kNotThisWay:
         return false;
-      case Staging::kNothing:
-        if (before != commit.value) SWAGE_RETURN_IF_ERROR(all_.Switch(before, commit));
+      case HowStaged::kNothing:
+        if (before != commit) SWAGE_RETURN_IF_ERROR(all_.Switch(before.value, commit));
         break;
-      case Staging::kDone:
-        SWAGE_ASSIGN_OR_RETURN(const std::string now, all_.WriteTree());
-        SWAGE_ASSIGN_OR_RETURN(const bool there, IsTreeOf(now, commit));
-        if (!there) SWAGE_RETURN_IF_ERROR(all_.Switch(now, commit));
+      case HowStaged::kDone:
+        SWAGE_RETURN_IF_ERROR(SwitchStaged(before, commit));
         break;
     }
     if (untracked == Untracked::kKeep) return true;
     return RemoveUntracked(Plan(), changes, commit);
   }
 
-  // Most often: gates build, they do not edit.
-  Result<bool> IsTreeOf(const std::string& tree, const CommitSha& commit) const {
+  Result<void> SwitchStaged(const CommitSha& before, const CommitSha& commit) {
     SWAGE_ASSIGN_OR_RETURN(const auto repository, git2::OpenBare(Plan().mirror.GitDir()));
-    SWAGE_ASSIGN_OR_RETURN(const auto found, git2::FindCommit(repository.get(), commit));
-    return git2::Hex(*git_commit_tree_id(found.get())) == tree;
+    SWAGE_ASSIGN_OR_RETURN(const auto from, git2::FindCommit(repository.get(), before));
+    SWAGE_ASSIGN_OR_RETURN(const auto to, git2::FindCommit(repository.get(), commit));
+    SWAGE_ASSIGN_OR_RETURN(const auto now, MakeTree(repository.get(), from.get()));
+    // Most often: gates build, they do not edit.
+    const git_oid* tree = git_tree_id(now.get());
+    if (git_oid_equal(tree, git_commit_tree_id(to.get())) != 0) return Ok();
+    return all_.Switch(git2::Hex(*tree), commit);
   }
 
   fs::path Upper() const { return Plan().place / "upper"; }
@@ -139,6 +162,7 @@ class OverlayTree final : public WorkTree {
   PlainTree all_;  // the same files by git's own commands, which look at all of them
   BaseUse base_;
   std::optional<CommitSha> staged_;  // what the index holds; nothing = who knows
+  std::optional<TreeSha> tree_;      // the same, where there is no commit of it yet
   OverlayMount mount_;               // after the base: it goes first
 };
 

@@ -8,6 +8,7 @@
 #include "config/base/text.h"
 #include "pipeline/workspace/checks.h"
 #include "pipeline/workspace/file_ownership.h"
+#include "pipeline/workspace/index_tree.h"
 #include "pipeline/workspace/private_git_dir.h"
 #include "pipeline/workspace/tree_scan.h"
 
@@ -79,9 +80,8 @@ Result<void> PlainTree::AddAll() const {
   return added.ok() ? Ok() : Result<void>(added.error());
 }
 
-Result<std::string> PlainTree::WriteTree() const {
-  SWAGE_ASSIGN_OR_RETURN(const std::string tree, plan_.git.Run(plan_.Call({"write-tree"})));
-  return std::string(Trim(tree));
+Result<git2::Tree> PlainTree::MakeTree(git_repository* repository, git_commit* before) {
+  return TreeOfIndex(repository, plan_, before);
 }
 
 Result<void> PlainTree::Switch(const std::string& from, const CommitSha& to) const {

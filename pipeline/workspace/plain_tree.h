@@ -20,6 +20,7 @@ class PlainTree : public WorkTree {
   Result<void> Fill(std::stop_token stop);
 
   Result<void> Stage(std::vector<std::string>& warnings) override;
+  Result<git2::Tree> MakeTree(git_repository* repository, git_commit* before) override;
   Result<void> MoveTo(const CommitSha& commit, Untracked untracked) override;
   Result<void> RenewGit(const CommitSha& commit) override;
   Result<void> Release() override;
@@ -32,8 +33,6 @@ class PlainTree : public WorkTree {
   Result<void> RefuseLargeFiles(const std::vector<std::string>& candidates) const;
   /// `git add --all`.
   Result<void> AddAll() const;
-  /// `git write-tree`: what the index holds.
-  Result<std::string> WriteTree() const;
   /// From what index and files hold both, a tree or a commit, to a commit: writes and removes what
   /// these differ in, and looks at nothing else. Errors: kInternal (something is in the way).
   Result<void> Switch(const std::string& from, const CommitSha& to) const;

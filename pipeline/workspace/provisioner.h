@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/workspace/git_library.h"
 #include "pipeline/workspace/mirror.h"
 
 namespace swage {
@@ -49,6 +50,8 @@ class WorkTree {
   /// (pipes, nested repositories) is moved out of the way and named in `warnings`. Errors:
   /// kTooLarge (a file over kMaxFileBytes).
   virtual Result<void> Stage(std::vector<std::string>& warnings) = 0;
+  /// The tree of what is staged; `before` is the commit before it.
+  virtual Result<git2::Tree> MakeTree(git_repository* repository, git_commit* before) = 0;
   /// Makes files and index those of `commit`. Ignored files always stay.
   virtual Result<void> MoveTo(const CommitSha& commit, Untracked untracked) = 0;
   /// Writes the private `.git` anew: on the task's branch, at `commit`, with the index.

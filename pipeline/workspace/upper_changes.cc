@@ -7,16 +7,21 @@
 #include <algorithm>
 #include <cerrno>
 #include <functional>
+#include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <vector>
 
+#include "config/base/files.h"
 #include "config/base/text.h"
 #include "pipeline/workspace/commit_files.h"
+#include "pipeline/workspace/index_file.h"
 
 namespace swage {
+namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t kMaxInput = 1 << 20;  // of a call of git
@@ -68,21 +73,24 @@ class Sorter {
   /// Paths that were not staged: for git to say which of them it ignores.
   const std::vector<std::string>& New() const { return new_; }
 
+  /// Whether a file has taken the place of a directory.
+  bool HasReplacedDirectory() const { return !over_directories_.empty(); }
+
   /// What `git update-index` has to look at, in an order that it takes. Nothing: not the short way.
-  std::optional<std::string> Input(const std::set<std::string>& ignored) const {
-    std::string input = Lines(gone_);
+  std::optional<std::vector<std::string>> Paths(const std::set<std::string>& ignored) const {
+    std::vector<std::string> paths = gone_;
     for (const std::string& path : touched_) {
       // Where a link is now, git takes what was below the directory out of the index with it.
-      if (!IsBelow(path, over_directories_)) input.append(path).push_back('\0');
+      if (!IsBelow(path, over_directories_)) paths.push_back(path);
     }
     for (const std::string& path : new_) {
       if (!ignored.contains(path)) {
-        input.append(path).push_back('\0');
+        paths.push_back(path);
       } else if (over_directories_.contains(path)) {
         return std::nullopt;
       }
     }
-    return input;
+    return paths;
   }
 
  private:
@@ -118,6 +126,79 @@ Result<std::set<std::string>> IgnoredOf(const TreePlan& plan,
   return ignored;
 }
 
+Result<void> UpdateIndex(const TreePlan& plan, std::string lines, const fs::path& index) {
+  GitCall call = plan.Call({"update-index", "--add", "--remove", "--replace", "-z", "--stdin"});
+  call.index = index;
+  call.input = std::move(lines);
+  const auto updated = plan.git.Run(call);
+  return updated.ok() ? Ok() : Result<void>(updated.error());
+}
+
+// By git, in an index that holds nothing else of what was staged. Nothing: not understood.
+Result<std::optional<IndexUpdates>> ExamineFiles(const TreePlan& plan, CommitFiles& staged,
+                                                 const std::vector<std::string>& paths) {
+  std::map<std::string, BareEntry> before;
+  for (const std::string& path : paths) {
+    if (staged.Has(path)) before[path] = {staged.ModeOf(path), staged.IdOf(path)};
+  }
+  const fs::path index = plan.admin / "index.changes";
+  SWAGE_RETURN_IF_ERROR(WriteFileFast(index, RenderIndex(before)));
+  SWAGE_RETURN_IF_ERROR(UpdateIndex(plan, Lines(paths), index));
+  SWAGE_ASSIGN_OR_RETURN(const std::string after, ReadFile(index));
+  const auto entries = ParseIndex(after);
+  if (!entries) return std::optional<IndexUpdates>();
+  IndexUpdates updates;
+  for (const std::string& path : paths) updates[path] = std::nullopt;
+  for (const IndexEntry& entry : *entries) updates[std::string(entry.path)] = entry.bytes;
+  return std::optional(std::move(updates));
+}
+
+// Nothing: not this way.
+Result<std::optional<TreeSha>> MakeTree(CommitFiles& staged, const IndexUpdates& files) {
+  std::vector<git_tree_update> updates;
+  for (const auto& [path, bytes] : files) {
+    git_tree_update update{GIT_TREE_UPDATE_REMOVE, {}, GIT_FILEMODE_UNREADABLE, path.c_str()};
+    if (bytes) {
+      const IndexEntry entry{path, *bytes};
+      update = {GIT_TREE_UPDATE_UPSERT, entry.Id(), entry.Mode(), path.c_str()};
+      const git_oid before = staged.IdOf(path);
+      if (staged.ModeOf(path) == update.filemode && git_oid_equal(&before, &update.id) != 0) {
+        continue;
+      }
+    } else if (!staged.Has(path)) {
+      continue;
+    }
+    updates.push_back(update);
+  }
+  return staged.With(updates);
+}
+
+Result<bool> Splice(const fs::path& index, const IndexUpdates& updates) {
+  SWAGE_ASSIGN_OR_RETURN(const std::string before, ReadFile(index));
+  const auto after = SpliceIndex(before, updates);
+  if (!after) return false;
+  // Never into the file itself: it may be that of the base.
+  const fs::path fresh = index.string() + ".lock";
+  SWAGE_RETURN_IF_ERROR(WriteFileFast(fresh, *after));
+  if (rename(fresh.c_str(), index.c_str()) == 0) return true;
+  return MakeError(ErrorCode::kInternal,
+                   fmt::format("replace {}: {}", index.string(),
+                               std::error_code(errno, std::generic_category()).message()));
+}
+
+// Nothing: not this way.
+Result<std::optional<TreeSha>> StageFew(const TreePlan& plan, CommitFiles& staged,
+                                        const std::vector<std::string>& paths) {
+  SWAGE_ASSIGN_OR_RETURN(const auto updates, ExamineFiles(plan, staged, paths));
+  if (!updates) return std::optional<TreeSha>();
+  SWAGE_ASSIGN_OR_RETURN(auto tree, MakeTree(staged, *updates));
+  SWAGE_RETURN_IF_ERROR(staged.Intact());
+  if (!tree) return tree;
+  SWAGE_ASSIGN_OR_RETURN(const bool spliced, Splice(plan.Index(), *updates));
+  if (!spliced) tree.reset();
+  return tree;
+}
+
 // What the task itself had added leaves no mark in the upper directory when it goes.
 Result<std::vector<std::string>> VanishedFrom(const std::filesystem::path& root,
                                               CommitFiles& staged, const CommitSha& base) {
@@ -150,7 +231,7 @@ Result<void> RemoveFile(const std::filesystem::path& file) {
 
 Result<Staging> StageChanges(const TreePlan& plan, const UpperChanges& changes,
                              const StagedOver& over, NewFiles fresh) {
-  if (changes.Empty() && over.staged == over.base) return Staging::kNothing;
+  if (changes.Empty() && over.staged == over.base) return Staging{HowStaged::kNothing, {}};
   SWAGE_ASSIGN_OR_RETURN(CommitFiles staged, CommitFiles::Open(plan.mirror.GitDir(), over.staged));
   Sorter sorter(staged);
   sorter.Sort(changes);
@@ -159,17 +240,20 @@ Result<Staging> StageChanges(const TreePlan& plan, const UpperChanges& changes,
   SWAGE_RETURN_IF_ERROR(staged.Intact());
   std::set<std::string> left_out(sorter.New().begin(), sorter.New().end());
   if (fresh == NewFiles::kTake) {
-    if (Lines(sorter.New()).size() > kMaxInput) return Staging::kNotThisWay;
+    if (Lines(sorter.New()).size() > kMaxInput) return Staging{};
     SWAGE_ASSIGN_OR_RETURN(left_out, IgnoredOf(plan, sorter.New()));
   }
-  std::optional<std::string> input = sorter.Input(left_out);
-  if (!input || input->size() > kMaxInput) return Staging::kNotThisWay;
-  if (input->empty()) return Staging::kNothing;
-  GitCall call = plan.Call({"update-index", "--add", "--remove", "--replace", "-z", "--stdin"});
-  call.input = *std::move(input);
-  const auto updated = plan.git.Run(call);
-  if (!updated.ok()) return updated.error();
-  return Staging::kDone;
+  const auto paths = sorter.Paths(left_out);
+  if (!paths) return Staging{};
+  if (paths->empty()) return Staging{HowStaged::kNothing, {}};
+  std::string lines = Lines(*paths);
+  if (lines.size() > kMaxInput) return Staging{};
+  if (!sorter.HasReplacedDirectory()) {
+    SWAGE_ASSIGN_OR_RETURN(auto tree, StageFew(plan, staged, *paths));
+    if (tree) return Staging{HowStaged::kDone, std::move(tree)};
+  }
+  SWAGE_RETURN_IF_ERROR(UpdateIndex(plan, std::move(lines), plan.Index()));
+  return Staging{HowStaged::kDone, {}};
 }
 
 Result<bool> RemoveUntracked(const TreePlan& plan, const UpperChanges& changes,

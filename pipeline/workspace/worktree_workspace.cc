@@ -170,17 +170,19 @@ Result<Snapshot> WorktreeWorkspace::TakeSnapshot(const std::string& message,
                                                  std::vector<std::string>& warnings) {
   SWAGE_RETURN_IF_ERROR(Guard(warnings));
   SWAGE_RETURN_IF_ERROR(tree_->Stage(warnings));
-  SWAGE_RETURN_IF_ERROR(Unstage(plan_.Index(), included_));
-  SWAGE_ASSIGN_OR_RETURN(Snapshot snapshot, Commit(message, author));
+  SWAGE_ASSIGN_OR_RETURN(const bool unstaged, Unstage(plan_.Index(), included_));
+  SWAGE_ASSIGN_OR_RETURN(Snapshot snapshot, Commit(message, author, unstaged));
   SWAGE_RETURN_IF_ERROR(tree_->RenewGit(last_));
   return snapshot;
 }
 
-Result<Snapshot> WorktreeWorkspace::Commit(const std::string& message,
-                                           const CommitIdentity& author) {
+Result<Snapshot> WorktreeWorkspace::Commit(const std::string& message, const CommitIdentity& author,
+                                           bool unstaged) {
   SWAGE_ASSIGN_OR_RETURN(const auto repository, git2::OpenBare(plan_.mirror.GitDir()));
   SWAGE_ASSIGN_OR_RETURN(const auto parent, git2::FindCommit(repository.get(), last_));
-  SWAGE_ASSIGN_OR_RETURN(const auto tree, TreeOfIndex(repository.get(), plan_, parent.get()));
+  SWAGE_ASSIGN_OR_RETURN(const auto tree, unstaged
+                                              ? TreeOfIndex(repository.get(), plan_, parent.get())
+                                              : tree_->MakeTree(repository.get(), parent.get()));
   Snapshot snapshot{last_, TreeSha{git2::Hex(*git_tree_id(tree.get()))}, false};
   if (git_oid_equal(git_tree_id(tree.get()), git_commit_tree_id(parent.get())) != 0)
     return snapshot;

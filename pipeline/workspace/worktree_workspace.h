@@ -40,7 +40,8 @@ class WorktreeWorkspace final : public Workspace {
   Result<void> MakeDirectories();
   Result<void> MoveTo(const CommitSha& commit, Untracked untracked);
   Result<void> Guard(std::vector<std::string>& warnings);
-  Result<Snapshot> Commit(const std::string& message, const CommitIdentity& author);
+  /// `unstaged`: the index holds less than what the tree has staged.
+  Result<Snapshot> Commit(const std::string& message, const CommitIdentity& author, bool unstaged);
 
   TreePlan plan_;
   const std::filesystem::path root_, handoff_;
