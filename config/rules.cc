@@ -7,6 +7,7 @@
 
 #include "config/address.h"
 #include "config/base/files.h"
+#include "config/base/rsa.h"
 #include "config/base/text.h"
 
 namespace swage {
@@ -341,6 +342,29 @@ std::optional<std::string> AddressRule::Read(const YamlNode& node, const Spot& s
     return std::nullopt;
   }
   return *text;
+}
+
+std::optional<SecretValue> RsaKeyRule::Read(const YamlNode& node, const Spot& spot) const {
+  const std::string* text = ScalarText(node, "a reference to a private key", spot);
+  if (text == nullptr) return std::nullopt;
+  if (!IsSecretReference(*text)) {
+    spot.Fault(kSecretHelp);
+    return std::nullopt;
+  }
+  Result<std::string> pem = FetchSecret(*text, spot.reading.folder);
+  if (!pem.ok()) {
+    spot.Say(pem.error().message);
+    return std::nullopt;
+  }
+  // Before anything can be said about it.
+  if (spot.reading.redactor != nullptr) LearnKey(*pem, *spot.reading.redactor);
+  const Result<RsaKey> key = RsaKey::ReadPrivate(*pem);
+  if (!key.ok()) {
+    spot.Say(fmt::format("what is at {} {}; generate a key on the App's page and name its file",
+                         Quoted(*text), key.error().message));
+    return std::nullopt;
+  }
+  return SecretValue{*text, *std::move(pem)};
 }
 
 std::optional<SecretValue> SecretRule::Read(const YamlNode& node, const Spot& spot) const {

@@ -143,6 +143,14 @@ struct SecretRule {
   std::optional<SecretValue> Read(const YamlNode& node, const Spot& spot) const;
 };
 
+/// A reference to the private half of an RSA key, in PEM.
+struct RsaKeyRule {
+  using Value = SecretValue;
+  std::string Describe() const { return "secret reference"; }
+  std::string Show(const SecretValue&) const { return ""; }
+  std::optional<SecretValue> Read(const YamlNode& node, const Spot& spot) const;
+};
+
 /// "sqlite", the URL of a PostgreSQL database, or a reference to where one is kept. A password in
 /// it is registered and stays out of SecretValue::reference.
 struct StoreRule {

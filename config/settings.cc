@@ -27,6 +27,7 @@ std::set<std::string> BotVariables(const Settings& settings) {
   add(settings.store_password);
   for (const ForgeSettings& forge : settings.forges) {
     add(forge.token);
+    add(forge.app.private_key);
     add(forge.webhook_secret);
     for (const auto& [repo, secret] : forge.repo_webhook_secrets) add(secret);
   }
@@ -115,6 +116,7 @@ class Checker {
     if (settings_.store.value != "sqlite") values.insert(settings_.store.value);
     for (const ForgeSettings& forge : settings_.forges) {
       values.insert(forge.token.value);
+      values.insert(forge.app.private_key.value);
       values.insert(forge.webhook_secret.value);
       for (const auto& [repo, secret] : forge.repo_webhook_secrets) values.insert(secret.value);
     }

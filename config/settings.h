@@ -34,13 +34,23 @@ struct SigningKey {
   bool Given() const { return !file.empty(); }
 };
 
+/// The bot as an App of a forge: it signs in with a key of its own and gets short-lived tokens.
+struct AppSettings {
+  std::string id;               ///< a number, or "Iv23..." of newer ones; empty = no App
+  SecretValue private_key;      ///< PEM of an RSA key
+  std::string installation_id;  ///< the only one to use; empty = whichever covers the repository
+
+  bool Given() const { return !id.empty(); }
+};
+
 struct ForgeSettings {
   std::string name;     ///< [a-z0-9-]; part of task keys and of the webhook URL /hooks/NAME
   std::string kind;     ///< "github" or "gitlab"
   std::string api_url;  ///< "https://api.github.com", "https://gitlab.example.com/api/v4"
   std::string git_url;  ///< "https://github.com": clone URLs are git_url/owner/name.git
   std::string ca_file;  ///< additional PEM authority; empty = the system's
-  SecretValue token;
+  SecretValue token;    ///< empty with an App
+  AppSettings app;
   SecretValue webhook_secret;
   std::map<std::string, SecretValue> repo_webhook_secrets;  ///< "owner/name" -> secret, wins (T6)
   std::vector<std::string>

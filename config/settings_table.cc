@@ -42,6 +42,11 @@ bool IsDigits(std::string_view s) {
   return s.find_first_not_of("0123456789") == s.npos;
 }
 
+bool IsAppId(std::string_view s) {
+  return s.find_first_not_of("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.") ==
+         s.npos;
+}
+
 bool IsEmail(std::string_view s) {
   const std::size_t at = s.find('@');
   return at != s.npos && at > 0 && at + 1 < s.size() && s.find_first_of("<> ") == s.npos;
@@ -103,6 +108,36 @@ void SettleAddresses(ForgeSettings& forge, const Spot& spot) {
   }
 }
 
+// An App or an account, and not half of either.
+void SettleCredential(const ForgeSettings& forge, const Spot& spot) {
+  const auto given = [&](const char* name) {
+    return spot.reading.lines.contains(spot.setting + "." + name);
+  };
+  const auto fault = [&](const char* name, std::string_view text) {
+    const std::string setting = spot.setting + "." + name;
+    spot.reading.faults.Add(spot.reading.LineOf(setting, spot.line), setting, text);
+  };
+  const bool app = given("app_id") || given("private_key");
+  if (app && given("token")) {
+    fault(given("app_id") ? "app_id" : "private_key",
+          "is given beside token, and the bot can be only one account; remove token to be the App, "
+          "or app_id and private_key to be the token's account");
+  } else if (app && !forge.kind.empty() && forge.kind != "github") {
+    fault("app_id", "is for forges of the kind github; write a token in its place");
+  } else if (given("app_id") && !given("private_key")) {
+    fault("private_key", "is missing beside app_id; write for example file:/etc/swage/app.pem");
+  } else if (given("private_key") && !given("app_id")) {
+    fault("app_id", "is missing beside private_key; write the \"App ID\" of the App's page");
+  } else if (!app && !given("token")) {
+    fault("token",
+          forge.kind == "github"
+              ? "is missing; write for example file:/etc/swage/token, or app_id and private_key"
+              : "is missing; write for example file:/etc/swage/token");
+  } else if (!app && given("installation_id")) {
+    fault("installation_id", "has no meaning without app_id; remove it");
+  }
+}
+
 const ChoiceRule& WhenRed() {
   static const ChoiceRule kRule{{"draft", "comment"}};
   return kRule;
@@ -141,8 +176,32 @@ const std::vector<Setting<ForgeSettings>>& ForgeTable() {
           {.path = "token",
            .manual = "What the bot signs in with. It never comes near an agent or a gate.",
            .example = "file:/etc/swage/token",
-           .required = true},
+           .fallback = "**required**, unless `app_id` and `private_key` are given"},
           SecretRule{}, [](auto& f) -> auto& { return f.token; }),
+      Declare<ForgeSettings>(
+          {.path = "app_id",
+           .manual = "The bot is a GitHub App, in place of an account with a `token`: this is the "
+                     "\"App ID\" of the App's page. Each request and each push then has a token "
+                     "of its own, for an hour at most, for one repository, and for what it needs.",
+           .example = "\"123456\"",
+           .fallback = "no App"},
+          TextRule{.kind = "an App's id or client id", .max_bytes = 40, .valid = IsAppId},
+          [](auto& f) -> auto& { return f.app.id; }),
+      Declare<ForgeSettings>(
+          {.path = "private_key",
+           .manual = "The App's private key, as GitHub gives it out (PEM).",
+           .example = "file:/etc/swage/app.pem",
+           .fallback = "**required** with `app_id`"},
+          RsaKeyRule{}, [](auto& f) -> auto& { return f.app.private_key; }),
+      Declare<ForgeSettings>(
+          {.path = "installation_id",
+           .manual =
+               "The only installation of the App to use. Without it each repository is served "
+               "by the installation that covers it, in as many organisations as there are.",
+           .example = "\"7654321\"",
+           .fallback = "whichever covers the repository"},
+          TextRule{.kind = "a number", .max_bytes = 20, .valid = IsDigits},
+          [](auto& f) -> auto& { return f.app.installation_id; }),
       Declare<ForgeSettings>(
           {.path = "webhook_secret",
            .manual =
@@ -222,6 +281,7 @@ std::optional<std::vector<ForgeSettings>> ForgesRule::Read(const YamlNode& node,
     spot.reading.lines[at.setting] = at.line;
     ReadSettings(node.items[i], ForgeTable(), at.setting + ".", forge, spot.reading);
     SettleAddresses(forge, at);
+    SettleCredential(forge, at);
     if (forge.name.empty()) forge.name = forge.kind;
     if (!forge.name.empty() && !names.insert(forge.name).second) {
       spot.reading.faults.Add(

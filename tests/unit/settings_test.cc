@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "config/base/files.h"
+#include "config/base/rsa.h"
 #include "config/base/text.h"
 #include "config/settings_table.h"
 #include "tests/harness/paths.h"
@@ -228,6 +229,42 @@ swage.yml:20: forges[0].kind: "githib" is not one of github, gitlab; did you mea
 swage.yml:20: forges[0].webhook_secret: is missing; write for example file:/etc/swage/webhook-secret, or intake: poll for a server without webhooks
 swage.yml:21: forges[0].token: the environment variable SWAGE_TEST_ABSENT is not set
 swage.yml:22: forges[0].repos: is text; expected a list; write for example ["acme/*", "!acme/secret"])");
+}
+
+TEST_F(SettingsTest, AForgeIsAnAppOrAnAccountAndNotBoth) {
+  const auto with = [&](std::string_view lines) {
+    return Faults(ReplaceAll(std::string(kMinimal), "    token: env:SWAGE_TEST_TOKEN\n", lines));
+  };
+  EXPECT_EQ(with(""),
+            "swage.yml:3: forges[0].token: is missing; write for example file:/etc/swage/token, or "
+            "app_id and private_key");
+  EXPECT_EQ(with("    app_id: 4711\n"),
+            "swage.yml:3: forges[0].private_key: is missing beside app_id; write for example "
+            "file:/etc/swage/app.pem");
+  EXPECT_EQ(with("    token: env:SWAGE_TEST_TOKEN\n    installation_id: 12\n"),
+            "swage.yml:5: forges[0].installation_id: has no meaning without app_id; remove it");
+  EXPECT_EQ(with("    app_id: 4711\n    token: env:SWAGE_TEST_TOKEN\n"),
+            "swage.yml:4: forges[0].app_id: is given beside token, and the bot can be only one "
+            "account; remove token to be the App, or app_id and private_key to be the token's "
+            "account");
+  const std::string bad = with("    app_id: 4711\n    private_key: env:SWAGE_TEST_TOKEN\n");
+  EXPECT_NE(
+      bad.find("forges[0].private_key: what is at \"env:SWAGE_TEST_TOKEN\" is no private key"),
+      bad.npos)
+      << bad;
+  EXPECT_EQ(bad.find("token-0123456789"), bad.npos);
+}
+
+TEST_F(SettingsTest, ReadsTheKeyOfAnAppAndKeepsItToItself) {
+  const std::string pem = RsaKey::Generate().PrivatePem();
+  setenv("SWAGE_TEST_KEY", pem.c_str(), 1);
+  const auto s = Load(ReplaceAll(std::string(kMinimal), "    token: env:SWAGE_TEST_TOKEN\n",
+                                 "    app_id: 4711\n    private_key: env:SWAGE_TEST_KEY\n"));
+  unsetenv("SWAGE_TEST_KEY");
+  ASSERT_TRUE(s.ok()) << s.error().message;
+  EXPECT_EQ(s->forges[0].app.id, "4711");
+  EXPECT_EQ(Trim(s->forges[0].app.private_key.value), Trim(pem));
+  EXPECT_NE(redactor_.Apply(pem), pem);
 }
 
 TEST_F(SettingsTest, NeverRepeatsASecretThatWasWrittenOut) {
