@@ -13,6 +13,8 @@ struct NameOf {
   std::string_view operator()(const CommentCreated&) const { return "CommentCreated"; }
   std::string_view operator()(const PullRequestClosed&) const { return "PullRequestClosed"; }
   std::string_view operator()(const PullRequestPushed&) const { return "PullRequestPushed"; }
+  std::string_view operator()(const ChecksRerequested&) const { return "ChecksRerequested"; }
+  std::string_view operator()(const AccessChanged&) const { return "AccessChanged"; }
   std::string_view operator()(const Ignored&) const { return "Ignored"; }
 };
 

@@ -77,13 +77,34 @@ struct PullRequestPushed {
   CommitSha head;
 };
 
+/// Somebody pressed the forge's button that asks for a commit's checks once more.
+struct ChecksRerequested {
+  RepoRef repo;
+  Actor actor;
+  CommitSha head;
+  std::string head_branch;   ///< may be empty
+  std::int64_t number = 0;   ///< of the pull request; 0 = the payload does not say
+  std::string context = {};  ///< of the one check ("swage/tests"); empty = all of them
+};
+
+/// What the bot's account may reach has changed, at the hand of an owner.
+struct AccessChanged {
+  enum class Kind { kGranted, kSuspended, kRemoved };
+  RepoRef repo;  ///< the forge's name alone
+  Actor actor;
+  Kind kind = Kind::kGranted;
+  std::string owner;           ///< login of the account that granted it
+  std::vector<RepoRef> repos;  ///< that it is about; empty = all of the owner's
+};
+
 /// Authentic, understood, and of no interest.
 struct Ignored {
   std::string why;  ///< "push event", "issue edited", ...
 };
 
-using Event = std::variant<IssueLabeled, IssueUnlabeled, IssueGone, IssueReopened, CommentCreated,
-                           PullRequestClosed, PullRequestPushed, Ignored>;
+using Event =
+    std::variant<IssueLabeled, IssueUnlabeled, IssueGone, IssueReopened, CommentCreated,
+                 PullRequestClosed, PullRequestPushed, ChecksRerequested, AccessChanged, Ignored>;
 
 /// "IssueLabeled", ... for logs and tests.
 std::string_view EventName(const Event& event);

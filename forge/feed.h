@@ -64,6 +64,7 @@ struct ThreadAct {
 struct Hook {
   std::int64_t id = 0;
   std::string url;
+  bool shared = false;  ///< the account's, for all repositories: the same whichever is asked about
 };
 
 struct HookDelivery {

@@ -6,7 +6,8 @@
 //   one made
 //     (by branch, marker or key), adopts it, and writes nothing twice (X8, X9);
 //   - paging, the forge's size limits, and its error dialect stay inside;
-//   - errors: kNotFound, kDenied, kUnauthenticated, kRateLimited (with retry_after), kConflict,
+//   - errors: kNotFound, kDenied (with retry_after: everything is refused in this repository for
+//   now, and a person can lift it), kUnauthenticated, kRateLimited (with retry_after), kConflict,
 //     kUnavailable/kTimeout (may be retried), kInvalid (will not get better); no secret in any
 //     message;
 //   - calls block on the network, bounded by the transport's deadline, and may come from many
@@ -56,8 +57,15 @@ class Forge {
   /// What happened meanwhile; lives as long as this. nullptr: this forge can only tell, by
   /// webhooks.
   virtual ForgeFeed* Feed() { return nullptr; }
-  /// Pure: where git clones from and pushes to.
-  virtual GitRemote Remote(const RepoRef& repo) const = 0;
+  /// Where git clones from and pushes to, with a credential that is good for about an hour and, as
+  /// far as the forge can narrow it, for this repository and this access alone. May ask the forge.
+  virtual Result<GitRemote> Remote(const RepoRef& repo, GitAccess access) = 0;
+  /// What the forge does not grant the bot though it is needed: a sentence each, with the cure.
+  virtual Result<std::vector<std::string>> FindMissingRights() {
+    return std::vector<std::string>();
+  }
+  /// Somebody changed what the credential may do: what was learned about it is asked anew.
+  virtual void ForgetRights() {}
   /// Pure: the address by which the forge finds the account in a commit's trailers, without telling
   /// the account's own one.
   virtual std::string CommitEmail(const Actor& actor) const = 0;

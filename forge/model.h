@@ -115,6 +115,16 @@ struct PostedReview {
   std::vector<PostedComment> comments;
 };
 
+/// A finding as a line of a commit's check.
+struct Annotation {
+  enum class Level { kNotice, kWarning, kFailure };
+  std::string path;
+  int line = 0;  ///< of the commit's version of the file, from 1
+  Level level = Level::kFailure;
+  std::string title;  ///< may be empty
+  std::string message;
+};
+
 enum class StatusState { kPending, kSuccess, kFailure, kNeutral };
 struct CommitStatus {
   CommitSha sha;
@@ -122,6 +132,9 @@ struct CommitStatus {
   StatusState state = StatusState::kPending;
   std::string description;  ///< one line; the adapter cuts it to the forge's limit
   std::string target_url;   ///< may be empty
+  // For forges that have checks; the others show the line alone.
+  std::string summary = {};  ///< Markdown; the adapter cuts it to the forge's limit
+  std::vector<Annotation> annotations = {};
 };
 
 /// GitHub's names; the GitLab adapter maps them to award emoji.
@@ -134,6 +147,9 @@ struct ForgeLimits {
   std::size_t title_bytes = 255;
   bool can_resolve_threads = false;
 };
+
+/// What a credential for git is needed for: it is good for no more.
+enum class GitAccess { kRead, kWrite };
 
 /// How git reaches a repository. The credential never becomes part of the URL.
 struct GitRemote {

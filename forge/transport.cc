@@ -199,6 +199,7 @@ Outcome HttplibTransport::Attempt(const HttpRequest& request, const std::string&
     raw.body = request.body;
   }
   for (const auto& [name, value] : options_.headers) raw.set_header(name, value);
+  if (!request.authorization.empty()) raw.set_header("Authorization", request.authorization);
   if (!request.body.empty()) raw.set_header("Content-Type", "application/json");
   if (!request.if_none_match.empty()) raw.set_header("If-None-Match", request.if_none_match);
   raw.set_header("Accept-Encoding", "identity");
@@ -302,6 +303,9 @@ Result<HttpResponse> HttplibTransport::Send(const HttpRequest& request) {
   }
   if (!IsHeaderSafe(request.if_none_match)) {
     return MakeError(ErrorCode::kInvalid, call + ": the ETag holds a line break");
+  }
+  if (!IsHeaderSafe(request.authorization)) {
+    return MakeError(ErrorCode::kInvalid, call + ": the credential holds a line break");
   }
   const MonotonicTime deadline = clock_.Monotonic() + options_.total_timeout;
   for (int hop = 0;; ++hop) {

@@ -34,6 +34,10 @@ struct HttpRequest {
   std::string if_none_match = {};
   /// Changes nothing in spite of its method: a query that is sent by POST.
   bool only_reads = false;
+  /// The whole value of the Authorization header, for credentials that differ between requests.
+  std::string authorization = {};
+  /// "owner/name" that the request is about, where the path does not say so.
+  std::string repo = {};
 
   bool Writes() const { return method != "GET" && !only_reads; }
 };

@@ -98,7 +98,8 @@ Result<Publisher::Done> Publisher::PerformPush(const Effect& effect, Forge& forg
                                                std::stop_token stop) {
   SWAGE_ASSIGN_OR_RETURN(const PushEffect e, DecodePush(effect.what.payload));
   SWAGE_ASSIGN_OR_RETURN(const Task task, store_.GetTask(effect.what.task));
-  PushRequest request{task.repo, forge.Remote(task.repo), e.branch, e.sha, task.pushed};
+  SWAGE_ASSIGN_OR_RETURN(GitRemote remote, forge.Remote(task.repo, GitAccess::kWrite));
+  PushRequest request{task.repo, std::move(remote), e.branch, e.sha, task.pushed};
   SWAGE_RETURN_IF_ERROR(BringHead(task, request, stop));
   SWAGE_RETURN_IF_ERROR(WorkScope::Check(true));
   Result<void> pushed = workspaces_.Push(request, stop);
@@ -152,6 +153,11 @@ Result<Publisher::Done> Publisher::PerformPullRequest(const Effect& effect, Forg
 Result<Publisher::Done> Publisher::PerformStatus(const Effect& effect, Forge& forge) {
   SWAGE_ASSIGN_OR_RETURN(StatusEffect e, DecodeStatus(effect.what.payload));
   e.status.description = redactor_.Apply(e.status.description);
+  e.status.summary = redactor_.Apply(e.status.summary);
+  for (Annotation& annotation : e.status.annotations) {
+    annotation.title = redactor_.Apply(annotation.title);
+    annotation.message = redactor_.Apply(annotation.message);
+  }
   SWAGE_RETURN_IF_ERROR(forge.EnsureStatus(effect.what.repo, e.status));
   return Done{"{}", {}};
 }

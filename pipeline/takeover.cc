@@ -41,12 +41,13 @@ Result<std::optional<Objection>> FindObjection(Forge& forge, Store& store, const
   return std::optional<Objection>();
 }
 
-Result<std::optional<CommitSha>> FindOwnHead(Workspaces& workspaces, const Forge& forge,
-                                             const Task& task, const std::string& base_branch,
+Result<std::optional<CommitSha>> FindOwnHead(Workspaces& workspaces, Forge& forge, const Task& task,
+                                             const std::string& base_branch,
                                              const std::string& email, std::stop_token stop) {
   const OwnMark mark{email, messages::TaskTrailer(task)};
-  return workspaces.FindOwnBranch(task.repo, forge.Remote(task.repo), task.branch, base_branch,
-                                  task.base_sha, mark, std::move(stop));
+  SWAGE_ASSIGN_OR_RETURN(const GitRemote remote, forge.Remote(task.repo, GitAccess::kRead));
+  return workspaces.FindOwnBranch(task.repo, remote, task.branch, base_branch, task.base_sha, mark,
+                                  std::move(stop));
 }
 
 NewEffect TakenOver(const Task& task, std::string_view command_prefix) {

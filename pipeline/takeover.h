@@ -27,8 +27,8 @@ Result<std::optional<Objection>> FindObjection(Forge& forge, Store& store, const
 
 /// The head of the task's branch at the forge, when all of it is the bot's own (X26, X29): made as
 /// `email`. Errors: as Workspaces::FindOwnBranch.
-Result<std::optional<CommitSha>> FindOwnHead(Workspaces& workspaces, const Forge& forge,
-                                             const Task& task, const std::string& base_branch,
+Result<std::optional<CommitSha>> FindOwnHead(Workspaces& workspaces, Forge& forge, const Task& task,
+                                             const std::string& base_branch,
                                              const std::string& email, std::stop_token stop);
 
 /// Says on the pull request that the branch is theirs now: once per head of ours, whoever notices.

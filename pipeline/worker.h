@@ -105,6 +105,8 @@ class Worker {
   Result<std::optional<RunOutcome>> CheckFooting(Task& task, Ground& ground, Forge& forge,
                                                  std::stop_token stop);
   Result<RepoPolicy> ReadPolicy(const Task& task, const Ground& ground);
+  Result<CommitSha> FetchBranch(const Task& task, Forge& forge, const std::string& branch,
+                                std::stop_token stop);
   Result<Branch> LookAtBranch(const Task& task, const std::string& base_branch, Forge& forge,
                               std::stop_token stop);
   Result<std::optional<CommitSha>> FindOwnHead(const Task& task, const std::string& base_branch,

@@ -12,6 +12,12 @@
 
 namespace swage {
 
+Result<CommitSha> Worker::FetchBranch(const Task& task, Forge& forge, const std::string& branch,
+                                      std::stop_token stop) {
+  SWAGE_ASSIGN_OR_RETURN(const GitRemote remote, forge.Remote(task.repo, GitAccess::kRead));
+  return context_.workspaces.Fetch(task.repo, remote, branch, std::move(stop));
+}
+
 // Where the work stands, and whether it may go on there: nothing = it may.
 Result<std::optional<RunOutcome>> Worker::FindGround(Claimed& claimed, Ground& ground, Forge& forge,
                                                      std::stop_token stop) {
@@ -21,8 +27,7 @@ Result<std::optional<RunOutcome>> Worker::FindGround(Claimed& claimed, Ground& g
   // The status comment said "queued" so far, and a first fetch may take a while.
   SWAGE_RETURN_IF_ERROR(context_.store.AddEffects({StickyEffect(task.repo, task.id)}));
   SWAGE_ASSIGN_OR_RETURN(ground.base, WithPatience(task.id, stop, [&] {
-                           return context_.workspaces.Fetch(task.repo, forge.Remote(task.repo),
-                                                            ground.base_branch, stop);
+                           return FetchBranch(task, forge, ground.base_branch, stop);
                          }));
   SWAGE_ASSIGN_OR_RETURN(const Branch branch, LookAtBranch(task, ground.base_branch, forge, stop));
   SWAGE_ASSIGN_OR_RETURN(ground.policy, ReadPolicy(task, ground));
@@ -108,10 +113,8 @@ Result<RepoPolicy> Worker::ReadPolicy(const Task& task, const Ground& ground) {
 Result<Worker::Branch> Worker::LookAtBranch(const Task& task, const std::string& base_branch,
                                             Forge& forge, std::stop_token stop) {
   if (task.pushed.value.empty()) return Branch{};
-  const GitRemote remote = forge.Remote(task.repo);
-  const Result<CommitSha> head = WithPatience(task.id, stop, [&] {
-    return context_.workspaces.Fetch(task.repo, remote, task.branch, stop);
-  });
+  const Result<CommitSha> head =
+      WithPatience(task.id, stop, [&] { return FetchBranch(task, forge, task.branch, stop); });
   if (!head.ok() && head.error().code == ErrorCode::kNotFound) return Branch{true, {}};  // deleted
   if (!head.ok()) return head.error();
   // The checkpoint may be there before its row says so.
@@ -198,8 +201,7 @@ Result<std::optional<RunOutcome>> Worker::LeaveOldBase(Claimed& claimed, const G
 Result<std::optional<RunOutcome>> Worker::LookAtBaseAgain(const Task& task, Forge& forge,
                                                           std::vector<std::string>& warnings,
                                                           std::stop_token stop) {
-  const auto tip =
-      context_.workspaces.Fetch(task.repo, forge.Remote(task.repo), task.base_branch, stop);
+  const auto tip = FetchBranch(task, forge, task.base_branch, stop);
   // What could not be asked is not held against the work.
   if (!tip.ok()) return std::optional<RunOutcome>();
   SWAGE_ASSIGN_OR_RETURN(const BaseDrift drift,

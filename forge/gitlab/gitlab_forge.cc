@@ -34,11 +34,11 @@ class GitLabForge final : public Forge {
     return gitlab::FindPullRequest(api_, repo, head_branch);
   }
   ForgeFeed* Feed() override { return &feed_; }
-  GitRemote Remote(const RepoRef& repo) const override {
+  Result<GitRemote> Remote(const RepoRef& repo, GitAccess) override {
     std::string url = api_.settings().git_url;
     while (url.ends_with('/')) url.pop_back();
-    return {url + "/" + repo.path + ".git", "oauth2", api_.settings().token.value,
-            api_.settings().ca_file};
+    return GitRemote{url + "/" + repo.path + ".git", "oauth2", api_.settings().token.value,
+                     api_.settings().ca_file};
   }
 
   // docs.gitlab.com, "Private commit email": ID-USERNAME@users.noreply.HOST.

@@ -47,8 +47,8 @@ Result<void> BaseWatch::Look(const std::vector<Task>& tasks, std::stop_token sto
   Forge* const forge = forges_(repo.forge);
   SWAGE_ASSIGN_OR_RETURN(const PaceView pace, store_.GetPace(repo.forge));
   if (forge == nullptr || pace.left.count() > 0) return Ok();
-  SWAGE_ASSIGN_OR_RETURN(const CommitSha tip,
-                         workspaces_.Fetch(repo, forge->Remote(repo), branch, stop));
+  SWAGE_ASSIGN_OR_RETURN(const GitRemote remote, forge->Remote(repo, GitAccess::kRead));
+  SWAGE_ASSIGN_OR_RETURN(const CommitSha tip, workspaces_.Fetch(repo, remote, branch, stop));
   const std::string key = fmt::format("base:{}:{}:{}", repo.forge, repo.id, branch);
   SWAGE_ASSIGN_OR_RETURN(const auto seen, store_.GetPoll(key));
   if (seen && seen->cursor == tip.value) return Ok();

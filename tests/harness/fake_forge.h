@@ -89,8 +89,8 @@ class FakeForge : public Forge {
     });
   }
   ForgeFeed* Feed() override { return feed; }
-  GitRemote Remote(const RepoRef& ref) const override {
-    return {"https://forge/" + ref.path + ".git", "bot", "secret", ""};
+  Result<GitRemote> Remote(const RepoRef& ref, GitAccess) override {
+    return GitRemote{"https://forge/" + ref.path + ".git", "bot", "secret", ""};
   }
   std::string CommitEmail(const Actor& actor) const override {
     return actor.id + "+" + actor.login + "@users.noreply.forge.example";

@@ -69,8 +69,8 @@ class ForgePort final : public Forge, private ForgeFeed {
     });
   }
   ForgeFeed* Feed() override { return this; }
-  GitRemote Remote(const RepoRef&) const override {
-    return {"https://sim/acme/lib.git", "", "", ""};
+  Result<GitRemote> Remote(const RepoRef&, GitAccess) override {
+    return GitRemote{"https://sim/acme/lib.git", "", "", ""};
   }
   std::string CommitEmail(const Actor& actor) const override { return actor.login + "@sim"; }
 

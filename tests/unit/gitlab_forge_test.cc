@@ -46,8 +46,10 @@ TEST_F(GitLabForgeTest, SendsTheCredentialInAHeaderOnly) {
   ForgeSettings settings;
   settings.token.value = "canary-token";
   EXPECT_EQ(GitLabTransportOptions(settings).headers.at("PRIVATE-TOKEN"), "canary-token");
-  EXPECT_EQ(forge_->Remote(repo_).url, "https://gitlab.example.com/g/s/p.git");
-  EXPECT_EQ(forge_->Remote(repo_).username, "oauth2");
+  const auto remote = forge_->Remote(repo_, GitAccess::kWrite);
+  ASSERT_TRUE(remote.ok());
+  EXPECT_EQ(remote->url, "https://gitlab.example.com/g/s/p.git");
+  EXPECT_EQ(remote->username, "oauth2");
 }
 
 TEST_F(GitLabForgeTest, EncodesTheProjectPathAsOneSegment) {
