@@ -29,12 +29,20 @@ Result<std::unique_ptr<HttpTransport>> MakeTransport(TransportOptions options, c
 }
 
 Result<ForgeParts> MakeForge(const ForgeSettings& settings, const Clock& clock, TrafficGate& gate,
-                             CrashPoints* points) {
+                             Redactor& redactor, CrashPoints* points) {
   ForgeParts parts;
   if (settings.kind == "github") {
     SWAGE_ASSIGN_OR_RETURN(auto transport,
                            MakeTransport(GitHubTransportOptions(settings), clock, points));
-    parts.forge = MakeGitHubForge(settings, MakeGatedTransport(std::move(transport), gate));
+    const auto gated = [&](std::unique_ptr<HttpTransport> inner) {
+      return MakeGatedTransport(std::move(inner), gate);
+    };
+    if (settings.app.Given()) {
+      SWAGE_ASSIGN_OR_RETURN(
+          parts.forge, MakeGitHubAppForge(settings, std::move(transport), gated, clock, redactor));
+    } else {
+      parts.forge = MakeGitHubForge(settings, gated(std::move(transport)));
+    }
     parts.dialect = MakeGitHubDialect();
     return parts;
   }
@@ -46,6 +54,19 @@ Result<ForgeParts> MakeForge(const ForgeSettings& settings, const Clock& clock, 
     return parts;
   }
   return MakeError(ErrorCode::kInvalid, "no adapter for forges of the kind " + settings.kind);
+}
+
+// For a look from the command line: no server shares its pace with it.
+class OpenGate final : public TrafficGate {
+  Result<void> Enter(bool, std::stop_token) override { return Ok(); }
+  void Leave(bool, const Result<void>&) override {}
+};
+
+Result<std::unique_ptr<Forge>> MakeForgeToLookAt(const ForgeSettings& settings, const Clock& clock,
+                                                 Redactor& redactor) {
+  static OpenGate gate;
+  SWAGE_ASSIGN_OR_RETURN(ForgeParts parts, MakeForge(settings, clock, gate, redactor, nullptr));
+  return std::move(parts.forge);
 }
 
 PostgresOptions DatabaseOf(const Settings& settings) {
@@ -94,8 +115,8 @@ std::unique_ptr<Workspaces> MakeWorkspaces(const Settings& settings, ProcessRunn
 Concretes MakeConcretes(CrashPoints* points) {
   Concretes concretes;
   concretes.make_forge = [points](const ForgeSettings& settings, const Clock& clock,
-                                  TrafficGate& gate) {
-    return MakeForge(settings, clock, gate, points);
+                                  TrafficGate& gate, Redactor& redactor) {
+    return MakeForge(settings, clock, gate, redactor, points);
   };
   concretes.open_store = [points](const Settings& settings,
                                   const Clock& clock) -> Result<std::unique_ptr<Store>> {
@@ -130,6 +151,7 @@ int main(int argc, char** argv) {
   actions.look_at_store = swage::LookAtStore;
   actions.store = {swage::ObserveStore, swage::EditStore};
   actions.make_workspaces = swage::MakeWorkspaces;
+  actions.make_forge = swage::MakeForgeToLookAt;
   actions.demo = swage::RunDemo;
   actions.demo_forges = {"github", "gitlab"};
   return swage::RunCli(argc, argv, actions, std::cout, std::cerr);

@@ -71,7 +71,8 @@ Result<void> Service::Build(const Concretes& concretes) {
   for (const ForgeSettings& forge : settings_.forges) {
     paces_.push_back(std::make_unique<PaceKeeper>(*store_, log_, forge.name, PaceRules{forge.pause},
                                                   forge.write_interval));
-    SWAGE_ASSIGN_OR_RETURN(ForgeParts parts, concretes.make_forge(forge, clock_, *paces_.back()));
+    SWAGE_ASSIGN_OR_RETURN(ForgeParts parts,
+                           concretes.make_forge(forge, clock_, *paces_.back(), redactor_));
     dialects[forge.name] = parts.dialect.get();
     forges_[forge.name] = std::move(parts);
   }

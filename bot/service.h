@@ -38,8 +38,10 @@ struct ForgeParts {
 
 /// The concrete parts, chosen in main.cc.
 struct Concretes {
-  /// Every request of the forge goes through the gate.
-  std::function<Result<ForgeParts>(const ForgeSettings&, const Clock&, TrafficGate&)> make_forge;
+  /// Every request of the forge goes through the gate; credentials that it gets on the way are told
+  /// to the redactor.
+  std::function<Result<ForgeParts>(const ForgeSettings&, const Clock&, TrafficGate&, Redactor&)>
+      make_forge;
   std::function<Result<std::unique_ptr<Store>>(const Settings&, const Clock&)> open_store;
   std::function<std::unique_ptr<Workspaces>(const Settings&, ProcessRunner&,
                                             const WorkspaceOptions&)>

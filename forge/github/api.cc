@@ -27,25 +27,35 @@ HttpRequest GraphQlRequest(std::string_view api_url, std::string body) {
 
 }  // namespace
 
-Api::Api(ForgeSettings settings, std::unique_ptr<HttpTransport> transport, SleepFunction sleep)
+Api::Api(ForgeSettings settings, std::unique_ptr<HttpTransport> transport, SleepFunction sleep,
+         std::shared_ptr<AppTokens> app)
     : settings_(std::move(settings)),
       rest_(std::move(transport), std::move(sleep)),
-      limits_(kLimits) {}
+      limits_(kLimits),
+      app_(std::move(app)) {}
 
 Result<Actor> Api::Self() {
   std::lock_guard lock(mutex_);
   if (self_) return *self_;
-  SWAGE_ASSIGN_OR_RETURN(const json user, rest_.Get("/user"));
+  std::string path = "/user";
+  if (app_ != nullptr) {
+    // An App has no account of its own, but a bot that acts for it.
+    SWAGE_ASSIGN_OR_RETURN(const json app, app_->AskAsApp(rest_, {"GET", "/app", ""}));
+    path = "/users/" + PercentEncode(JsonString(app, "slug") + "[bot]");
+  }
+  SWAGE_ASSIGN_OR_RETURN(const json user, rest_.Get(path));
   Actor self = ReadActor(user);
-  if (self.id.empty()) return MakeError(ErrorCode::kUnavailable, "GET /user: no account");
+  if (self.id.empty()) return MakeError(ErrorCode::kUnavailable, "GET " + path + ": no account");
   self_ = self;
   return self;
 }
 
-Result<json> Api::GraphQl(std::string_view query, const json& variables) const {
+Result<json> Api::GraphQl(const RepoRef& repo, std::string_view query,
+                          const json& variables) const {
   HttpRequest request = GraphQlRequest(
       settings_.api_url, DumpJson({{"query", std::string(query)}, {"variables", variables}}));
   request.only_reads = query.starts_with("query");
+  request.repo = repo.path;
   SWAGE_ASSIGN_OR_RETURN(const RestClient::Reply reply, rest_.Exchange(request));
   if (!reply.ok()) return StatusError(request, reply.status, reply.body);
   const json& errors = JsonAt(reply.body, "errors");

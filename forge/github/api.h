@@ -1,5 +1,5 @@
 // The GitHub adapter's inside: what its duties share. Split by duty: reads, comments,
-// pull_requests, reviews, statuses; GitHubForge puts them behind the Forge seam.
+// pull_requests, reviews, statuses, checks, rights; GitHubForge puts them behind the Forge seam.
 //
 // Sources: docs.github.com/rest and /graphql. Thread-safe.
 #pragma once
@@ -13,27 +13,35 @@
 
 #include "config/settings.h"
 #include "forge/forge.h"
+#include "forge/github/app_tokens.h"
 #include "forge/rest.h"
 
 namespace swage::github {
 
 class Api {
  public:
-  Api(ForgeSettings settings, std::unique_ptr<HttpTransport> transport, SleepFunction sleep);
+  /// `app` is null for the account of a token. With an App, `transport` finds the credentials.
+  Api(ForgeSettings settings, std::unique_ptr<HttpTransport> transport, SleepFunction sleep,
+      std::shared_ptr<AppTokens> app);
 
   const ForgeSettings& settings() const { return settings_; }
   const RestClient& rest() const { return rest_; }
   const ForgeLimits& limits() const { return limits_; }
 
-  /// The account behind the token; asked once.
+  AppTokens* app() const { return app_.get(); }
+
+  /// The account behind the token, or the App's bot; asked once.
   Result<Actor> Self();
-  /// The "data" of an answer. Errors: kDenied, kNotFound by GraphQL's error types, else kInvalid.
-  Result<nlohmann::json> GraphQl(std::string_view query, const nlohmann::json& variables) const;
+  /// The "data" of an answer about `repo`. Errors: kDenied, kNotFound by GraphQL's error types,
+  /// else kInvalid.
+  Result<nlohmann::json> GraphQl(const RepoRef& repo, std::string_view query,
+                                 const nlohmann::json& variables) const;
 
  private:
   const ForgeSettings settings_;
   const RestClient rest_;
   const ForgeLimits limits_;
+  const std::shared_ptr<AppTokens> app_;
   std::mutex mutex_;
   std::optional<Actor> self_;
 };
@@ -71,7 +79,14 @@ Result<PostedReview> EnsureReview(Api& api, const RepoRef& repo, std::int64_t nu
 Result<void> ResolveThread(Api& api, const RepoRef& repo, std::int64_t number,
                            std::string_view thread_id, std::string_view note);
 
-// --- statuses
+// --- statuses, and what an App has in their place
 Result<void> EnsureStatus(Api& api, const RepoRef& repo, const CommitStatus& status);
+/// The button of a check run that asks for it once more.
+inline constexpr std::string_view kRerunAction = "rerun";
+Result<void> EnsureCheck(Api& api, const RepoRef& repo, const CommitStatus& status);
+
+// --- the App
+/// What the App's page and its installations do not grant.
+Result<std::vector<std::string>> FindMissingRights(Api& api);
 
 }  // namespace swage::github

@@ -44,12 +44,13 @@ std::string_view ReactionConstant(Reaction reaction) {
 }
 
 // The text of a review takes reactions only through GraphQL.
-Result<void> ReactToReview(Api& api, std::string_view node_id, Reaction reaction) {
+Result<void> ReactToReview(Api& api, const RepoRef& repo, std::string_view node_id,
+                           Reaction reaction) {
   constexpr std::string_view kMutation =
       "mutation($id:ID!,$content:ReactionContent!){"
       "addReaction(input:{subjectId:$id,content:$content}){clientMutationId}}";
   SWAGE_RETURN_IF_ERROR(
-      api.GraphQl(kMutation, {{"id", node_id}, {"content", ReactionConstant(reaction)}}));
+      api.GraphQl(repo, kMutation, {{"id", node_id}, {"content", ReactionConstant(reaction)}}));
   return Ok();
 }
 
@@ -98,7 +99,7 @@ Result<std::optional<Comment>> FindByMarker(Api& api, const RepoRef& repo, const
 Result<void> EnsureReaction(Api& api, const RepoRef& repo, const Thread& thread,
                             std::string_view comment_id, Reaction reaction) {
   if (comment_id.starts_with(kReviewPrefix)) {
-    return ReactToReview(api, comment_id.substr(kReviewPrefix.size()), reaction);
+    return ReactToReview(api, repo, comment_id.substr(kReviewPrefix.size()), reaction);
   }
   // 201 added, 200 was there: the forge itself is idempotent.
   SWAGE_RETURN_IF_ERROR(api.rest().Write("POST", ReactionPath(repo, thread, comment_id),

@@ -53,6 +53,10 @@ FoundComment ReadReview(const json& j, std::int64_t number) {
   return found;
 }
 
+std::string HookPath(const Api& api, const RepoRef& repo, std::int64_t hook) {
+  return api.app() != nullptr ? "/app/hook" : RepoPath(repo, fmt::format("/hooks/{}", hook));
+}
+
 std::optional<ThreadAct::Kind> KindOf(std::string_view event) {
   using enum ThreadAct::Kind;
   if (event == "labeled") return kLabeled;
@@ -70,10 +74,10 @@ Result<std::optional<WallTime>> LastEdited(Api& api, const RepoRef& repo, std::i
       "query($owner:String!,$name:String!,$number:Int!){"
       "repository(owner:$owner,name:$name){issue(number:$number){lastEditedAt}}}";
   const std::size_t slash = repo.path.find('/');
-  SWAGE_ASSIGN_OR_RETURN(const json data,
-                         api.GraphQl(kQuery, {{"owner", repo.path.substr(0, slash)},
-                                              {"name", repo.path.substr(slash + 1)},
-                                              {"number", number}}));
+  SWAGE_ASSIGN_OR_RETURN(const json data, api.GraphQl(repo, kQuery,
+                                                      {{"owner", repo.path.substr(0, slash)},
+                                                       {"name", repo.path.substr(slash + 1)},
+                                                       {"number", number}}));
   return ParseUtc(JsonString(data, "repository/issue/lastEditedAt"));
 }
 
@@ -83,8 +87,38 @@ Result<WallTime> Feed::GetTime(const RepoRef& repo) {
   return api_.rest().GetTime(RepoPath(repo, "/labels?per_page=1"));
 }
 
+// What the owners let the App see, installation by installation.
+Result<void> Feed::ListRepos(const Installation& installation, std::vector<Repo>& repos) {
+  for (int page = 1; page <= kMaxRepoPages; ++page) {
+    HttpRequest request{
+        "GET",
+        fmt::format("/installation/repositories?per_page={}&page={}", RestClient::kPageSize, page),
+        ""};
+    SWAGE_ASSIGN_OR_RETURN(const std::string token,
+                           api_.app()->LookToken(api_.rest(), installation.id));
+    request.authorization = "Bearer " + token;
+    SWAGE_ASSIGN_OR_RETURN(const RestClient::Reply reply, api_.rest().Exchange(request));
+    if (reply.status == 401) api_.app()->Drop(token);
+    if (!reply.ok()) return StatusError(request, reply.status, reply.body);
+    const json& list = JsonAt(reply.body, "repositories");
+    for (const json& j : list.is_array() ? list : json::array()) repos.push_back(ReadRepo(api_, j));
+    if (!list.is_array() || list.size() < static_cast<std::size_t>(RestClient::kPageSize)) {
+      return Ok();
+    }
+  }
+  return MakeError(ErrorCode::kTooLarge, "GET /installation/repositories: too many repositories");
+}
+
 Result<std::vector<Repo>> Feed::ListRepos() {
   std::vector<Repo> repos;
+  if (api_.app() != nullptr) {
+    SWAGE_ASSIGN_OR_RETURN(const auto installations, api_.app()->ListInstallations(api_.rest()));
+    for (const Installation& installation : installations) {
+      // Those of a suspended one are as good as gone until it is lifted.
+      if (!installation.suspended) SWAGE_RETURN_IF_ERROR(ListRepos(installation, repos));
+    }
+    return repos;
+  }
   SWAGE_ASSIGN_OR_RETURN(const PagedRead read, ReadPages(api_.rest(), "/user/repos?sort=full_name",
                                                          "", kMaxRepoPages, [&](const json& j) {
                                                            repos.push_back(ReadRepo(api_, j));
@@ -197,8 +231,18 @@ Result<std::vector<ThreadAct>> Feed::ListActs(const RepoRef& repo, const Thread&
   return acts;
 }
 
+// An App has one webhook for all repositories, which only the App itself may look at.
+Result<RestClient::Reply> Feed::AskOfHooks(const std::string& path) {
+  if (api_.app() != nullptr) return api_.app()->Ask(api_.rest(), {"GET", path, ""});
+  return api_.rest().GetIfChanged(path, "");
+}
+
 Result<std::vector<Hook>> Feed::ListHooks(const RepoRef& repo) {
   std::vector<Hook> hooks;
+  if (api_.app() != nullptr) {
+    SWAGE_ASSIGN_OR_RETURN(const RestClient::Reply reply, AskOfHooks("/app/hook/config"));
+    return std::vector<Hook>{{0, JsonString(reply.body, "url"), true}};
+  }
   SWAGE_RETURN_IF_ERROR(api_.rest().ForEach(RepoPath(repo, "/hooks"), [&](const json& j) {
     hooks.push_back({JsonInt(j, "id"), JsonString(j, "config/url")});
     return true;
@@ -212,10 +256,10 @@ Result<std::vector<HookDelivery>> Feed::ListDeliveries(const RepoRef& repo, std:
   std::vector<HookDelivery> found;
   std::string cursor;
   for (int page = 0; page < kMaxPages; ++page) {
-    std::string path = RepoPath(
-        repo, fmt::format("/hooks/{}/deliveries?per_page={}", hook, RestClient::kPageSize));
+    std::string path =
+        fmt::format("{}/deliveries?per_page={}", HookPath(api_, repo, hook), RestClient::kPageSize);
     if (!cursor.empty()) path += "&cursor=" + PercentEncode(cursor);
-    SWAGE_ASSIGN_OR_RETURN(const RestClient::Reply reply, api_.rest().GetIfChanged(path, ""));
+    SWAGE_ASSIGN_OR_RETURN(const RestClient::Reply reply, AskOfHooks(path));
     for (const json& j : reply.body.is_array() ? reply.body : json::array()) {
       const HookDelivery delivery{JsonInt(j, "id"), JsonString(j, "guid"), JsonString(j, "event"),
                                   static_cast<int>(JsonInt(j, "status_code"))};
@@ -231,9 +275,9 @@ Result<std::vector<HookDelivery>> Feed::ListDeliveries(const RepoRef& repo, std:
 Result<std::string> Feed::GetDeliveryBody(const RepoRef& repo, std::int64_t hook,
                                           std::int64_t delivery) {
   SWAGE_ASSIGN_OR_RETURN(
-      const json j,
-      api_.rest().Get(RepoPath(repo, fmt::format("/hooks/{}/deliveries/{}", hook, delivery))));
-  const json& payload = JsonAt(j, "request/payload");
+      const RestClient::Reply reply,
+      AskOfHooks(fmt::format("{}/deliveries/{}", HookPath(api_, repo, hook), delivery)));
+  const json& payload = JsonAt(reply.body, "request/payload");
   if (!payload.is_object()) return MakeError(ErrorCode::kNotFound, "the payload is gone");
   return DumpJson(payload);
 }

@@ -29,6 +29,9 @@ class Feed final : public ForgeFeed {
                                       std::int64_t delivery) override;
 
  private:
+  Result<void> ListRepos(const Installation& installation, std::vector<Repo>& repos);
+  Result<RestClient::Reply> AskOfHooks(const std::string& path);
+
   Api& api_;
 };
 

@@ -1,6 +1,8 @@
 #include "forge/github/github_forge.h"
 
+#include "config/base/rsa.h"
 #include "forge/github/api.h"
+#include "forge/github/app_transport.h"
 #include "forge/github/feed.h"
 #include "forge/origin.h"
 
@@ -9,8 +11,10 @@ namespace {
 
 class GitHubForge final : public Forge {
  public:
-  GitHubForge(ForgeSettings settings, std::unique_ptr<HttpTransport> transport, SleepFunction sleep)
-      : api_(std::move(settings), std::move(transport), std::move(sleep)), feed_(api_) {}
+  GitHubForge(ForgeSettings settings, std::unique_ptr<HttpTransport> transport, SleepFunction sleep,
+              std::shared_ptr<github::AppTokens> app = nullptr)
+      : api_(std::move(settings), std::move(transport), std::move(sleep), std::move(app)),
+        feed_(api_) {}
 
   const std::string& Name() const override { return api_.settings().name; }
   const ForgeLimits& Limits() const override { return api_.limits(); }
@@ -34,11 +38,22 @@ class GitHubForge final : public Forge {
     return github::FindPullRequest(api_, repo, head_branch);
   }
   ForgeFeed* Feed() override { return &feed_; }
-  GitRemote Remote(const RepoRef& repo) const override {
+  Result<GitRemote> Remote(const RepoRef& repo, GitAccess access) override {
     std::string url = api_.settings().git_url;
     while (url.ends_with('/')) url.pop_back();
-    return {url + "/" + repo.path + ".git", "x-access-token", api_.settings().token.value,
-            api_.settings().ca_file};
+    GitRemote remote{url + "/" + repo.path + ".git", "x-access-token", api_.settings().token.value,
+                     api_.settings().ca_file};
+    if (api_.app() == nullptr) return remote;
+    const auto scope =
+        access == GitAccess::kWrite ? github::AppScope::kPush : github::AppScope::kFetch;
+    SWAGE_ASSIGN_OR_RETURN(remote.password, api_.app()->TokenFor(api_.rest(), repo.path, scope));
+    return remote;
+  }
+  Result<std::vector<std::string>> FindMissingRights() override {
+    return github::FindMissingRights(api_);
+  }
+  void ForgetRights() override {
+    if (api_.app() != nullptr) api_.app()->Forget();
   }
 
   // docs.github.com, "Setting your commit email address": ID+USERNAME@users.noreply.HOST.
@@ -67,7 +82,8 @@ class GitHubForge final : public Forge {
     return github::ResolveThread(api_, repo, number, thread_id, note);
   }
   Result<void> EnsureStatus(const RepoRef& repo, const CommitStatus& status) override {
-    return github::EnsureStatus(api_, repo, status);
+    return api_.app() != nullptr ? github::EnsureCheck(api_, repo, status)
+                                 : github::EnsureStatus(api_, repo, status);
   }
 
  private:
@@ -82,10 +98,11 @@ TransportOptions GitHubTransportOptions(const ForgeSettings& settings) {
   options.base_url = settings.api_url;
   options.ca_file = settings.ca_file;
   options.total_timeout = settings.timeout;
-  options.headers = {{"Authorization", "Bearer " + settings.token.value},
-                     {"Accept", "application/vnd.github+json"},
+  options.headers = {{"Accept", "application/vnd.github+json"},
                      {"X-GitHub-Api-Version", "2022-11-28"},
                      {"User-Agent", "swage/" SWAGE_VERSION}};
+  // An App's differ between requests.
+  if (!settings.app.Given()) options.headers["Authorization"] = "Bearer " + settings.token.value;
   return options;
 }
 
@@ -93,6 +110,19 @@ std::unique_ptr<Forge> MakeGitHubForge(ForgeSettings settings,
                                        std::unique_ptr<HttpTransport> transport,
                                        SleepFunction sleep) {
   return std::make_unique<GitHubForge>(std::move(settings), std::move(transport), std::move(sleep));
+}
+
+Result<std::unique_ptr<Forge>> MakeGitHubAppForge(ForgeSettings settings,
+                                                  std::unique_ptr<HttpTransport> transport,
+                                                  const TransportWrap& gate, const Clock& clock,
+                                                  Redactor& redactor, SleepFunction sleep) {
+  auto key = RsaKey::ReadPrivate(settings.app.private_key.value);
+  if (!key.ok()) return key.error().With("the private key of the App");
+  auto tokens = std::make_shared<github::AppTokens>(settings.app.id, *std::move(key),
+                                                    settings.app.installation_id, clock, redactor);
+  transport = gate(github::MakeAppTransport(std::move(transport), tokens));
+  return std::unique_ptr<Forge>(std::make_unique<GitHubForge>(
+      std::move(settings), std::move(transport), std::move(sleep), std::move(tokens)));
 }
 
 }  // namespace swage

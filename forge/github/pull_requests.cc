@@ -71,13 +71,13 @@ Result<std::optional<PullRequest>> Create(Api& api, const RepoRef& repo,
 }
 
 // REST cannot change the draft state.
-Result<void> SetDraft(Api& api, const std::string& node_id, bool draft) {
+Result<void> SetDraft(Api& api, const RepoRef& repo, const std::string& node_id, bool draft) {
   constexpr std::string_view kToDraft =
       "mutation($id:ID!){convertPullRequestToDraft(input:{pullRequestId:$id}){clientMutationId}}";
   constexpr std::string_view kToReady =
       "mutation($id:ID!){markPullRequestReadyForReview(input:{pullRequestId:$id})"
       "{clientMutationId}}";
-  SWAGE_RETURN_IF_ERROR(api.GraphQl(draft ? kToDraft : kToReady, {{"id", node_id}}));
+  SWAGE_RETURN_IF_ERROR(api.GraphQl(repo, draft ? kToDraft : kToReady, {{"id", node_id}}));
   return Ok();
 }
 
@@ -86,7 +86,7 @@ Result<PullRequest> BringUpToDate(Api& api, const RepoRef& repo, const PullReque
   SWAGE_ASSIGN_OR_RETURN(json now, api.rest().Get(PullPath(repo, pull.number)));
   bool in_title = false;
   if (JsonBool(now, "draft") != draft.draft) {
-    const auto changed = SetDraft(api, JsonString(now, "node_id"), draft.draft);
+    const auto changed = SetDraft(api, repo, JsonString(now, "node_id"), draft.draft);
     const bool unsupported = !changed.ok() && (changed.error().code == ErrorCode::kInvalid ||
                                                changed.error().code == ErrorCode::kDenied);
     if (!changed.ok() && !(unsupported && draft.draft)) return changed.error();

@@ -46,7 +46,7 @@ Result<Threads> ReadThreads(Api& api, const RepoRef& repo, std::int64_t number) 
                     {"number", number},
                     {"after", nullptr}};
   for (int page = 0; page < kMaxThreadPages; ++page) {
-    auto data = api.GraphQl(kThreadsQuery, variables);
+    auto data = api.GraphQl(repo, kThreadsQuery, variables);
     if (!data.ok()) return data.error();
     const json& list = JsonAt(*data, "repository/pullRequest/reviewThreads");
     CollectThreads(JsonAt(list, "nodes"), threads);

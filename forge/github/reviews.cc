@@ -196,7 +196,7 @@ Result<void> ResolveThread(Api& api, const RepoRef& repo, std::int64_t, std::str
       "mutation($id:ID!){resolveReviewThread(input:{threadId:$id}){thread{isResolved}}}";
   const std::size_t colon = thread_id.find(':');
   if (colon != std::string_view::npos) {
-    const auto done = api.GraphQl(kMutation, {{"id", thread_id.substr(colon + 1)}});
+    const auto done = api.GraphQl(repo, kMutation, {{"id", thread_id.substr(colon + 1)}});
     if (done.ok()) return Ok();
     const bool refused =
         done.error().code == ErrorCode::kDenied || done.error().code == ErrorCode::kInvalid;

@@ -96,6 +96,64 @@ Event ParsePullRequest(const Envelope& e) {
                            JsonBool(pull, "merged")};
 }
 
+// Of a run, or of all of a commit. Runs of others are known by their id not being ours; suites that
+// an App is told of are its own.
+Event ParseRerequest(std::string_view event, const Envelope& e) {
+  const bool one = event == "check_run";
+  const json& check = JsonAt(e.body, one ? "check_run" : "check_suite");
+  const json& suite = one ? JsonAt(check, "check_suite") : check;
+  const bool button = one && e.action == "requested_action" &&
+                      JsonString(e.body, "requested_action/identifier") == github::kRerunAction;
+  if (e.action != "rerequested" && !button) return Ignore(event, e.action);
+  const std::string name = JsonString(check, "name");
+  const bool ours = one ? JsonString(check, "external_id").starts_with(name + "#")
+                        : JsonAt(e.body, "installation").is_object();
+  const CommitSha head{JsonString(check, "head_sha")};
+  if (!ours || head.value.empty()) return Ignore(event, "of somebody else");
+  const json& pulls = JsonAt(check, "pull_requests");
+  const std::int64_t number = pulls.is_array() && !pulls.empty() ? JsonInt(pulls[0], "number") : 0;
+  return ChecksRerequested{
+      e.repo, e.actor, head, JsonString(suite, "head_branch"), number, one && !button ? name : ""};
+}
+
+std::vector<RepoRef> ReadRepos(std::string_view forge, const json& list) {
+  std::vector<RepoRef> repos;
+  for (const json& j : list.is_array() ? list : json::array()) {
+    repos.push_back({std::string(forge), JsonId(j, "id"), JsonString(j, "full_name")});
+  }
+  return repos;
+}
+
+// An account installed the App, or took it away; not about one repository.
+Event ParseAccess(std::string_view forge, std::string_view event, const json& body) {
+  using Kind = AccessChanged::Kind;
+  AccessChanged changed;
+  changed.repo.forge = forge;
+  changed.actor = ReadActor(JsonAt(body, "sender"));
+  changed.owner = JsonString(body, "installation/account/login");
+  const std::string action = JsonString(body, "action");
+  if (changed.owner.empty()) return Ignore(event, "without an account");
+  if (event == "installation_repositories") {
+    changed.kind = action == "added" ? Kind::kGranted : Kind::kRemoved;
+    changed.repos = ReadRepos(forge, JsonAt(body, "repositories_" + action));
+    if (changed.repos.empty()) return Ignore(event, "without repositories");
+    return changed;
+  }
+  if (action == "created" || action == "unsuspend" || action == "new_permissions_accepted") {
+    changed.kind = Kind::kGranted;
+    if (JsonString(body, "installation/repository_selection") == "selected") {
+      changed.repos = ReadRepos(forge, JsonAt(body, "repositories"));
+    }
+  } else if (action == "suspend") {
+    changed.kind = Kind::kSuspended;
+  } else if (action == "deleted") {
+    changed.kind = Kind::kRemoved;
+  } else {
+    return Ignore(event, action);
+  }
+  return changed;
+}
+
 Event ParseKnown(std::string_view event, const Envelope& e) {
   if (event == "issues") return ParseIssues(e);
   if (event == "issue_comment") return ParseIssueComment(e);
@@ -110,6 +168,7 @@ Event ParseKnown(std::string_view event, const Envelope& e) {
     return ParseReviewText(e, event, "submitted", review,
                            std::string(kReviewPrefix) + JsonString(review, "node_id"));
   }
+  if (event == "check_run" || event == "check_suite") return ParseRerequest(event, e);
   return Ignore(event, "event");
 }
 
@@ -142,6 +201,9 @@ class GitHubDialect final : public WebhookDialect {
     }
     SWAGE_ASSIGN_OR_RETURN(const json body, ParseJson(raw_body));
     if (!body.is_object()) return MakeError(ErrorCode::kInvalid, "the body is no JSON object");
+    if (event == "installation" || event == "installation_repositories") {
+      return ParseAccess(forge_name, event, body);
+    }
     const json& repo = JsonAt(body, "repository");
     Envelope envelope{body,
                       {std::string(forge_name), JsonId(repo, "id"), JsonString(repo, "full_name")},

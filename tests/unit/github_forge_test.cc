@@ -51,8 +51,10 @@ TEST_F(GitHubForgeTest, SendsTheCredentialInAHeaderOnly) {
   const TransportOptions options = GitHubTransportOptions(settings);
   EXPECT_EQ(options.headers.at("Authorization"), "Bearer canary-token");
   EXPECT_EQ(options.base_url.find("canary"), std::string::npos);
-  EXPECT_EQ(forge_->Remote(repo_).url, "https://github.com/o/r.git");
-  EXPECT_EQ(forge_->Remote(repo_).username, "x-access-token");
+  const auto remote = forge_->Remote(repo_, GitAccess::kWrite);
+  ASSERT_TRUE(remote.ok());
+  EXPECT_EQ(remote->url, "https://github.com/o/r.git");
+  EXPECT_EQ(remote->username, "x-access-token");
 }
 
 TEST_F(GitHubForgeTest, ReadsTheRoleByItsNameAndAmountsForCustomOnes) {
