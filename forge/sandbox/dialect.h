@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,13 @@ class ApiDialect {
   virtual std::string MountedPath(std::string_view path) const { return std::string(path); }
   /// The token of a request as this forge takes it, empty when there is none.
   virtual std::string TokenOf(const Request& request) const = 0;
+  /// The answer to a request whose credential is not good for it; nothing = it may go on. `actor`:
+  /// whose the token is, nullptr when it is nobody's.
+  virtual std::optional<Reply> RefuseCredential(World&, const Request&, std::string_view token,
+                                                const User* actor) const {
+    if (token.empty() || actor != nullptr) return std::nullopt;
+    return Error(401, "Bad credentials");
+  }
   /// The error body of this forge: {"message": ...}. 401, 404, 405, 400 and 500 come from the
   /// server.
   virtual Reply Error(int status, std::string_view message) const = 0;

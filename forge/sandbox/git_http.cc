@@ -159,11 +159,15 @@ std::optional<GitHttp::Asked> GitHttp::Read(const Request& request) const {
   return std::nullopt;
 }
 
-std::optional<Answer> GitHttp::Refuse(const Asked& asked, const User* user, bool bad_token) {
-  if (bad_token) return AskForCredentials();
+std::optional<Answer> GitHttp::Refuse(const Asked& asked, const User* user,
+                                      std::string_view token) {
+  if (!token.empty() && user == nullptr) return AskForCredentials();
   const Role role = asked.repo == nullptr ? Role::kNone : world_.RoleOf(*asked.repo, user);
   // Like the real ones: a stranger is asked who he is before he hears that there is nothing to see.
   if (role == Role::kNone) return user == nullptr ? AskForCredentials() : Say(404, "Not found\n");
+  if (!world_.apps().Allows(token, *asked.repo, "contents", asked.writes, world_.Now())) {
+    return Say(asked.writes ? 403 : 404, "Repository not accessible by integration\n");
+  }
   if (!asked.writes) return std::nullopt;
   if (user == nullptr) return AskForCredentials();
   if (asked.repo->archived) return Say(403, "This repository was archived so it is read-only.\n");
@@ -212,7 +216,7 @@ Answer GitHttp::Serve(const Request& request, const BodyReader& body, std::strin
   const std::string token = BasicToken(request);
   const User* user = world_.FindUserByToken(token);
   if (user != nullptr) login = user->login;
-  if (auto refused = Refuse(*asked, user, !token.empty() && user == nullptr)) return *refused;
+  if (auto refused = Refuse(*asked, user, token)) return *refused;
 
   const CommandSpec spec = Backend(request, *asked, login, *pack);
   if (asked->end == "/git-receive-pack") {

@@ -41,7 +41,7 @@ class GitHttp {
   std::optional<Asked> Read(const Request& request) const;
   CommandSpec Backend(const Request& request, const Asked& asked, const std::string& login,
                       const Pack& pack) const;
-  std::optional<Answer> Refuse(const Asked& asked, const User* user, bool bad_token);
+  std::optional<Answer> Refuse(const Asked& asked, const User* user, std::string_view token);
 
   World& world_;
   std::mutex& mutex_;

@@ -9,6 +9,7 @@
 #include "config/base/crypto.h"
 #include "config/base/json.h"
 #include "config/base/text.h"
+#include "forge/sandbox/github_app.h"
 
 namespace swage::sandbox {
 namespace {
@@ -19,8 +20,9 @@ constexpr std::size_t kMaxBodyCharacters = 65'536;
 constexpr std::int64_t kDefaultPerPage = 30;
 constexpr std::int64_t kMaxPerPage = 100;
 constexpr std::string_view kEnterprisePrefix = "/api/v3";
-constexpr std::string_view kRoots[] = {"/repos/",  "/repositories/", "/user", "/users/",
-                                       "/graphql", "/rate_limit",    "/api/"};
+constexpr std::string_view kRoots[] = {"/repos/", "/repositories/", "/user",
+                                       "/users/", "/graphql",       "/rate_limit",
+                                       "/api/",   "/app/",          "/installation/"};
 // A repository by its id, which is where the old paths of renamed ones redirect to. Mounted under
 // an owner that no account can have.
 constexpr std::string_view kById = "/repositories/";
@@ -63,11 +65,13 @@ class GitHubDialect final : public ApiDialect {
     MountGit(router);
     MountChecks(router);
     MountHooks(router, sender);
+    MountApp(router, sender);
     MountGraphQl(router);
   }
 
   bool Owns(std::string_view path) const override {
-    return std::any_of(std::begin(kRoots), std::end(kRoots),
+    return path == "/app" ||
+           std::any_of(std::begin(kRoots), std::end(kRoots),
                        [&](std::string_view root) { return path.starts_with(root); });
   }
 
@@ -89,6 +93,11 @@ class GitHubDialect final : public ApiDialect {
       return pair.substr(pair.find(':') + 1);
     }
     return std::string(Trim(header.substr(space)));
+  }
+
+  std::optional<Reply> RefuseCredential(World& world, const Request& request,
+                                        std::string_view token, const User* actor) const override {
+    return sandbox::RefuseCredential(world, request, MountedPath(request.path), token, actor);
   }
 
   Reply Error(int status, std::string_view message) const override {

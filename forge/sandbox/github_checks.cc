@@ -110,6 +110,26 @@ std::optional<Reply> OnlyApps(const RepoCall& in) {
   return GitHubError(403, "You must authenticate via a GitHub App.");
 }
 
+bool IsAnnotation(const json& annotation) {
+  const std::string level = JsonString(annotation, "annotation_level");
+  return !JsonString(annotation, "path").empty() && !JsonString(annotation, "message").empty() &&
+         JsonInt(annotation, "start_line") > 0 &&
+         JsonInt(annotation, "end_line") >= JsonInt(annotation, "start_line") &&
+         (level == "notice" || level == "warning" || level == "failure");
+}
+
+/// At most three buttons, and their words are short.
+bool AreActions(const json& actions) {
+  if (!actions.is_array()) return true;
+  const auto fits = [](const json& action, const char* name, std::size_t most) {
+    const std::string text = JsonString(action, name);
+    return !text.empty() && text.size() <= most;
+  };
+  return actions.size() <= 3 && std::all_of(actions.begin(), actions.end(), [&](const json& a) {
+           return fits(a, "label", 20) && fits(a, "description", 40) && fits(a, "identifier", 20);
+         });
+}
+
 /// The refusal, or nothing and the run is changed.
 std::optional<Reply> Apply(const RepoCall& in, CheckRun& run) {
   const json& body = in.call.body;
@@ -144,7 +164,16 @@ std::optional<Reply> Apply(const RepoCall& in, CheckRun& run) {
                             "Annotations exceeds a maximum quantity of 50");
   }
   for (const json& annotation : annotations.is_array() ? annotations : json::array()) {
+    if (!IsAnnotation(annotation)) return ValidationFailed("CheckRun", "invalid", "annotations");
     next.annotations.push_back(DumpJson(annotation));
+  }
+  // An output has both, or is none.
+  const json& output = JsonAt(body, "output");
+  if (output.is_object() && (next.title.empty() || next.summary.empty())) {
+    return ValidationFailed("CheckRun", "missing_field", "output");
+  }
+  if (!AreActions(JsonAt(body, "actions"))) {
+    return ValidationFailed("CheckRun", "invalid", "actions");
   }
   if (next.status != "queued" && !next.started_at) next.started_at = in.world.Now();
   if (next.status == "completed" && !next.completed_at) next.completed_at = in.world.Now();
@@ -194,9 +223,13 @@ Reply ListCheckRuns(const RepoCall& in) {
   const Result<std::string> sha = ResolveCommit(in.repo.git_dir, in.call.Param("ref"));
   if (!sha.ok()) return GitHubError(404, "Not Found");
   const std::string name = in.call.request.Query("check_name");
+  const bool all = in.call.request.Query("filter") == "all";
   std::vector<const CheckRun*> runs;
-  for (const CheckRun& run : in.repo.check_runs) {
-    if (run.head_sha == *sha && (name.empty() || run.name == name)) runs.push_back(&run);
+  for (auto it = in.repo.check_runs.rbegin(); it != in.repo.check_runs.rend(); ++it) {
+    if (it->head_sha != *sha || (!name.empty() && it->name != name)) continue;
+    const bool newer = std::any_of(runs.begin(), runs.end(),
+                                   [&](const CheckRun* run) { return run->name == it->name; });
+    if (all || !newer) runs.push_back(&*it);
   }
   const Page page = PageOf(in.call, runs.size());
   json list = json::array();

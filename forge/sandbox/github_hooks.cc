@@ -7,6 +7,7 @@
 #include "config/base/json.h"
 #include "config/base/text.h"
 #include "forge/sandbox/github_api.h"
+#include "forge/sandbox/github_app.h"
 #include "forge/sandbox/github_paging.h"
 #include "forge/sandbox/webhooks.h"
 
@@ -85,29 +86,6 @@ Reply PingHook(const RepoCall& in, Hook& hook) {
   return Reply::Empty(204);
 }
 
-/// Newest first; the cursor of the next page is the id of the last delivery shown.
-Reply ListDeliveries(const RepoCall& in, const Hook& hook, const WebhookSender& sender) {
-  const auto size = std::clamp<std::int64_t>(
-      ParseInt(in.call.request.Query("per_page")).value_or(kDefaultDeliveriesPage), 1,
-      kMaxDeliveriesPage);
-  const std::int64_t cursor = ParseInt(in.call.request.Query("cursor")).value_or(0);
-  std::vector<Delivery> all = sender.Deliveries(hook.id);
-  std::erase_if(all, [&](const Delivery& delivery) {
-    return !delivery.done || delivery.dropped || (cursor != 0 && delivery.id >= cursor);
-  });
-  std::reverse(all.begin(), all.end());
-  const bool more = all.size() > static_cast<std::size_t>(size);
-  if (more) all.resize(static_cast<std::size_t>(size));
-  json list = json::array();
-  for (const Delivery& delivery : all) list.push_back(in.objects.DeliveryItem(delivery));
-  Reply reply = Reply::Json(200, list);
-  if (more) {
-    reply.headers["Link"] = fmt::format("<{}{}?per_page={}&cursor={}>; rel=\"next\"", in.call.base,
-                                        in.call.request.path, size, all.back().id);
-  }
-  return reply;
-}
-
 Reply GetDelivery(const RepoCall& in, const Hook& hook, const WebhookSender& sender) {
   const std::optional<Delivery> delivery = sender.Find(in.call.Number("delivery"));
   if (!delivery.has_value() || delivery->hook != hook.id) return GitHubError(404, "Not Found");
@@ -125,6 +103,29 @@ Reply Redeliver(const RepoCall& in, const Hook& hook, WebhookSender& sender) {
 
 }  // namespace
 
+Reply DeliveriesPage(const Call& call, Id hook, const WebhookSender& sender) {
+  const auto size = std::clamp<std::int64_t>(
+      ParseInt(call.request.Query("per_page")).value_or(kDefaultDeliveriesPage), 1,
+      kMaxDeliveriesPage);
+  const std::int64_t cursor = ParseInt(call.request.Query("cursor")).value_or(0);
+  std::vector<Delivery> all = sender.Deliveries(hook);
+  std::erase_if(all, [&](const Delivery& delivery) {
+    return !delivery.done || delivery.dropped || (cursor != 0 && delivery.id >= cursor);
+  });
+  std::reverse(all.begin(), all.end());
+  const bool more = all.size() > static_cast<std::size_t>(size);
+  if (more) all.resize(static_cast<std::size_t>(size));
+  const GitHubObjects objects(call.world, call.base);
+  json list = json::array();
+  for (const Delivery& delivery : all) list.push_back(objects.DeliveryItem(delivery));
+  Reply reply = Reply::Json(200, list);
+  if (more) {
+    reply.headers["Link"] = fmt::format("<{}{}?per_page={}&cursor={}>; rel=\"next\"", call.base,
+                                        call.request.path, size, all.back().id);
+  }
+  return reply;
+}
+
 void MountHooks(Router& router, WebhookSender& sender) {
   const std::string hooks = "/repos/{owner}/{repo}/hooks";
   const std::string hook = hooks + "/{hook}";
@@ -135,8 +136,9 @@ void MountHooks(Router& router, WebhookSender& sender) {
   router.Add("PATCH", hook, OnHook(UpdateHook));
   router.Add("DELETE", hook, OnHook(DeleteHook));
   router.Add("POST", hook + "/pings", OnHook(PingHook));
-  router.Add("GET", hook + "/deliveries",
-             OnHook([to](const RepoCall& in, Hook& on) { return ListDeliveries(in, on, *to); }));
+  router.Add("GET", hook + "/deliveries", OnHook([to](const RepoCall& in, Hook& on) {
+               return DeliveriesPage(in.call, on.id, *to);
+             }));
   router.Add("GET", hook + "/deliveries/{delivery}",
              OnHook([to](const RepoCall& in, Hook& on) { return GetDelivery(in, on, *to); }));
   router.Add("POST", hook + "/deliveries/{delivery}/attempts",

@@ -62,6 +62,31 @@ class SandboxForge {
   /// All events; returns the hook's id. Sends the ping.
   Id AddWebhook(std::string_view repo, std::string_view url, std::string_view secret);
 
+  // --- a GitHub App: there is one, and accounts install it ---
+  struct AppIdentity {
+    std::string id;
+    std::string private_key;  ///< PEM
+    std::string bot;          ///< login of its bot
+  };
+  /// With the rights and events that Swage needs.
+  AppIdentity CreateApp(std::string_view slug);
+  void SetAppWebhook(std::string_view url, std::string_view secret);
+  void SetAppPermission(std::string_view name, std::string_view level);  ///< empty: taken away
+  /// Empty = all repositories of the account. These four send the App's webhooks.
+  Id InstallApp(std::string_view account, const std::vector<std::string>& repos = {});
+  void UninstallApp(std::string_view account);
+  void SuspendApp(std::string_view account, bool suspended);
+  void ChangeAppRepos(std::string_view account, const std::vector<std::string>& added,
+                      const std::vector<std::string>& removed);
+  /// For the App's tokens it is so much later.
+  void AgeAppTokens(std::chrono::seconds time);
+  std::size_t AppTokensMade() const;
+  /// Somebody presses "Re-run" at a check run, "Re-run all checks" at a commit, or a run's button.
+  void RerequestRun(std::string_view repo, std::string_view login, Id run);
+  void RerequestSuite(std::string_view repo, std::string_view login, std::string_view sha);
+  void RequestAction(std::string_view repo, std::string_view login, Id run,
+                     std::string_view identifier);
+
   // --- acting as a user: unknown names are a bug of the caller (SWAGE_CHECK) ---
   std::int64_t CreateIssue(std::string_view repo, std::string_view login, std::string_view title,
                            std::string_view body, const std::vector<std::string>& labels = {});

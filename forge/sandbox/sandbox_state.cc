@@ -78,6 +78,12 @@ nlohmann::json Describe(const Delivery& delivery) {
           {"status", delivery.status},   {"payload", delivery.payload}};
 }
 
+std::string WithInstallation(const std::string& payload, Id installation) {
+  nlohmann::json body = *ParseJson(payload);
+  body["installation"] = {{"id", installation}};
+  return DumpJson(body);
+}
+
 template <class List>
 Reply ListReply(const List& list) {
   nlohmann::json out = nlohmann::json::array();
@@ -223,8 +229,10 @@ Reply SandboxForge::State::Route(const Request& request, std::string& login) {
   const std::string token = dialect->TokenOf(request);
   User* const actor = world.FindUserByToken(token);
   if (actor != nullptr) login = actor->login;
-  if (api && !token.empty() && actor == nullptr) {
-    return finish(dialect->Error(401, "Bad credentials"));
+  if (api) {
+    if (auto refused = dialect->RefuseCredential(world, request, token, actor)) {
+      return finish(std::move(*refused));
+    }
   }
   const Router::Match match =
       api ? api_routes.Find(request.method, dialect->MountedPath(request.path))
@@ -264,7 +272,9 @@ std::optional<Reply> SandboxForge::State::Control(const Request& request) {
 
 void SandboxForge::State::Deliver(const Event& event) {
   const Repo* repo = world.FindRepo(event.repo);
-  if (repo == nullptr || repo->hooks.empty()) return;
+  if (repo == nullptr) return;
+  if (event.what != Happening::kPing) DeliverToApp(event, *repo);
+  if (repo->hooks.empty()) return;
   const std::vector<Payload> payloads = dialect->Describe(world, event, base);
   for (const Payload& payload : payloads) {
     for (const Hook& hook : repo->hooks) {
@@ -273,6 +283,18 @@ void SandboxForge::State::Deliver(const Event& event) {
       if (!hook.active || (hook.disabled_until && *hook.disabled_until > clock.Now())) continue;
       sender->Send(hook, repo->id, payload);
     }
+  }
+}
+
+// An App hears of the repositories that its installations cover, while they are not suspended.
+void SandboxForge::State::DeliverToApp(const Event& event, const Repo& repo) {
+  const Apps& apps = world.apps();
+  const Installation* const installation = world.apps().InstallationOf(repo);
+  if (installation == nullptr || installation->suspended_at || apps.app->hook.url.empty()) return;
+  for (Payload& payload : dialect->Describe(world, event, base)) {
+    if (!apps.app->events.contains(payload.kind)) continue;
+    payload.body = WithInstallation(payload.body, installation->id);
+    sender->Send(apps.app->hook, repo.id, payload);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 
@@ -78,6 +79,10 @@ struct SandboxForge::State {
   Reply Route(const Request& request, std::string& login);
   std::optional<Reply> Control(const Request& request);
   void Deliver(const Event& event);
+  void DeliverToApp(const Event& event, const Repo& repo);
+  /// What the App alone hears; `repo` may be null.
+  void TellApp(std::string_view event, std::string_view action, const Installation& installation,
+               Id sender_id, const Repo* repo, nlohmann::json body);
   void WebhookDone(const Delivery& delivery);
   bool Pause(std::chrono::milliseconds duration);
 

@@ -71,6 +71,7 @@ const User& World::UserOf(Id id) const {
 
 User* World::FindUserByToken(std::string_view token) {
   if (token.empty()) return nullptr;
+  if (apps_.FindToken(token, Now()) != nullptr) return FindUser(apps_.app->bot);
   for (const auto& user : users_) {
     if (ConstantTimeEqual(user->token, token)) return user.get();
   }
@@ -172,6 +173,7 @@ Role World::RoleOf(const Repo& repo, const User* user) const {
   if (user != nullptr) {
     const auto it = repo.members.find(user->id);
     if (it != repo.members.end()) return it->second;
+    if (apps_.app && apps_.app->bot == user->id && apps_.Covers(repo)) return Role::kWrite;
   }
   return repo.is_private ? Role::kNone : Role::kRead;
 }

@@ -19,6 +19,7 @@
 
 #include "config/base/clock.h"
 #include "config/base/result.h"
+#include "forge/sandbox/app_state.h"
 #include "forge/sandbox/state.h"
 
 namespace swage::sandbox {
@@ -113,12 +114,14 @@ class World {
   void OnEvent(std::function<void(const Event&)> listener) { listener_ = std::move(listener); }
   void Raise(const Event& event);
 
+  Apps& apps() { return apps_; }
+
   // --- lookups: nullptr when there is none ---
   User* FindUser(std::string_view login);
   User* FindUser(Id id);
-  const User& UserOf(Id id) const;  ///< a ghost for unknown ids
-  User* FindUserByToken(std::string_view token);
-  Repo* FindRepo(std::string_view path);  ///< "owner/name"; letter case ignored
+  const User& UserOf(Id id) const;                ///< a ghost for unknown ids
+  User* FindUserByToken(std::string_view token);  ///< an App's token: its bot
+  Repo* FindRepo(std::string_view path);          ///< "owner/name"; letter case ignored
   Repo* FindRepo(Id id);
   Repo* FindFormerRepo(std::string_view path);        ///< by a path that it was renamed from
   Issue* FindIssue(Repo& repo, std::int64_t number);  ///< issues only
@@ -235,6 +238,7 @@ class World {
   const Dialect dialect_;
   const std::filesystem::path data_dir_;
   const Clock& clock_;
+  Apps apps_;
   Id next_id_ = 1001;
   std::function<void(const Event&)> listener_;
   std::vector<std::unique_ptr<User>> users_;
