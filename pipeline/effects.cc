@@ -30,6 +30,11 @@ constexpr NameTable<StatusState, 4> kStatusStates = {{
     {StatusState::kFailure, "failure"},
     {StatusState::kNeutral, "neutral"},
 }};
+constexpr NameTable<Annotation::Level, 3> kAnnotationLevels = {{
+    {Annotation::Level::kNotice, "notice"},
+    {Annotation::Level::kWarning, "warning"},
+    {Annotation::Level::kFailure, "failure"},
+}};
 constexpr NameTable<CommentPlace, 4> kPlaces = {{
     {CommentPlace::kLine, "line"},
     {CommentPlace::kFile, "file"},
@@ -150,11 +155,21 @@ Result<PullRequestEffect> DecodePullRequest(std::string_view payload) {
 }
 
 std::string Encode(const StatusEffect& e) {
+  json annotations = json::array();
+  for (const Annotation& a : e.status.annotations) {
+    annotations.push_back({{"path", a.path},
+                           {"line", a.line},
+                           {"level", NameIn(kAnnotationLevels, a.level)},
+                           {"title", a.title},
+                           {"message", a.message}});
+  }
   return Seal(EffectKind::kStatus, {{"sha", e.status.sha.value},
                                     {"context", e.status.context},
                                     {"state", NameIn(kStatusStates, e.status.state)},
                                     {"description", e.status.description},
-                                    {"target_url", e.status.target_url}});
+                                    {"target_url", e.status.target_url},
+                                    {"summary", e.status.summary},
+                                    {"annotations", std::move(annotations)}});
 }
 
 Result<StatusEffect> DecodeStatus(std::string_view payload) {
@@ -165,6 +180,15 @@ Result<StatusEffect> DecodeStatus(std::string_view payload) {
   e.status.context = JsonString(value, "context");
   e.status.description = JsonString(value, "description");
   e.status.target_url = JsonString(value, "target_url");
+  e.status.summary = JsonString(value, "summary");
+  const json& annotations = JsonAt(value, "annotations");
+  for (const json& a : annotations.is_array() ? annotations : json::array()) {
+    Annotation annotation{JsonString(a, "path"), static_cast<int>(JsonInt(a, "line")),
+                          Annotation::Level::kFailure, JsonString(a, "title"),
+                          JsonString(a, "message")};
+    SWAGE_ASSIGN_OR_RETURN(annotation.level, ReadName(kAnnotationLevels, a, "level"));
+    e.status.annotations.push_back(std::move(annotation));
+  }
   return e;
 }
 

@@ -9,6 +9,7 @@
 #include "config/repo_allow.h"
 #include "pipeline/command.h"
 #include "pipeline/effects.h"
+#include "pipeline/intake_access.h"
 #include "pipeline/intake_commands.h"
 #include "pipeline/intake_parts.h"
 #include "pipeline/messages.h"
@@ -311,6 +312,10 @@ IntakePlan Decide(const Event& event, const IntakeFacts& facts, const IntakeRule
     IntakePlan operator()(const CommentCreated& e) {
       return intake::DecideComment(e, facts, rules);
     }
+    IntakePlan operator()(const ChecksRerequested& e) {
+      return intake::DecideRerequested(e, facts, rules);
+    }
+    IntakePlan operator()(const AccessChanged& e) { return intake::DecideAccess(e, {}); }
     IntakePlan operator()(const Ignored& e) { return Ignore(e.why); }
   };
   IntakePlan plan = std::visit(Visitor{facts, rules}, event);

@@ -248,4 +248,45 @@ IntakePlan DecideComment(const CommentCreated& e, const IntakeFacts& facts,
   return plan;
 }
 
+IntakePlan DecideRerequested(const ChecksRerequested& e, const IntakeFacts& facts,
+                             const IntakeRules& rules) {
+  if (!facts.task || !HasPullRequest(*facts.task) || !facts.pull) {
+    return Ignore("not our pull request");
+  }
+  const Task& task = *facts.task;
+  const Standing standing{facts.role, MayAsDelegate(Verb::kGates, e.actor, facts)};
+  const Role needs = rules.RoleFor(Verb::kGates);
+  const Admission admission = Admit(e.repo, e.actor, standing, needs, facts.self, rules);
+  if (!admission.admitted && !admission.tell) return Deny(admission.why);
+  // There is no comment to answer on; it is said once to each person and commit.
+  const auto refuse = [&](std::string_view sentence) {
+    const std::string key = fmt::format("rerun-{}-{}-{}", task.pr_number, e.head.value, e.actor.id);
+    const std::string marker = messages::ReplyMarker(key);
+    IntakePlan plan = Deny(fmt::format("refused: {}", sentence));
+    plan.effects.push_back(
+        {EffectKind::kComment, fmt::format("reply:{}:{}:{}", e.repo.forge, e.repo.id, key), e.repo,
+         TaskId{},
+         Encode(CommentEffect{{ThreadKind::kPullRequest, task.pr_number},
+                              marker,
+                              messages::Answer(marker, e.actor.login, sentence)})});
+    return plan;
+  };
+  if (!admission.admitted) {
+    return refuse(NotAdmitted(Verb::kGates, needs, e.actor, facts, rules));
+  }
+  if (IsOver(task.state)) return refuse(messages::ClosedIsFinal(task, rules.command_prefix));
+  if (facts.pull->head_sha != e.head) {
+    return refuse(messages::ChecksOfOldHead(rules.command_prefix));
+  }
+  if (IsActive(task.state)) return Ignore("the task is at work already");
+  IntakePlan plan;
+  plan.outcome = "gates run again";
+  plan.command = fmt::format("{} {}", rules.command_prefix, VerbName(Verb::kGates));
+  plan.changes.push_back(
+      {task.id, TaskChangeKind::kRequeue, RunKind::kGates, "", e.actor.login, ""});
+  plan.changes.back().adopt = HeadToAdopt(facts);
+  plan.effects.push_back(StickyEffect(task.repo, task.id));
+  return plan;
+}
+
 }  // namespace swage::intake

@@ -9,4 +9,8 @@ namespace swage::intake {
 IntakePlan DecideComment(const CommentCreated& event, const IntakeFacts& facts,
                          const IntakeRules& rules);
 
+/// The forge's own button for what the command `gates` does.
+IntakePlan DecideRerequested(const ChecksRerequested& event, const IntakeFacts& facts,
+                             const IntakeRules& rules);
+
 }  // namespace swage::intake

@@ -3,11 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
+#include "pipeline/intake_access.h"
 #include "pipeline/intake_parts.h"
 
 namespace swage {
 namespace {
+
+constexpr int kMaxHeld = 1'000;  // of a state, at once; the forge's refusals hold back the others
 
 std::int64_t IssueNumber(const Event& event) {
   if (const auto* e = std::get_if<IssueLabeled>(&event)) return e->issue.number;
@@ -36,6 +40,7 @@ const Actor* AskingActor(const Event& event, const IntakeFacts& facts) {
   }
   if (const auto* e = std::get_if<IssueReopened>(&event)) return &e->actor;
   if (const auto* e = std::get_if<CommentCreated>(&event)) return &e->actor;
+  if (const auto* e = std::get_if<ChecksRerequested>(&event)) return &e->actor;
   return nullptr;
 }
 
@@ -71,6 +76,9 @@ Result<IntakePlan> IntakeGate::Consider(std::string_view name, const Event& even
     return MakeError(ErrorCode::kInvalid,
                      fmt::format("the forge {} is not configured any more", name));
   }
+  if (const auto* access = std::get_if<AccessChanged>(&event)) {
+    return ConsiderAccess(*forge, *access);
+  }
   IntakeFacts facts;
   SWAGE_ASSIGN_OR_RETURN(facts.self, Self(*forge));
   facts.body_digest = std::string(digest);
@@ -95,13 +103,36 @@ Result<IntakePlan> IntakeGate::ConsiderInteresting(Forge& forge, const Event& ev
     SWAGE_ASSIGN_OR_RETURN(facts.role, forge.GetRole(repo, *actor));
   }
   if (issue != 0) SWAGE_RETURN_IF_ERROR(GatherIssue(forge, repo, issue, facts));
-  if (const std::int64_t pull = PullNumber(event); pull != 0) {
-    SWAGE_RETURN_IF_ERROR(GatherPull(forge, repo, pull, event, facts));
+  SWAGE_ASSIGN_OR_RETURN(const std::int64_t pull, FindPullNumber(forge, event));
+  if (pull != 0) SWAGE_RETURN_IF_ERROR(GatherPull(forge, repo, pull, event, facts));
+  if (std::holds_alternative<ChecksRerequested>(event) && facts.task) {
+    SWAGE_ASSIGN_OR_RETURN(facts.delegates, store_.ListDelegates(facts.task->id));
   }
   if (const auto* comment = std::get_if<CommentCreated>(&event); comment && facts.task) {
     SWAGE_RETURN_IF_ERROR(GatherPeople(*comment, forge, facts));
   }
   return Decide(event, facts, rules);
+}
+
+// A commit may have got its checks before its pull request.
+Result<std::int64_t> IntakeGate::FindPullNumber(Forge& forge, const Event& event) {
+  const auto* e = std::get_if<ChecksRerequested>(&event);
+  if (e == nullptr) return PullNumber(event);
+  if (e->number != 0 || e->head_branch.empty()) return e->number;
+  SWAGE_ASSIGN_OR_RETURN(const auto pull, forge.FindPullRequest(e->repo, e->head_branch));
+  return pull ? pull->number : 0;
+}
+
+// Not of one repository, so there is no allow-list to pass: it can only stop work, or let go on
+// what was admitted before.
+Result<IntakePlan> IntakeGate::ConsiderAccess(Forge& forge, const AccessChanged& event) {
+  forge.ForgetRights();
+  std::vector<Task> tasks;
+  for (const TaskState state : {TaskState::kQueued, TaskState::kRunning, TaskState::kWaiting}) {
+    SWAGE_ASSIGN_OR_RETURN(auto some, store_.ListTasks({state, "", kMaxHeld}));
+    std::ranges::move(some, std::back_inserter(tasks));
+  }
+  return intake::DecideAccess(event, tasks);
 }
 
 // Who may command the task, and the account behind a name. Names of people who may not ask are not

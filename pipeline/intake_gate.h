@@ -30,6 +30,8 @@ class IntakeGate {
 
  private:
   Result<IntakePlan> ConsiderInteresting(Forge& forge, const Event& event, IntakeFacts facts);
+  Result<IntakePlan> ConsiderAccess(Forge& forge, const AccessChanged& event);
+  Result<std::int64_t> FindPullNumber(Forge& forge, const Event& event);
   Result<bool> WasObeyed(const Event& event, const IntakeFacts& facts);
   Result<void> GatherPeople(const CommentCreated& event, Forge& forge, IntakeFacts& facts);
   Result<void> GatherIssue(Forge& forge, const RepoRef& repo, std::int64_t number,

@@ -4,6 +4,7 @@
 
 #include "config/base/contain.h"
 #include "config/base/crypto.h"
+#include "pipeline/blame.h"
 
 namespace swage {
 namespace {
@@ -19,11 +20,6 @@ std::chrono::milliseconds DeferDelay(int attempts) {
 bool IsOutOfReach(ErrorCode code) {
   return code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout ||
          code == ErrorCode::kRateLimited;
-}
-
-// The forge has its pause, and nothing is wrong with the delivery.
-bool IsTheForgesFault(ErrorCode code) {
-  return code == ErrorCode::kRateLimited || code == ErrorCode::kUnauthenticated;
 }
 
 bool IsTransient(ErrorCode code) {
@@ -105,7 +101,7 @@ Result<void> IntakeRunner::Settle(const Delivery& delivery, const IntakePlan& pl
 
 Result<void> IntakeRunner::Postpone(const Delivery& delivery, const Error& error) {
   const bool again =
-      IsTransient(error.code) && (IsTheForgesFault(error.code) || delivery.attempts < kMaxDefers);
+      IsTheForgesFault(error) || (IsTransient(error.code) && delivery.attempts < kMaxDefers);
   if (again) return Defer(delivery, error);
   return Park(delivery, error);
 }
@@ -120,9 +116,9 @@ Result<void> IntakeRunner::Park(const Delivery& delivery, const Error& error) {
 }
 
 Result<void> IntakeRunner::Defer(const Delivery& delivery, const Error& error) {
-  const int attempts = IsTheForgesFault(error.code) ? 0 : delivery.attempts;
+  const int attempts = IsTheForgesFault(error) ? 0 : delivery.attempts;
   const auto delay = std::max(DeferDelay(attempts), error.retry_after);
-  const Blame blame = IsTheForgesFault(error.code) ? Blame::kForge : Blame::kItself;
+  const Blame blame = IsTheForgesFault(error) ? Blame::kForge : Blame::kItself;
   const auto deferred = store_.DeferDelivery(delivery.id, error.message, delay, blame);
   log_.Warn("delivery deferred", {{"delivery", delivery.id},
                                   {"error", error.message},

@@ -677,8 +677,10 @@ std::string PaceFix(PauseCause cause) {
     case PauseCause::kDown:
       return "Nothing to do unless it lasts: the work is kept and goes on by itself";
     case PauseCause::kRefused:
-      return "Check the bot's token: is it still valid, and may it write to the repository? Put a "
-             "good one where the setting `token` points and restart; the work is kept and goes on";
+      return "Check the bot's credential: is it still valid, and may it write to the repository? "
+             "`swage doctor forges` tells. Put a good one where the settings point and restart; "
+             "the "
+             "work is kept and goes on";
   }
   return "";
 }

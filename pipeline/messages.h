@@ -122,6 +122,10 @@ std::string ResolvedNote(const CommitSha& head);
 /// "swage/tests" and one line for the commit status.
 std::string StatusContext(std::string_view gate);
 std::string StatusDescription(const GateVerdict& verdict);
+/// What a check says above its annotations, of which there are so many.
+std::string CheckSummary(const GateVerdict& verdict, std::size_t annotated);
+/// To whoever asks for the checks of a commit that is not the head any more.
+std::string ChecksOfOldHead(std::string_view prefix);
 
 /// The checkpoint commit: subject, why, and trailers: the person who asked as co-author, the bot's
 /// sign-off, the task (F11).
@@ -139,6 +143,12 @@ std::string IssueGoneReason(GoneReason reason, std::string_view login);
 /// Whether a task's reason is that its issue was closed: then reopening takes the work up again.
 bool TellsOfClosing(std::string_view reason);
 std::string PullRequestClosedBy(std::string_view login, bool merged);
+/// The forge lets the bot in no more, by decision of `owner`.
+std::string AccessLost(AccessChanged::Kind kind, std::string_view owner);
+/// Whether a task's reason is that: then it goes on when access is given back.
+bool TellsOfLostAccess(std::string_view reason);
+/// For the log of deliveries.
+std::string AccessOutcome(AccessChanged::Kind kind, std::string_view owner, std::size_t tasks);
 std::string NoChange(std::string_view agent);
 std::string AgentFailed(std::string_view agent, std::string_view how);
 std::string NothingNewForRemark();

@@ -12,6 +12,8 @@ namespace {
 
 using messages::RunReport;
 
+constexpr std::size_t kMaxAnnotations = 250;  // of a gate; five requests
+
 std::vector<Finding> AllFindings(const std::vector<GateVerdict>& verdicts) {
   std::vector<Finding> all;
   for (const GateVerdict& verdict : verdicts) {
@@ -33,6 +35,29 @@ StatusState ToStatus(const GateVerdict& verdict) {
       return verdict.required ? StatusState::kFailure : StatusState::kNeutral;
   }
   return StatusState::kFailure;
+}
+
+Annotation::Level LevelOf(Severity severity) {
+  switch (severity) {
+    case Severity::kError:
+      return Annotation::Level::kFailure;
+    case Severity::kWarning:
+      return Annotation::Level::kWarning;
+    case Severity::kNote:
+      return Annotation::Level::kNotice;
+  }
+  return Annotation::Level::kNotice;
+}
+
+std::vector<Annotation> Annotations(const GateVerdict& verdict) {
+  std::vector<Annotation> annotations;
+  for (const Finding& finding : verdict.findings) {
+    if (finding.path.empty()) continue;
+    if (annotations.size() == kMaxAnnotations) break;
+    annotations.push_back(
+        {finding.path, finding.line, LevelOf(finding.severity), finding.rule, finding.message});
+  }
+  return annotations;
 }
 
 class Builder {
@@ -95,6 +120,8 @@ class Builder {
       status.context = messages::StatusContext(verdict.gate);
       status.state = ToStatus(verdict);
       status.description = messages::StatusDescription(verdict);
+      status.annotations = Annotations(verdict);
+      status.summary = messages::CheckSummary(verdict, status.annotations.size());
       if (!in_.report.public_url.empty()) {
         status.target_url = fmt::format("{}/tasks/{}", in_.report.public_url, task_.id.value);
       }

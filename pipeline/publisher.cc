@@ -4,6 +4,7 @@
 
 #include "config/base/contain.h"
 #include "forge/work_scope.h"
+#include "pipeline/blame.h"
 #include "pipeline/pace_keeper.h"
 
 namespace swage {
@@ -14,11 +15,6 @@ constexpr int kEffectsPerRound = 64;
 // Without the branch or the pull request there is no result; everything else is an ornament of it.
 bool IsEssential(EffectKind kind) {
   return kind == EffectKind::kPush || kind == EffectKind::kPullRequest;
-}
-
-// The forge as a whole is to blame, and has its pause: the effect is not.
-bool IsTheForgesFault(ErrorCode code) {
-  return code == ErrorCode::kRateLimited || code == ErrorCode::kUnauthenticated;
 }
 
 bool MayGetBetter(EffectKind kind, ErrorCode code) {
@@ -193,9 +189,9 @@ Result<void> Publisher::GiveBack(const Effect& effect, const Error& error) {
 
 Result<void> Publisher::NoteFailure(const Effect& effect, const Error& error) {
   const EffectKind kind = effect.what.kind;
-  const bool forges_fault = IsTheForgesFault(error.code);
-  const bool again = MayGetBetter(kind, error.code) &&
-                     (forges_fault || effect.attempts + 1 < AttemptLimit(error.code));
+  const bool forges_fault = IsTheForgesFault(error);
+  const bool again = forges_fault || (MayGetBetter(kind, error.code) &&
+                                      effect.attempts + 1 < AttemptLimit(error.code));
   const std::string message = redactor_.Apply(error.message);
   log_.Warn(again ? "effect failed; will be tried again" : "effect failed for good",
             {{"effect", effect.id},

@@ -108,6 +108,8 @@ Result<Publisher::Done> Publisher::PerformPush(const Effect& effect, Forge& forg
     SWAGE_RETURN_IF_ERROR(WorkScope::Check(true));
     pushed = workspaces_.Push(request, stop);
   }
+  // The next attempt must not come with the same credential, if there are others.
+  if (!pushed.ok() && pushed.error().code == ErrorCode::kUnauthenticated) forge.ForgetRights();
   if (!pushed.ok()) return pushed.error();
   Done done{DumpJson({{"sha", e.sha.value}}), {}};
   done.facts.pushed = e.sha;

@@ -1,4 +1,5 @@
 #include "pipeline/worker.h"
+#include "pipeline/blame.h"
 
 #include <fmt/format.h>
 
@@ -21,11 +22,6 @@ namespace swage {
 namespace {
 
 constexpr std::size_t kMaxEarlierRuns = 5;
-
-// The forge is left alone: nothing is claimed for it meanwhile, and the thread is for others (X27).
-bool WaitsForTheForge(ErrorCode code) {
-  return code == ErrorCode::kRateLimited || code == ErrorCode::kUnauthenticated;
-}
 
 void Pause(std::chrono::milliseconds delay, std::stop_token stop) {
   std::mutex mutex;
@@ -93,7 +89,8 @@ void Worker::Run(const Claimed& claimed, std::stop_token stop, const Finish& fin
     give_back.state = TaskState::kQueued;
     give_back.reason = messages::Interrupted();
     outcome = std::move(give_back);
-  } else if (!outcome.ok() && WaitsForTheForge(outcome.error().code)) {
+  } else if (!outcome.ok() && IsTheForgesFault(outcome.error())) {
+    // Nothing is claimed for it meanwhile, and the thread is for others (X27).
     outcome = GiveBackUntilTheForgeIsBack(task, outcome.error());
   } else if (!outcome.ok()) {
     outcome = AfterError(task, outcome.error());
@@ -115,6 +112,7 @@ RunOutcome Worker::GiveBackUntilTheForgeIsBack(const Task& task, const Error& er
   const std::string why = context_.redactor.Apply(error.message);
   const auto pace = context_.store.GetPace(task.repo.forge);
   auto failure = FailureOf(error, /*wrote=*/true);
+  if (IsLockedOut(error)) failure = {PauseCause::kRefused, error.retry_after, why, true};
   if (failure && pace.ok() && pace->left.count() == 0) {
     failure->reason = why;
     const auto noted =

@@ -15,7 +15,10 @@ namespace swage {
 Result<CommitSha> Worker::FetchBranch(const Task& task, Forge& forge, const std::string& branch,
                                       std::stop_token stop) {
   SWAGE_ASSIGN_OR_RETURN(const GitRemote remote, forge.Remote(task.repo, GitAccess::kRead));
-  return context_.workspaces.Fetch(task.repo, remote, branch, std::move(stop));
+  Result<CommitSha> tip = context_.workspaces.Fetch(task.repo, remote, branch, std::move(stop));
+  // The next attempt must not come with the same credential, if there are others.
+  if (!tip.ok() && tip.error().code == ErrorCode::kUnauthenticated) forge.ForgetRights();
+  return tip;
 }
 
 // Where the work stands, and whether it may go on there: nothing = it may.

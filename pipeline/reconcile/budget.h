@@ -3,7 +3,9 @@
 // thread-safe.
 #pragma once
 
+#include <set>
 #include <stop_token>
+#include <string>
 #include <utility>
 
 namespace swage {
@@ -17,11 +19,14 @@ class Budget {
     left_ -= questions;
     return left_ >= 0;
   }
+  /// For what one round does once, whichever repository comes first.
+  bool IsFirst(const std::string& what) { return done_.insert(what).second; }
   bool IsSpent() const { return left_ <= 0 || stop_.stop_requested(); }
   const std::stop_token& stop() const { return stop_; }
 
  private:
   int left_;
+  std::set<std::string> done_;
   std::stop_token stop_;
 };
 

@@ -14,8 +14,8 @@ bool IsRefusal(ErrorCode code) {
   return code == ErrorCode::kDenied || code == ErrorCode::kNotFound;
 }
 
-std::string MarkKey(const RepoRef& repo, std::int64_t hook) {
-  return fmt::format("hook:{}:{}:{}", repo.forge, repo.id, hook);
+std::string MarkKey(const RepoRef& repo, const Hook& hook) {
+  return fmt::format("hook:{}:{}:{}", repo.forge, hook.shared ? "all" : repo.id, hook.id);
 }
 
 }  // namespace
@@ -42,21 +42,23 @@ Result<int> DeliveryScan::Run(Forge& forge, const RepoRef& repo, Budget& budget)
   int recovered = 0;
   for (const Hook& hook : *hooks) {
     if (!IsOurHook(hook.url, repo.forge) || budget.IsSpent()) continue;
-    SWAGE_ASSIGN_OR_RETURN(const int some, ScanHook(forge, repo, hook.id, budget));
+    const std::string key = MarkKey(repo, hook);
+    if (!budget.IsFirst(key)) continue;
+    SWAGE_ASSIGN_OR_RETURN(const int some, ScanHook(forge, repo, hook, budget));
     recovered += some;
   }
   return recovered;
 }
 
 // Oldest first, and the mark moves with each: a scan that ends half-way loses nothing.
-Result<int> DeliveryScan::ScanHook(Forge& forge, const RepoRef& repo, std::int64_t hook,
+Result<int> DeliveryScan::ScanHook(Forge& forge, const RepoRef& repo, const Hook& hook,
                                    Budget& budget) {
   const std::string key = MarkKey(repo, hook);
   SWAGE_ASSIGN_OR_RETURN(const auto mark, store_.GetPoll(key));
   const std::int64_t seen = mark ? ParseInt(mark->cursor).value_or(0) : 0;
   budget.Take();
   SWAGE_ASSIGN_OR_RETURN(std::vector<HookDelivery> deliveries,
-                         forge.Feed()->ListDeliveries(repo, hook, seen));
+                         forge.Feed()->ListDeliveries(repo, hook.id, seen));
   std::sort(deliveries.begin(), deliveries.end(),
             [](const auto& a, const auto& b) { return a.id < b.id; });
   int recovered = 0;
@@ -66,7 +68,7 @@ Result<int> DeliveryScan::ScanHook(Forge& forge, const RepoRef& repo, std::int64
     SWAGE_ASSIGN_OR_RETURN(const bool known, store_.HasDelivery(repo.forge, delivery.key));
     if (!known && delivery.event != "ping") {
       budget.Take();
-      const auto body = forge.Feed()->GetDeliveryBody(repo, hook, delivery.id);
+      const auto body = forge.Feed()->GetDeliveryBody(repo, hook.id, delivery.id);
       if (!body.ok() && !IsRefusal(body.error().code)) return body.error();
       if (body.ok()) {
         SWAGE_ASSIGN_OR_RETURN(const bool fresh, store_.AddDelivery({repo.forge, delivery.key,

@@ -24,7 +24,7 @@ class DeliveryScan {
   Result<int> Run(Forge& forge, const RepoRef& repo, Budget& budget);
 
  private:
-  Result<int> ScanHook(Forge& forge, const RepoRef& repo, std::int64_t hook, Budget& budget);
+  Result<int> ScanHook(Forge& forge, const RepoRef& repo, const Hook& hook, Budget& budget);
 
   Store& store_;
   Log& log_;

@@ -119,7 +119,7 @@ TEST_F(DashboardTest, AForgeThatIsLeftAloneIsTheFirstThingToSee) {
   const std::string page = Get("/");
   EXPECT_NE(page.find("hub is left alone"), std::string::npos) << page;
   EXPECT_NE(page.find("40.0 s"), std::string::npos);
-  EXPECT_NE(page.find("token"), std::string::npos) << "what to do about it";
+  EXPECT_NE(page.find("credential"), std::string::npos) << "what to do about it";
   EXPECT_EQ(page.find("<img src=x"), std::string::npos);
   EXPECT_LT(page.find("alarm"), page.find("Needs a human"));
 }

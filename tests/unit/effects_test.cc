@@ -68,6 +68,34 @@ TEST(Effects, AStatusRoundTrips) {
   }
 }
 
+TEST(Effects, AStatusRoundTripsWithItsAnnotations) {
+  CommitStatus status{{"abc"}, "swage/tests", StatusState::kFailure, "2 of 3", ""};
+  status.summary = kNastyText;
+  status.annotations = {{"a b.cc", 7, Annotation::Level::kNotice, "rule", kNastyText},
+                        {"c", 0, Annotation::Level::kWarning, "", ""}};
+  const auto back = DecodeStatus(Encode(StatusEffect{status}));
+  ASSERT_TRUE(back.ok());
+  EXPECT_EQ(back->status.summary, status.summary);
+  ASSERT_EQ(back->status.annotations.size(), 2u);
+  EXPECT_EQ(back->status.annotations[0].path, "a b.cc");
+  EXPECT_EQ(back->status.annotations[0].line, 7);
+  EXPECT_EQ(back->status.annotations[0].level, Annotation::Level::kNotice);
+  EXPECT_EQ(back->status.annotations[0].title, "rule");
+  EXPECT_EQ(back->status.annotations[0].message, status.annotations[0].message);
+  EXPECT_EQ(back->status.annotations[1].level, Annotation::Level::kWarning);
+}
+
+// Written by an older version: there is no more to say.
+TEST(Effects, AStatusWithoutAnnotationsIsRead) {
+  std::string payload =
+      Encode(StatusEffect{{{"abc"}, "swage/tests", StatusState::kSuccess, "", ""}});
+  const std::string_view added = ",\"summary\":\"\"";
+  if (const auto at = payload.find(added); at != payload.npos) payload.erase(at, added.size());
+  const auto back = DecodeStatus(payload);
+  ASSERT_TRUE(back.ok());
+  EXPECT_TRUE(back->status.summary.empty());
+}
+
 TEST(Effects, AReviewRoundTripsWithItsComments) {
   const auto back = DecodeReview(Encode(ReviewEffect{
       {{"abc"}, "marker", "body", {{"f1", "src/a.cc", 7, kNastyText}, {"f2", "b", 0, ""}}}}));

@@ -19,6 +19,7 @@ namespace {
 using namespace std::chrono_literals;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::SizeIs;
 
 class PublisherTest : public ::testing::Test {
@@ -182,6 +183,23 @@ TEST_F(PublisherTest, WhatTheTokenMayNotDoPausesThatRepositoryAlone) {
   Rounds();
   EXPECT_EQ(Get(id).state, TaskState::kInReview);
   EXPECT_TRUE(store_->ListPaces()->empty());
+}
+
+// An App's installation that is suspended: nothing of the task is lost, whatever the kind of write.
+TEST_F(PublisherTest, ARepositoryThatIsLockedOutKeepsEveryEffectUntilItIsLifted) {
+  Error locked = MakeError(ErrorCode::kDenied, "suspended");
+  locked.retry_after = 60s;
+  for (const char* call : {"EnsurePullRequest", "EnsureReview", "EnsureComment"}) {
+    forge_.Fail(call, locked, 12);
+  }
+  const TaskId id = Publishing();
+  for (int i = 0; i < 100; ++i) {
+    Rounds();
+    clock_.Advance(61s);
+  }
+  EXPECT_EQ(Get(id).state, TaskState::kInReview);
+  EXPECT_THAT(forge_.comments, Not(IsEmpty()));
+  EXPECT_THAT(*store_->ListFailedEffects(10), IsEmpty());
 }
 
 TEST_F(PublisherTest, ABranchThatSomebodyChangedIsLeftAloneAndTheTaskSaysSo) {

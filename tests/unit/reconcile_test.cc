@@ -548,6 +548,23 @@ TEST_F(ReconcileTest, Fault_X12_DeliveriesThatNeverCameArePutIntoTheInboxOnce) {
   EXPECT_EQ(feed_.Calls("GetDeliveryBody"), 1);
 }
 
+// An App's: whichever repository asks first looks for all of them.
+TEST_F(ReconcileTest, AHookForAllRepositoriesIsScannedOnceARound) {
+  feed_.keeps_deliveries = true;
+  feed_.hooks = {{0, "https://bot.example/hooks/forge", true}};
+  feed_.deliveries = {{12, "k12", "issues", 0}};
+  feed_.bodies = {{12, "{\"a\":1}"}};
+  DeliveryScan scan(*store_, log_);
+  Budget budget(100);
+  EXPECT_EQ(*scan.Run(forge_, {"forge", "77", "acme/lib"}, budget), 1);
+  EXPECT_EQ(*scan.Run(forge_, {"forge", "78", "acme/app"}, budget), 0);
+  EXPECT_EQ(feed_.Calls("ListDeliveries"), 1);
+  EXPECT_EQ((*store_->GetPoll("hook:forge:all:0"))->cursor, "12");
+  Budget next(100);
+  EXPECT_EQ(*scan.Run(forge_, {"forge", "78", "acme/app"}, next), 0);
+  EXPECT_EQ(feed_.Calls("GetDeliveryBody"), 1);
+}
+
 TEST(DeliveryScan, KnowsItsOwnHooksBehindAnyProxy) {
   EXPECT_TRUE(IsOurHook("https://bot.example/hooks/github", "github"));
   EXPECT_TRUE(IsOurHook("https://bot.example/swage/hooks/github/?x=1", "github"));
