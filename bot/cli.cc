@@ -66,6 +66,7 @@ class Parser {
                           err);
     }
     if (*doctor_isolation_) return DoctorIsolation(doctor_options_, out, err);
+    if (*doctor_forges_) return DoctorForges(forges_config_, actions_.make_forge, out, err);
     if (*reference_) out << SettingsReference();
     if (*version_) out << "swage " << SWAGE_VERSION << "\n";
     return kExitOk;
@@ -202,6 +203,13 @@ class Parser {
         "Run it as the user of the server. Exit codes: 0 every level keeps what it promises here; "
         "1 "
         "one does not; 2 the settings are wrong.");
+    doctor_forges_ = doctor->add_subcommand(
+        "forges", "Sign in at every forge of the settings, and say which rights are wanting.");
+    doctor_forges_->add_option("-c,--config", forges_config_, "The server's settings file")
+        ->envname("SWAGE_CONFIG")
+        ->required();
+    doctor_forges_->footer(
+        "Only reads. Exit codes: 0 nothing is wanting; 1 something is; 2 the settings are wrong.");
   }
 
   void AddDemo() {
@@ -271,9 +279,11 @@ class Parser {
   ServeOptions serve_options_;
   DemoOptions demo_options_;
   CLI::App* doctor_isolation_ = nullptr;
+  CLI::App* doctor_forges_ = nullptr;
   CLI::App* clean_ = nullptr;
   CleanOptions clean_options_;
   DoctorOptions doctor_options_;
+  std::filesystem::path forges_config_;
   TasksOptions tasks_options_;
   TaskOptions task_options_;
   AuditVerifyOptions verify_options_;

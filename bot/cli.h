@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "bot/forge_doctor.h"
 #include "bot/operator/clean_command.h"
 #include "bot/operator/store_access.h"
 #include "config/settings.h"
@@ -53,6 +54,7 @@ struct CliActions {
   std::function<Result<std::string>(const Settings&)> look_at_store;
   StoreAccess store;
   WorkspacesMaker make_workspaces;  ///< for `clean`
+  ForgeMaker make_forge;            ///< for `doctor forges`
   std::vector<std::string>
       demo_forges;  ///< dialects of the sandbox forge; the first is the default
 };
