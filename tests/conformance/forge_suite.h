@@ -26,6 +26,8 @@ struct ForgeKind {
   sandbox::Dialect dialect = sandbox::Dialect::kGitHub;
   std::function<TransportOptions(const ForgeSettings&)> transport_options;
   std::function<std::unique_ptr<Forge>(ForgeSettings, std::unique_ptr<HttpTransport>)> make;
+  bool as_app = false;     ///< the bot is an App, without a token of its own
+  std::string below = {};  ///< where the API is mounted below the server's root
 };
 
 inline void PrintTo(const ForgeKind& kind, std::ostream* out) {
@@ -36,9 +38,9 @@ class ForgeSuite : public testing::TestWithParam<ForgeKind> {
  protected:
   static constexpr const char* kRepo = "acme/widget";
   static constexpr const char* kBranch = "swage/1-fix";
-  static constexpr const char* kBot = "swage-bot";
 
   void SetUp() override;
+  void TearDown() override;
 
   /// An adapter of its own for `token`; the fixture's is the bot's.
   std::unique_ptr<Forge> Connect(const std::string& token);
@@ -60,9 +62,11 @@ class ForgeSuite : public testing::TestWithParam<ForgeKind> {
 
   TempDir dir_{"swage-forge-"};
   SystemClock clock_;
+  ForgeSettings settings_;  ///< what is the same for every adapter
   std::unique_ptr<sandbox::SandboxForge> server_;
   std::unique_ptr<Forge> forge_;
-  std::string bot_token_;
+  std::string bot_ = "swage-bot";  ///< its login
+  std::string bot_token_;          ///< empty for an App
   RepoRef repo_;
 };
 

@@ -80,16 +80,29 @@ Box::Box(BoxOptions options)
   forge_ = std::move(started).value();
   forge_->CreateUser("ada");
   forge_->CreateUser("eve");
-  bot_token_ = forge_->CreateUser("swage-bot", true);
+  if (options_.app) {
+    app_ = forge_->CreateApp(bot_);
+    bot_ = app_.bot;
+  } else {
+    bot_token_ = forge_->CreateUser(bot_, true);
+  }
   const auto made = forge_->CreateRepoFromFiles(options_.repo, options_.files);
   SWAGE_CHECK(made.ok());
   forge_->SetMember(options_.repo, "ada", Role::kMaintain);
   forge_->SetMember(options_.repo, "eve", Role::kRead);
-  forge_->SetMember(options_.repo, "swage-bot", Role::kWrite);
+  if (options_.app) {
+    forge_->InstallApp(options_.repo.substr(0, options_.repo.find('/')));
+  } else {
+    forge_->SetMember(options_.repo, bot_, Role::kWrite);
+  }
   secret_ = options_.webhook_secret.empty() ? "hook-" + RandomHex(16) : options_.webhook_secret;
   WriteConfig();
   if (options_.start) StartServer();
-  if (options_.webhook) forge_->AddWebhook(options_.repo, HooksUrl(), secret_);
+  if (options_.webhook && options_.app) {
+    forge_->SetAppWebhook(HooksUrl(), secret_);
+  } else if (options_.webhook) {
+    forge_->AddWebhook(options_.repo, HooksUrl(), secret_);
+  }
 }
 
 Box::~Box() {
@@ -125,18 +138,19 @@ void Box::WriteConfig() {
   const auto either = [](const std::string& given, const std::string& real) {
     return given.empty() ? real : given;
   };
-  Write(dir() / "token", either(options_.token, bot_token_));
+  Write(dir() / "token", options_.app ? app_.private_key : either(options_.token, bot_token_));
   Write(dir() / "secret", secret_);
   SetAgent(options_.agent);
   std::string yaml = fmt::format(
       "data_dir: {}\nlisten: 127.0.0.1:{}\ndashboard: \"{}:{}\"\n"
       "public_url: http://127.0.0.1:{}\nlog: {{level: debug}}\n"
       "forges:\n  - name: box\n    kind: {}\n    api_url: {}\n    git_url: \"{}\"\n"
-      "    token: file:{}\n    webhook_secret: file:{}\n    repos: [\"acme/*\"]\n{}{}"
+      "    {}: file:{}\n    webhook_secret: file:{}\n    repos: [\"acme/*\"]\n{}{}"
       "agent:\n  command: [/bin/bash, {}, {}]\n",
       data_dir().string(), hooks_port(), options_.dashboard_host, dashboard_port(),
       dashboard_port(), options_.dialect == sandbox::Dialect::kGitHub ? "github" : "gitlab",
       either(options_.api_url, forge_->ApiUrl()), either(options_.git_url, forge_->Url()),
+      options_.app ? "app_id: \"" + app_.id + "\"\n    private_key" : "token",
       (dir() / "token").string(), (dir() / "secret").string(),
       options_.write_interval.empty() ? ""
                                       : "    write_interval: " + options_.write_interval + "\n",
@@ -345,7 +359,7 @@ std::vector<sandbox::Note> Box::NotesBy(std::string_view login, std::int64_t iss
 
 std::string Box::Sticky(std::int64_t issue) {
   std::string body;
-  for (const sandbox::Note& note : NotesBy("swage-bot", issue)) {
+  for (const sandbox::Note& note : NotesBy(bot_, issue)) {
     if (note.body.find("swage:sticky") == std::string::npos) continue;
     EXPECT_TRUE(body.empty()) << "two sticky comments on issue " << issue;
     body = note.body;
@@ -376,7 +390,7 @@ std::vector<std::string> Box::OpenLineComments(const sandbox::Pull& pull) {
 std::vector<std::string> Box::BotTextsIn(std::string_view repo) {
   std::vector<std::string> texts;
   forge_->With([&](sandbox::World& world) {
-    const sandbox::Id self = world.FindUser("swage-bot")->id;
+    const sandbox::Id self = world.FindUser(bot_)->id;
     const auto add = [&](const sandbox::Note& note) {
       if (note.author == self && !note.system) texts.push_back(note.body);
     };

@@ -31,6 +31,8 @@ struct BoxOptions {
   /// Added to swage.yml as it is.
   std::string extra_config;
   std::string repo = "acme/lib";
+  /// The bot is an App that the repository's owner installed, in place of an account with a token.
+  bool app = false;
   bool start = true;
   /// What follows the agent's script on its command line, as YAML list items.
   std::string agent_arguments = "\"{task_file}\"";
@@ -78,6 +80,7 @@ class Box {
   int dashboard_port() const { return dashboard_port_.number(); }
   const std::string& webhook_secret() const { return secret_; }
   const std::string& bot_token() const { return bot_token_; }
+  const std::string& bot() const { return bot_; }  ///< its login
 
   // --- the server
   void StartServer();
@@ -156,7 +159,9 @@ class Box {
   TempDir dir_{"swage-box-"};
   const std::filesystem::path meeting_ = dir_.path() / "box";
   std::unique_ptr<sandbox::SandboxForge> forge_;
-  std::string bot_token_;
+  std::string bot_ = "swage-bot";
+  std::string bot_token_;  ///< empty for an App
+  sandbox::SandboxForge::AppIdentity app_;
   std::string secret_;
   demo::ReservedPort hooks_port_;  ///< kept over restarts of the server
   demo::ReservedPort dashboard_port_;
