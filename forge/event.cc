@@ -20,6 +20,7 @@ struct NameOf {
 
 struct RepoOf {
   const RepoRef* operator()(const Ignored&) const { return nullptr; }
+  const RepoRef* operator()(const AccessChanged&) const { return nullptr; }
   template <class T>
   const RepoRef* operator()(const T& event) const {
     return &event.repo;

@@ -108,7 +108,7 @@ using Event =
 
 /// "IssueLabeled", ... for logs and tests.
 std::string_view EventName(const Event& event);
-/// The repository an event speaks of; nullptr for Ignored.
+/// The repository an event speaks of; nullptr for Ignored and AccessChanged.
 const RepoRef* EventRepo(const Event& event);
 /// Who caused it; nullptr for Ignored.
 const Actor* EventActor(const Event& event);
