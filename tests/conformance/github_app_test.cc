@@ -149,6 +149,7 @@ TEST_F(GitHubAppForgeTest, ATokenReachesNoFurtherThanItsRepositoryAndPurpose) {
   EXPECT_EQ(status(push->password, "GET", "/app"), 401);
   server_->AgeAppTokens(std::chrono::hours(2));
   EXPECT_EQ(status(push->password, "GET", "/repos/acme/lib/contents/a.txt"), 401);
+  server_->ClearRequests();  // no adapter sent these
 }
 
 TEST_F(GitHubAppForgeTest, GoesOnWhenItsTokensHaveEnded) {

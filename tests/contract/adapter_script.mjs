@@ -12,6 +12,8 @@ import { startSandbox } from './lib/sandbox.mjs';
 import { Steps } from './lib/steps.mjs';
 
 const steps = new Steps("our adapter's requests through the GitHub contract");
+// The sandbox keeps no more of a body.
+const kLongestRecorded = 64 << 10;
 const kTests = 'Sandbox/ForgeSuite.*/github:Sandbox/ForgeSuite.*/github_app:GitHubAppForgeTest.*';
 
 function record() {
@@ -44,7 +46,8 @@ const kinds = new Map();
 await steps.step('the conformance suite runs and its requests are recorded', () => {
   for (const request of record()) {
     const forGit = /\/(info\/refs|git-upload-pack|git-receive-pack)/.test(request.target);
-    if (!forGit && !kinds.has(kindOf(request))) kinds.set(kindOf(request), request);
+    const cut = Buffer.byteLength(request.body) >= kLongestRecorded;
+    if (!forGit && !cut && !kinds.has(kindOf(request))) kinds.set(kindOf(request), request);
   }
   assert.ok(kinds.size > 30, `only ${kinds.size} kinds of requests`);
 });
@@ -67,7 +70,10 @@ for (const [kind, request] of kinds) {
   await response.arrayBuffer();
   const header = response.headers.get('sl-violations') ?? '[]';
   const violations = header.startsWith('[') ? JSON.parse(header) : [];
-  if (violations.some((v) => v.message === 'Selected route not found')) uncovered.push(kind);
+  if (violations.some((v) => v.message === 'Selected route not found')) {
+    uncovered.push(kind);
+    continue;
+  }
   for (const v of violations.filter((one) => one.location[0] === 'request')) {
     complaints.push(`${kind}: ${v.location.join('.')}: ${v.message}`);
   }
