@@ -112,7 +112,9 @@ RunOutcome Worker::GiveBackUntilTheForgeIsBack(const Task& task, const Error& er
   const std::string why = context_.redactor.Apply(error.message);
   const auto pace = context_.store.GetPace(task.repo.forge);
   auto failure = FailureOf(error, /*wrote=*/true);
-  if (IsLockedOut(error)) failure = {PauseCause::kRefused, error.retry_after, why, true};
+  // Each time for longer: without webhooks nobody says when it is lifted, and each claim leaves
+  // rows.
+  if (IsLockedOut(error)) failure = {PauseCause::kRefused, {}, why, true};
   if (failure && pace.ok() && pace->left.count() == 0) {
     failure->reason = why;
     const auto noted =

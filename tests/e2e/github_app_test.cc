@@ -158,6 +158,30 @@ TEST(GitHubApp, TasksOfASuspendedInstallationWaitAndGoOn) {
   EXPECT_THAT(box.Pulls(), SizeIs(1));
 }
 
+// Nobody tells the server: its own requests do.
+TEST(GitHubApp, WithoutWebhooksALockedOutRepositoryLosesNothing) {
+  BoxOptions options = AppOptions("true\n");
+  options.start = false;
+  options.intake = "poll";
+  options.webhook = false;
+  options.extra_config = "limits: {tasks: 1}\n";
+  Box box(std::move(options));
+  box.SetAgent(PatientAgent(box));
+  box.StartServer();
+  const std::int64_t first = box.LabelledIssue("One");
+  ASSERT_TRUE(box.WaitForFile(box.dir() / "began"));
+  const std::int64_t second = box.LabelledIssue("Two");
+  ASSERT_TRUE(box.WaitFor([&] { return box.Query("SELECT count(*) FROM tasks") == "2"; }));
+  box.forge().SuspendApp("acme", true);
+  ASSERT_TRUE(WriteFileAtomic(box.dir() / "go", "", 0644).ok());
+  ASSERT_TRUE(box.WaitForLog("forge paused: it refuses the bot's credential"));
+  EXPECT_THAT(box.ServerLog(), HasSubstr("is suspended"));
+  EXPECT_THAT(StateOf(box, first), testing::StartsWith("running"));
+  // Claimed for the place that became free, and given back.
+  EXPECT_TRUE(box.WaitFor([&] { return StateOf(box, second).starts_with("queued"); }));
+  EXPECT_EQ(box.Query("SELECT count(*) FROM effects WHERE state = 'failed'"), "0");
+}
+
 TEST(GitHubApp, ARepositoryThatIsTakenAwayAndGivenBack) {
   BoxOptions options = AppOptions("true\n");
   options.start = false;
