@@ -98,6 +98,8 @@ class Publisher {
   Result<Done> PerformComment(const Effect& effect, Forge& forge);
   Result<Done> PerformSticky(const Effect& effect, Forge& forge);
   Result<void> BringHead(const Task& task, const PushRequest& push, std::stop_token stop);
+  Result<void> Push(const Effect& effect, const Task& task, PushRequest request,
+                    std::stop_token stop);
   Result<Done> PerformPush(const Effect& effect, Forge& forge, std::stop_token stop);
   Result<Done> PerformPullRequest(const Effect& effect, Forge& forge);
   Result<Done> PerformStatus(const Effect& effect, Forge& forge);

@@ -8,6 +8,7 @@
 #include "pipeline/messages.h"
 #include "pipeline/publisher.h"
 #include "pipeline/takeover.h"
+#include "pipeline/with_remote.h"
 
 namespace swage {
 
@@ -94,23 +95,25 @@ Result<void> Publisher::BringHead(const Task& task, const PushRequest& push, std
   return MakeError(ErrorCode::kUnavailable, brought.error().message);
 }
 
+Result<void> Publisher::Push(const Effect& effect, const Task& task, PushRequest request,
+                             std::stop_token stop) {
+  SWAGE_RETURN_IF_ERROR(BringHead(task, request, stop));
+  SWAGE_RETURN_IF_ERROR(WorkScope::Check(true));
+  Result<void> pushed = workspaces_.Push(request, stop);
+  if (pushed.ok() || pushed.error().code != ErrorCode::kConflict) return pushed;
+  SWAGE_ASSIGN_OR_RETURN(request.expected, TakeOverBranch(effect, task, request, stop));
+  SWAGE_RETURN_IF_ERROR(WorkScope::Check(true));
+  return workspaces_.Push(request, stop);
+}
+
 Result<Publisher::Done> Publisher::PerformPush(const Effect& effect, Forge& forge,
                                                std::stop_token stop) {
   SWAGE_ASSIGN_OR_RETURN(const PushEffect e, DecodePush(effect.what.payload));
   SWAGE_ASSIGN_OR_RETURN(const Task task, store_.GetTask(effect.what.task));
-  SWAGE_ASSIGN_OR_RETURN(GitRemote remote, forge.Remote(task.repo, GitAccess::kWrite));
-  PushRequest request{task.repo, std::move(remote), e.branch, e.sha, task.pushed};
-  SWAGE_RETURN_IF_ERROR(BringHead(task, request, stop));
-  SWAGE_RETURN_IF_ERROR(WorkScope::Check(true));
-  Result<void> pushed = workspaces_.Push(request, stop);
-  if (!pushed.ok() && pushed.error().code == ErrorCode::kConflict) {
-    SWAGE_ASSIGN_OR_RETURN(request.expected, TakeOverBranch(effect, task, request, stop));
-    SWAGE_RETURN_IF_ERROR(WorkScope::Check(true));
-    pushed = workspaces_.Push(request, stop);
-  }
-  // The next attempt must not come with the same credential, if there are others.
-  if (!pushed.ok() && pushed.error().code == ErrorCode::kUnauthenticated) forge.ForgetRights();
-  if (!pushed.ok()) return pushed.error();
+  SWAGE_RETURN_IF_ERROR(
+      WithRemote(forge, task.repo, GitAccess::kWrite, [&](const GitRemote& remote) {
+        return Push(effect, task, {task.repo, remote, e.branch, e.sha, task.pushed}, stop);
+      }));
   Done done{DumpJson({{"sha", e.sha.value}}), {}};
   done.facts.pushed = e.sha;
   return done;

@@ -8,17 +8,16 @@
 #include "pipeline/effects.h"
 #include "pipeline/messages.h"
 #include "pipeline/takeover.h"
+#include "pipeline/with_remote.h"
 #include "pipeline/worker.h"
 
 namespace swage {
 
 Result<CommitSha> Worker::FetchBranch(const Task& task, Forge& forge, const std::string& branch,
                                       std::stop_token stop) {
-  SWAGE_ASSIGN_OR_RETURN(const GitRemote remote, forge.Remote(task.repo, GitAccess::kRead));
-  Result<CommitSha> tip = context_.workspaces.Fetch(task.repo, remote, branch, std::move(stop));
-  // The next attempt must not come with the same credential, if there are others.
-  if (!tip.ok() && tip.error().code == ErrorCode::kUnauthenticated) forge.ForgetRights();
-  return tip;
+  return WithRemote(forge, task.repo, GitAccess::kRead, [&](const GitRemote& remote) {
+    return context_.workspaces.Fetch(task.repo, remote, branch, stop);
+  });
 }
 
 // Where the work stands, and whether it may go on there: nothing = it may.

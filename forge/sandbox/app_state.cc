@@ -39,7 +39,7 @@ bool Apps::Allows(std::string_view token, const Repo& repo, std::string_view per
                   WallTime now) const {
   const AppToken* const known = FindToken(token, now);
   if (known == nullptr) return true;
-  const bool covered = installations.at(known->installation).Covers(repo) &&
+  const bool covered = !IsSuspended(*known) && installations.at(known->installation).Covers(repo) &&
                        (!known->repos || known->repos->contains(repo.id));
   const auto level = known->permissions.find(permission);
   if (!covered || level == known->permissions.end()) return false;
