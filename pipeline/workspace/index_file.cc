@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::string_view kSignature = "DIRC";
 constexpr std::string_view kTrees = "TREE";
+constexpr std::string_view kUnknownTree = "-1";
 constexpr std::uint32_t kPlain = 2, kExtended = 3;  // versions
 constexpr std::size_t kHeader = 12;                 // signature, version, number of entries
 constexpr std::size_t kExtensionHeader = 8;         // name, size
@@ -33,11 +34,15 @@ void AppendNumber(std::string& to, std::uint32_t number, unsigned size = 4) {
   for (unsigned left = size; left-- > 0;) to.push_back(static_cast<char>(number >> (8 * left)));
 }
 
-void AppendHash(std::string& to) {
+std::string HashOf(std::string_view bytes) {
   unsigned char hash[EVP_MAX_MD_SIZE];
   unsigned length = 0;
-  SWAGE_CHECK(EVP_Digest(to.data(), to.size(), hash, &length, EVP_sha1(), nullptr) == 1);
-  to.append(reinterpret_cast<const char*>(hash), length);
+  SWAGE_CHECK(EVP_Digest(bytes.data(), bytes.size(), hash, &length, EVP_sha1(), nullptr) == 1);
+  return {reinterpret_cast<const char*>(hash), length};
+}
+
+bool IsExtended(std::string_view entry) {
+  return (ReadNumber(entry, kFlagsAt, 2) & kExtendedFlag) != 0;
 }
 
 std::string Header(std::uint32_t version, std::size_t entries) {
@@ -47,11 +52,15 @@ std::string Header(std::uint32_t version, std::size_t entries) {
   return header;
 }
 
+unsigned LengthField(std::string_view path) {
+  return static_cast<unsigned>(std::min<std::size_t>(path.size(), kMaxLength));
+}
+
 std::size_t Padded(std::size_t size) {
   return (size / kAlignment + 1) * kAlignment;  // at least one zero
 }
 
-// Of an index, up to its hash.
+// Of an index: its entries, then the extensions.
 class Reader {
  public:
   /// False: not for us.
@@ -60,27 +69,34 @@ class Reader {
     body_ = index.substr(0, index.size() - GIT_OID_RAWSZ);
     version_ = ReadNumber(body_, 4);
     count_ = ReadNumber(body_, 8);
-    return version_ == kPlain || version_ == kExtended;
+    if (version_ != kPlain && version_ != kExtended) return false;
+    const std::string_view hash = index.substr(body_.size());
+    return hash == std::string(GIT_OID_RAWSZ, '\0') || hash == HashOf(body_);
   }
 
   bool NextEntry(IndexEntry& entry) {
-    if (body_.size() - at_ <= kPathAt + kMoreFlags) return false;
+    if (body_.size() - at_ <= kPathAt) return false;
     const unsigned flags = ReadNumber(body_, at_ + kFlagsAt, 2);
-    const bool extended = (flags & kExtendedFlag) != 0;
+    const bool extended = IsExtended(body_.substr(at_));
     if ((flags & kStageFlags) != 0 || (extended && version_ != kExtended)) return false;
     const std::size_t path = at_ + kPathAt + (extended ? kMoreFlags : 0);
     const std::size_t end = body_.find('\0', path);
     if (end == std::string_view::npos || end == path) return false;
     const std::size_t size = Padded(end - at_);
     if (size > body_.size() - at_) return false;
-    entry = {body_.substr(path, end - path), body_.substr(at_, size)};
+    const IndexEntry next{body_.substr(path, end - path), body_.substr(at_, size)};
+    if ((flags & kMaxLength) != LengthField(next.path) || next.path <= last_) return false;
+    entry = next;
+    last_ = next.path;
     at_ += size;
     return true;
   }
 
+  /// False, too, for one that git has to understand.
   bool NextExtension(std::string_view& name, std::string_view& bytes) {
     if (body_.size() - at_ < kExtensionHeader) return false;
     name = body_.substr(at_, 4);
+    if (name[0] < 'A' || name[0] > 'Z') return false;
     const std::size_t size = ReadNumber(body_, at_ + 4);
     at_ += kExtensionHeader;
     if (size > body_.size() - at_) return false;
@@ -98,10 +114,11 @@ class Reader {
   std::size_t at_ = kHeader;
   std::uint32_t version_ = 0;
   std::size_t count_ = 0;
+  std::string_view last_;  // path
 };
 
 // Copies what git knows about a directory and those in it ("NAME\0FILES DIRECTORIES\n", then the
-// tree's id unless FILES is negative, then the directories), but for what is no longer true.
+// tree's id unless FILES is "-1", then the directories), but for what is no longer true.
 class Trees {
  public:
   Trees(std::string_view from, const IndexUpdates& updates) : from_(from), updates_(updates) {}
@@ -121,16 +138,17 @@ class Trees {
     }
     const std::string_view name = from_.substr(0, name_end);
     const auto counts = Split(from_.substr(name_end + 1, line_end - name_end - 1), ' ');
-    const auto files = counts.size() == 2 ? ParseInt(counts[0]) : std::nullopt;
-    const auto directories = counts.size() == 2 ? ParseInt(counts[1]) : std::nullopt;
-    if (!files || !directories) return false;
-    const std::size_t size = line_end + 1 + (*files < 0 ? 0 : GIT_OID_RAWSZ);
+    if (counts.size() != 2) return false;
+    const bool known = counts[0] != kUnknownTree;
+    const auto directories = ParseInt(counts[1]);
+    if (!directories || (known && !ParseInt(counts[0]))) return false;
+    const std::size_t size = line_end + 1 + (known ? GIT_OID_RAWSZ : 0);
     if (size > from_.size()) return false;
 
     const std::string path = depth == 0 ? "" : parent + std::string(name) + "/";
-    if (*files >= 0 && IsChanged(path)) {
+    if (known && IsChanged(path)) {
       to_.append(name).push_back('\0');
-      to_.append("-1 ").append(counts[1]).push_back('\n');
+      to_.append(kUnknownTree).append(" ").append(counts[1]).push_back('\n');
     } else {
       to_.append(from_.substr(0, size));
     }
@@ -151,12 +169,11 @@ class Trees {
   std::string to_;
 };
 
-// The extensions that stay true. False: there is one that git has to understand.
+// Those that stay true. False: damaged, or a rare kind.
 bool AppendExtensions(Reader& reader, const IndexUpdates& updates, std::string& to) {
   while (!reader.AtEnd()) {
     std::string_view name, bytes;
     if (!reader.NextExtension(name, bytes)) return false;
-    if (name[0] < 'A' || name[0] > 'Z') return false;
     if (name != kTrees) continue;
     const auto trees = Trees(bytes, updates).Copy();
     if (!trees) continue;
@@ -170,7 +187,7 @@ bool AppendExtensions(Reader& reader, const IndexUpdates& updates, std::string& 
 }  // namespace
 
 git_filemode_t IndexEntry::Mode() const {
-  return static_cast<git_filemode_t>(ReadNumber(bytes, kModeAt));
+  return static_cast<git_filemode_t>(ReadNumber(bytes, kModeAt + 2, 2));  // the rest is unused
 }
 
 git_oid IndexEntry::Id() const {
@@ -187,13 +204,11 @@ std::string RenderIndex(const std::map<std::string, BareEntry>& entries) {
     AppendNumber(index, entry.mode);
     index.append(kIdAt - kModeAt - 4, '\0');
     index.append(reinterpret_cast<const char*>(entry.id.id), GIT_OID_RAWSZ);
-    AppendNumber(index, static_cast<std::uint32_t>(std::min<std::size_t>(path.size(), kMaxLength)),
-                 2);
+    AppendNumber(index, LengthField(path), 2);
     index.append(path);
     index.resize(start + Padded(index.size() - start));
   }
-  AppendHash(index);
-  return index;
+  return index += HashOf(index);
 }
 
 std::optional<std::vector<IndexEntry>> ParseIndex(std::string_view index) {
@@ -202,6 +217,10 @@ std::optional<std::vector<IndexEntry>> ParseIndex(std::string_view index) {
   std::vector<IndexEntry> entries;
   for (std::size_t left = reader.Count(); left > 0; --left) {
     if (!reader.NextEntry(entries.emplace_back())) return std::nullopt;
+  }
+  while (!reader.AtEnd()) {
+    std::string_view name, bytes;
+    if (!reader.NextExtension(name, bytes)) return std::nullopt;
   }
   return entries;
 }
@@ -212,9 +231,11 @@ std::optional<std::string> SpliceIndex(std::string_view index, const IndexUpdate
   std::string spliced = Header(reader.Version(), 0);
   spliced.reserve(index.size() + index.size() / 8);
   std::size_t count = 0;
+  bool fits = true;
   auto next = updates.begin();
   const auto take_next = [&] {
     if (next->second) {
+      fits = fits && (reader.Version() == kExtended || !IsExtended(*next->second));
       spliced.append(*next->second);
       ++count;
     }
@@ -233,9 +254,8 @@ std::optional<std::string> SpliceIndex(std::string_view index, const IndexUpdate
   }
   while (next != updates.end()) take_next();
   spliced.replace(0, kHeader, Header(reader.Version(), count));
-  if (!AppendExtensions(reader, updates, spliced)) return std::nullopt;
-  AppendHash(spliced);
-  return spliced;
+  if (!fits || !AppendExtensions(reader, updates, spliced)) return std::nullopt;
+  return spliced += HashOf(spliced);
 }
 
 }  // namespace swage

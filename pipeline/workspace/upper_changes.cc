@@ -24,8 +24,9 @@ namespace swage {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::size_t kMaxInput = 1 << 20;  // of a call of git
-constexpr int kNothingIgnored = 1;          // how `git check-ignore` ends then
+constexpr std::size_t kMaxInput = 1 << 20;    // of a call of git
+constexpr std::size_t kMaxIndex = 256 << 20;  // some two million files; beyond, git alone
+constexpr int kNothingIgnored = 1;            // how `git check-ignore` ends then
 
 std::string Lines(const std::vector<std::string>& paths) {
   std::string lines;
@@ -144,7 +145,7 @@ Result<std::optional<IndexUpdates>> ExamineFiles(const TreePlan& plan, CommitFil
   const fs::path index = plan.admin / "index.changes";
   SWAGE_RETURN_IF_ERROR(WriteFileFast(index, RenderIndex(before)));
   SWAGE_RETURN_IF_ERROR(UpdateIndex(plan, Lines(paths), index));
-  SWAGE_ASSIGN_OR_RETURN(const std::string after, ReadFile(index));
+  SWAGE_ASSIGN_OR_RETURN(const std::string after, ReadFile(index, kMaxIndex));
   const auto entries = ParseIndex(after);
   if (!entries) return std::optional<IndexUpdates>();
   IndexUpdates updates;
@@ -174,8 +175,10 @@ Result<std::optional<TreeSha>> MakeTree(CommitFiles& staged, const IndexUpdates&
 }
 
 Result<bool> Splice(const fs::path& index, const IndexUpdates& updates) {
-  SWAGE_ASSIGN_OR_RETURN(const std::string before, ReadFile(index));
-  const auto after = SpliceIndex(before, updates);
+  const auto before = ReadFile(index, kMaxIndex);
+  if (!before.ok() && before.error().code == ErrorCode::kTooLarge) return false;
+  if (!before.ok()) return before.error();
+  const auto after = SpliceIndex(*before, updates);
   if (!after) return false;
   // Never into the file itself: it may be that of the base.
   const fs::path fresh = index.string() + ".lock";
