@@ -1,6 +1,5 @@
 #include "config/base/files.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/openat2.h>
@@ -11,8 +10,9 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <memory>
 #include <system_error>
+
+#include "config/base/directory_stream.h"
 
 namespace swage {
 namespace fs = std::filesystem;
@@ -87,9 +87,7 @@ class TreeRemover {
  private:
   Result<void> EmptyOne(int dir, const fs::path& shown, int depth) {
     const int listing_fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const auto close = [](DIR* d) { closedir(d); };
-    const std::unique_ptr<DIR, decltype(close)> listing(
-        listing_fd < 0 ? nullptr : fdopendir(listing_fd), close);
+    const DirectoryStream listing(listing_fd < 0 ? nullptr : fdopendir(listing_fd));
     if (listing == nullptr) return FromErrno(errno, "remove", shown);
     Result<void> result = Ok();
     while (const dirent* entry = readdir(listing.get())) {

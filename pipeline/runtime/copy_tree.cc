@@ -1,6 +1,5 @@
 #include "pipeline/runtime/copy_tree.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/fs.h>
@@ -10,10 +9,10 @@
 
 #include <array>
 #include <cerrno>
-#include <memory>
 #include <string>
 #include <system_error>
 
+#include "config/base/directory_stream.h"
 #include "config/base/files.h"
 #include "config/base/text.h"
 
@@ -25,10 +24,6 @@ constexpr std::size_t kCopyChunk = 16 << 20;
 constexpr std::size_t kBufferBytes = 256 << 10;
 constexpr std::size_t kMaxLinkBytes = 4'096;
 constexpr int kOpenDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-
-struct CloseDirectory {
-  void operator()(DIR* dir) const { closedir(dir); }
-};
 
 Error Failure(std::string_view act, std::string_view what) {
   const int error = errno;
@@ -78,7 +73,7 @@ class Copier {
 
   Result<void> Fill(Fd from, int to, int depth) {
     if (depth > kMaxDepth) return TooLarge("nested folders");
-    const std::unique_ptr<DIR, CloseDirectory> dir(fdopendir(from.get()));
+    const DirectoryStream dir(fdopendir(from.get()));
     if (dir == nullptr) return Failure("read", "a folder");
     const int at = from.Release();  // the stream closes it
     while (const dirent* entry = readdir(dir.get())) {

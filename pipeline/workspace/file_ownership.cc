@@ -1,15 +1,14 @@
 #include "pipeline/workspace/file_ownership.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <memory>
 #include <system_error>
 
+#include "config/base/directory_stream.h"
 #include "config/base/files.h"
 
 namespace swage {
@@ -19,10 +18,6 @@ namespace {
 constexpr int kMaxDepth = 128;  // each level holds a descriptor
 constexpr int kOpenDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 constexpr mode_t kPassable = 0711;
-
-struct CloseDirectory {
-  void operator()(DIR* dir) const { closedir(dir); }
-};
 
 Error Failure(std::string_view act, const fs::path& path) {
   const ErrorCode code = errno == EPERM ? ErrorCode::kDenied : ErrorCode::kInternal;
@@ -36,7 +31,7 @@ class Giver {
 
   Result<void> Visit(Fd fd, const fs::path& path, int depth) const {
     if (depth > kMaxDepth) return Ok();  // the scan of the tree refuses it with a word
-    const std::unique_ptr<DIR, CloseDirectory> dir(fdopendir(fd.get()));
+    const DirectoryStream dir(fdopendir(fd.get()));
     if (dir == nullptr) return Failure("give away", path);
     const int at = fd.Release();  // the stream closes it
     while (const dirent* entry = readdir(dir.get())) {

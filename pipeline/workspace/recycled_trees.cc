@@ -4,7 +4,6 @@
 // bot can write: whoever changes a file changes its ctime. What the index does not know (modes
 // beyond the executable bit, extended attributes, second names of a file by which somebody could
 // change it later) is looked at here, file by file; a file with any of it is written anew.
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -21,6 +20,7 @@
 
 #include "config/base/clock.h"
 #include "config/base/crypto.h"
+#include "config/base/directory_stream.h"
 #include "config/base/files.h"
 #include "config/base/text.h"
 #include "pipeline/workspace/git_library.h"
@@ -34,10 +34,6 @@ namespace {
 constexpr int kMaxDepth = 128;  // each level holds a descriptor
 constexpr mode_t kRootMode = 0700;
 constexpr int kOpenDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-
-struct CloseDirectory {
-  void operator()(DIR* dir) const { closedir(dir); }
-};
 
 mode_t Umask() {
   const mode_t mask = umask(0);
@@ -69,7 +65,7 @@ class Scrubber {
     for (const std::string& name : AttributesOf(fd.get())) {
       if (fremovexattr(fd.get(), name.c_str()) != 0) return Failure();
     }
-    const std::unique_ptr<DIR, CloseDirectory> dir(fdopendir(fd.get()));
+    const DirectoryStream dir(fdopendir(fd.get()));
     if (dir == nullptr) return Failure();
     const int at = fd.Release();  // the stream closes it
     while (const dirent* entry = readdir(dir.get())) {

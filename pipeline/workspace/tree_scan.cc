@@ -1,6 +1,5 @@
 #include "pipeline/workspace/tree_scan.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -8,10 +7,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <memory>
 #include <system_error>
 
 #include "config/base/crypto.h"
+#include "config/base/directory_stream.h"
 #include "config/base/files.h"
 #include "config/base/text.h"
 
@@ -23,11 +22,6 @@ constexpr std::size_t kMaxEntries = 4'000'000;
 constexpr std::size_t kMaxWarnings = 20;
 constexpr std::size_t kMaxLargeFiles = 100;
 constexpr int kOpenDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-
-struct CloseDirectory {
-  void operator()(DIR* dir) const { closedir(dir); }
-};
-using Directory = std::unique_ptr<DIR, CloseDirectory>;
 
 // The kernel's marks on a directory of an upper layer, as root's overlays and others' write them.
 bool HasMark(int fd, std::string_view mark) {
@@ -63,7 +57,7 @@ class Scanner {
     const bool guided = guide.valid();
     Fd& listed = guided ? guide : fd;
     const int listed_at = listed.get();
-    const Directory dir(fdopendir(listed_at));
+    const DirectoryStream dir(fdopendir(listed_at));
     if (dir == nullptr) return Failure("read", path);
     listed.Release();  // the stream closes it
     const Place place{guided ? fd.get() : listed_at, guided ? listed_at : -1, path, depth};
