@@ -20,11 +20,20 @@ constexpr unsigned kOpenMode = 0755;  // for readers that are not the bot's user
 constexpr int kFindTries = 5;         // the newest may become the last but one meanwhile
 constexpr std::size_t kMaxGenerations = 10'000;
 
-// A lock file beside what it guards; nothing when another holds it.
+// Nothing when another holds it.
 std::optional<Fd> TakeLock(const fs::path& file, int how) {
   Fd fd(open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd.valid() || flock(fd.get(), how | LOCK_NB) != 0) return std::nullopt;
   return fd;
+}
+
+fs::path LockOf(const fs::path& generation) {
+  return generation.string() + ".lock";
+}
+
+// Its readers share the lock; whoever removes it is alone.
+std::optional<Fd> LockGeneration(const fs::path& generation, int how) {
+  return TakeLock(LockOf(generation), how);
 }
 
 std::vector<std::string> NamesIn(const fs::path& dir) {
@@ -56,7 +65,7 @@ std::optional<Generation> HoldNewest(const fs::path& store) {
   for (int i = 0; i < kFindTries; ++i) {
     const auto name = Newest(store);
     if (!name) return std::nullopt;
-    auto lock = TakeLock(store / (*name + ".lock"), LOCK_SH);
+    auto lock = LockGeneration(store / *name, LOCK_SH);
     std::error_code ignored;
     if (!lock || !fs::is_directory(store / *name, ignored)) continue;
     const WallTime made{std::chrono::microseconds(ParseInt(*name).value_or(0))};
@@ -82,13 +91,13 @@ Result<int> RemoveOldOf(const fs::path& store) {
   int removed = 0;
   for (const std::string& name : NamesIn(store)) {
     const bool half = name.find(kHalf) != std::string::npos;
-    if (!half && (!IsCacheGeneration(name) || name == newest)) continue;
-    const auto lock = half ? std::optional(Fd()) : TakeLock(store / (name + ".lock"), LOCK_EX);
-    if (!lock) continue;
-    SWAGE_RETURN_IF_ERROR(RemoveTree(store / name));
-    std::error_code ignored;
-    fs::remove(store / (name + ".lock"), ignored);
-    ++removed;
+    if (half) {
+      SWAGE_RETURN_IF_ERROR(RemoveTree(store / name));
+      ++removed;
+    } else if (IsCacheGeneration(name) && name != newest) {
+      SWAGE_ASSIGN_OR_RETURN(const bool gone, RemoveGeneration(store / name));
+      removed += gone ? 1 : 0;
+    }
   }
   return removed;
 }
@@ -97,6 +106,19 @@ Result<int> RemoveOldOf(const fs::path& store) {
 
 bool IsCacheGeneration(std::string_view name) {
   return !name.empty() && name.find_first_not_of("0123456789") == name.npos;
+}
+
+bool IsGenerationInUse(const fs::path& generation) {
+  return !LockGeneration(generation, LOCK_EX).has_value();
+}
+
+Result<bool> RemoveGeneration(const fs::path& generation) {
+  const auto alone = LockGeneration(generation, LOCK_EX);
+  if (!alone) return false;
+  SWAGE_RETURN_IF_ERROR(RemoveTree(generation));
+  std::error_code ignored;
+  fs::remove(LockOf(generation), ignored);
+  return true;
 }
 
 Result<TaskCache> Caches::Give(const CacheRequest& request, std::string& warning) const {

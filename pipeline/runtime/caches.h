@@ -43,6 +43,10 @@ struct CacheRequest {
 
 /// Whether a folder of a cache's store is a filled one, by its name.
 bool IsCacheGeneration(std::string_view name);
+/// Whether a task reads this one.
+bool IsGenerationInUse(const std::filesystem::path& generation);
+/// False: a task reads it, and it stays.
+Result<bool> RemoveGeneration(const std::filesystem::path& generation);
 
 class Caches {
  public:

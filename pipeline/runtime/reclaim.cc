@@ -1,8 +1,6 @@
 #include "pipeline/runtime/reclaim.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -40,17 +38,6 @@ std::vector<Dated> InOrder(std::vector<Dated> all) {
 
 std::string Within(const fs::path& dir, const fs::path& place) {
   return place.lexically_relative(dir).string();
-}
-
-fs::path LockFile(const fs::path& generation) {
-  return generation.string() + ".lock";
-}
-
-// Of a cache; invalid: somebody uses it.
-Fd LockOf(const fs::path& generation) {
-  Fd lock(open(LockFile(generation).c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (lock.valid() && flock(lock.get(), LOCK_EX | LOCK_NB) != 0) lock.Close();
-  return lock;
 }
 
 }  // namespace
@@ -106,18 +93,14 @@ Result<std::vector<Spare>> OldCaches::List() {
   }
   std::vector<Spare> spares;
   for (const Dated& one : InOrder(std::move(all))) {
-    if (LockOf(one.path).valid()) spares.push_back({"cache " + Within(dir_, one.path), one.path});
+    if (IsGenerationInUse(one.path)) continue;
+    spares.push_back({"cache " + Within(dir_, one.path), one.path});
   }
   return spares;
 }
 
 Result<bool> OldCaches::Remove(const Spare& spare, std::stop_token) {
-  const Fd lock = LockOf(spare.place);
-  if (!lock.valid()) return false;
-  SWAGE_RETURN_IF_ERROR(RemoveTree(spare.place));
-  std::error_code ignored;
-  fs::remove(LockFile(spare.place), ignored);
-  return true;
+  return RemoveGeneration(spare.place);
 }
 
 Result<std::vector<Spare>> RestingTrees::List() {
