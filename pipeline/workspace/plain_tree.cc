@@ -40,11 +40,18 @@ GitCall TreePlan::Call(std::vector<std::string> arguments) const {
   return call;
 }
 
+Result<void> PlainTree::Run(const GitCall& call, std::stop_token stop) const {
+  const auto ran = plan_.git.Run(call, std::move(stop));
+  return ran.ok() ? Ok() : Result<void>(ran.error());
+}
+
+Result<void> PlainTree::ReadCommit(const CommitSha& commit, std::stop_token stop) const {
+  return Run(plan_.Call({"read-tree", "--reset", "-u", commit.value}), std::move(stop));
+}
+
 Result<void> PlainTree::Checkout(std::stop_token stop) {
   SWAGE_RETURN_IF_ERROR(CheckCommitSha(plan_.start));
-  const auto read =
-      plan_.git.Run(plan_.Call({"read-tree", "--reset", "-u", plan_.start.value}), std::move(stop));
-  if (!read.ok()) return read.error();
+  SWAGE_RETURN_IF_ERROR(ReadCommit(plan_.start, std::move(stop)));
   return Give();
 }
 
@@ -57,8 +64,7 @@ Result<void> PlainTree::Fill(std::stop_token stop) {
 Result<void> PlainTree::Give() const {
   if (!plan_.owner) return Ok();
   SWAGE_RETURN_IF_ERROR(GiveTree(plan_.Root(), plan_.owner));
-  const auto refreshed = plan_.git.Run(plan_.Call({"update-index", "-q", "--refresh"}));
-  return refreshed.ok() ? Ok() : Result<void>(refreshed.error());
+  return Run(plan_.Call({"update-index", "-q", "--refresh"}));
 }
 
 Result<void> PlainTree::RefuseLargeFiles(const std::vector<std::string>& candidates) const {
@@ -76,8 +82,7 @@ Result<void> PlainTree::RefuseLargeFiles(const std::vector<std::string>& candida
 }
 
 Result<void> PlainTree::AddAll() const {
-  const auto added = plan_.git.Run(plan_.Call({"add", "--all", "--", "."}));
-  return added.ok() ? Ok() : Result<void>(added.error());
+  return Run(plan_.Call({"add", "--all", "--", "."}));
 }
 
 Result<git2::Tree> PlainTree::MakeTree(git_repository* repository, git_commit* before) {
@@ -85,8 +90,7 @@ Result<git2::Tree> PlainTree::MakeTree(git_repository* repository, git_commit* b
 }
 
 Result<void> PlainTree::Switch(const std::string& from, const CommitSha& to) const {
-  const auto read = plan_.git.Run(plan_.Call({"read-tree", "-m", "-u", from, to.value}));
-  if (!read.ok()) return read.error();
+  SWAGE_RETURN_IF_ERROR(Run(plan_.Call({"read-tree", "-m", "-u", from, to.value})));
   return plan_.owner ? GiveWritten(from, to) : Ok();
 }
 
@@ -109,8 +113,7 @@ Result<void> PlainTree::GiveWritten(const std::string& from, const CommitSha& to
   }
   GitCall refresh = plan_.Call({"update-index", "-z", "--stdin"});
   refresh.input = listed;
-  const auto refreshed = plan_.git.Run(refresh);
-  return refreshed.ok() ? Ok() : Result<void>(refreshed.error());
+  return Run(refresh);
 }
 
 Result<void> PlainTree::Stage(std::vector<std::string>& warnings) {
@@ -126,11 +129,9 @@ Result<void> PlainTree::MoveTo(const CommitSha& commit, Untracked untracked) {
     SWAGE_ASSIGN_OR_RETURN(const TreeScan scan,
                            ScanTree(plan_.Root(), Quarantine(), kMaxFileBytes));
   }
-  const auto read = plan_.git.Run(plan_.Call({"read-tree", "--reset", "-u", commit.value}));
-  if (!read.ok()) return read.error();
+  SWAGE_RETURN_IF_ERROR(ReadCommit(commit));
   if (untracked == Untracked::kRemove) {
-    const auto cleaned = plan_.git.Run(plan_.Call({"clean", "--quiet", "-d", "--force"}));
-    if (!cleaned.ok()) return cleaned.error();
+    SWAGE_RETURN_IF_ERROR(Run(plan_.Call({"clean", "--quiet", "-d", "--force"})));
   }
   return Give();
 }

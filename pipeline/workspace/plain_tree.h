@@ -38,6 +38,10 @@ class PlainTree : public WorkTree {
   Result<void> Switch(const std::string& from, const CommitSha& to) const;
 
  private:
+  /// Of a call of git, what counts is what it does.
+  Result<void> Run(const GitCall& call, std::stop_token stop = {}) const;
+  /// Index and tracked files to those of `commit`, whatever they are.
+  Result<void> ReadCommit(const CommitSha& commit, std::stop_token stop = {}) const;
   Result<void> Give() const;
   Result<void> GiveWritten(const std::string& from, const CommitSha& to) const;
 
