@@ -138,7 +138,9 @@ class ContainerLevel final : public TriedLevel {
   }
 
   void LookAtLimits() const {
-    ProcessSpec spec;
+    const auto scratch = ScratchCell::Make(Owner());
+    if (!scratch.ok()) return;
+    ProcessSpec spec = SpecIn((*scratch)->Get());
     spec.argv = {"/bin/sh", "-c",
                  "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes; echo; "
                  "cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/pids/pids.max; true"};
@@ -147,10 +149,6 @@ class ContainerLevel final : public TriedLevel {
     spec.network = NetworkUse::kNone;
     spec.merge_stderr = false;
     spec.time_limit = kEngineLimit;
-    const auto scratch = ScratchCell::Make(Owner());
-    if (!scratch.ok()) return;
-    spec.cwd = (*scratch)->Get().workspace.string();
-    spec.env = EnvironmentOf((*scratch)->Get());
     const auto runner = MakeRunner((*scratch)->Get(), engine_);
     if (!runner.ok()) return;
     const auto seen = RunAndCapture(**runner, spec);

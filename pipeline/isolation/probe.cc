@@ -42,20 +42,22 @@ ScratchCell::~ScratchCell() {
   if (!folder_.empty()) (void)RemoveTree(folder_).ok();
 }
 
-std::map<std::string, std::string> EnvironmentOf(const Cell& cell) {
-  return {{"PATH", std::string(kCommandPath)},
-          {"HOME", cell.home.string()},
-          {"TMPDIR", cell.tmp.string()},
-          {"LANG", "C.UTF-8"}};
+ProcessSpec SpecIn(const Cell& cell, std::vector<std::string> argv) {
+  ProcessSpec spec;
+  spec.argv = std::move(argv);
+  spec.env = {{"PATH", std::string(kCommandPath)},
+              {"HOME", cell.home.string()},
+              {"TMPDIR", cell.tmp.string()},
+              {"LANG", "C.UTF-8"}};
+  spec.cwd = cell.workspace.string();
+  return spec;
 }
 
 Result<void> TryEnclosure(const std::optional<FileOwner>& owner, const MakeRunner& make_runner) {
   SWAGE_ASSIGN_OR_RETURN(const auto scratch, ScratchCell::Make(owner));
   SWAGE_ASSIGN_OR_RETURN(const auto runner, make_runner(scratch->Get()));
-  ProcessSpec spec;
-  spec.argv = {"/bin/sh", "-c", fmt::format("echo {} > proof", kProof)};
-  spec.env = EnvironmentOf(scratch->Get());
-  spec.cwd = scratch->Get().workspace.string();
+  ProcessSpec spec =
+      SpecIn(scratch->Get(), {"/bin/sh", "-c", fmt::format("echo {} > proof", kProof)});
   spec.time_limit = kProbeLimit;
   spec.network = NetworkUse::kNone;
   const auto ran = RunAndCapture(*runner, spec);

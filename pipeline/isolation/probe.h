@@ -27,8 +27,8 @@ class ScratchCell {
   Cell cell_;
 };
 
-/// What commands of a scratch cell find in their environment.
-std::map<std::string, std::string> EnvironmentOf(const Cell& cell);
+/// A command in the workspace of a scratch cell, with the environment of its commands.
+ProcessSpec SpecIn(const Cell& cell, std::vector<std::string> argv = {});
 
 /// Whether a command that writes into its workspace works there. Blocks for seconds at most.
 Result<void> TryEnclosure(const std::optional<FileOwner>& owner, const MakeRunner& make_runner);

@@ -26,10 +26,8 @@ struct Contestant {
 };
 
 double TimeOnce(const Contestant& contestant) {
-  ProcessSpec spec;
+  ProcessSpec spec = SpecIn(contestant.scratch->Get());
   spec.argv = {"/bin/true"};
-  spec.env = EnvironmentOf(contestant.scratch->Get());
-  spec.cwd = contestant.scratch->Get().workspace.string();
   spec.network = NetworkUse::kNone;
   const Steady::time_point begun = Steady::now();
   SWAGE_CHECK(contestant.runner->Run(spec, {}, {}).value().Succeeded());

@@ -39,13 +39,11 @@ class WayOut : public ::testing::TestWithParam<IsolationLevel> {
 
   // Of either program, whichever is there: the image has only the one.
   Result<std::string> Fetch(const std::string& url, NetworkUse network) {
-    ProcessSpec spec;
+    ProcessSpec spec = SpecIn(scratch_->Get());
     spec.argv = {"/bin/sh", "-c",
                  "if command -v curl >/dev/null; then exec curl -sSf \"$0\"; fi; "
                  "exec wget -q -O - \"$0\"",
                  url};
-    spec.env = EnvironmentOf(scratch_->Get());
-    spec.cwd = scratch_->Get().workspace.string();
     spec.network = network;
     spec.time_limit = std::chrono::seconds(30);
     return RunAndCapture(commands_->Runner(), spec);

@@ -80,9 +80,7 @@ TEST_P(Escapes, LimitsHoldByCountingToo) {
 TEST_P(Escapes, OnlyTheCellCanBeWritten) {
   const auto scratch = ScratchCell::Make(Level().Owner()).value();
   const auto runner = Level().Enclose(scratch->Get()).value();
-  ProcessSpec spec;
-  spec.env = EnvironmentOf(scratch->Get());
-  spec.cwd = scratch->Get().workspace.string();
+  ProcessSpec spec = SpecIn(scratch->Get());
   spec.argv = {"/bin/sh", "-c",
                "touch here 2>/dev/null && echo workspace; touch $HOME/x && echo home; "
                "touch $TMPDIR/x && echo tmp; echo >/dev/null && echo null"};
@@ -97,9 +95,7 @@ TEST_P(Escapes, ToolchainsWorkInside) {
   if (GetParam() == IsolationLevel::kShared) GTEST_SKIP() << "nothing is built there";
   const auto scratch = ScratchCell::Make(Level().Owner()).value();
   const auto runner = Level().Enclose(scratch->Get()).value();
-  ProcessSpec spec;
-  spec.env = EnvironmentOf(scratch->Get());
-  spec.cwd = scratch->Get().workspace.string();
+  ProcessSpec spec = SpecIn(scratch->Get());
   spec.network = NetworkUse::kNone;
   const std::pair<const char*, const char*> tools[] = {
       {"g++",
@@ -132,9 +128,7 @@ TEST_P(Escapes, ToolchainsWorkInside) {
 TEST_P(Escapes, CommandsThatDoNotExistAreToldFromThoseThatFail) {
   const auto scratch = ScratchCell::Make(Level().Owner()).value();
   const auto runner = Level().Enclose(scratch->Get()).value();
-  ProcessSpec spec;
-  spec.env = EnvironmentOf(scratch->Get());
-  spec.cwd = scratch->Get().workspace.string();
+  ProcessSpec spec = SpecIn(scratch->Get());
   spec.argv = {"no-such-command"};
   EXPECT_EQ(runner->Run(spec, {}, {}).error().code, ErrorCode::kNotFound);
   spec.argv = {"/bin/sh", "-c", "exit 1"};
@@ -153,11 +147,9 @@ TEST_P(Escapes, CommandsThatDoNotExistAreToldFromThoseThatFail) {
 TEST_P(Escapes, TheEnvironmentReachesTheCommandAlone) {
   const auto scratch = ScratchCell::Make(Level().Owner()).value();
   const auto runner = Level().Enclose(scratch->Get()).value();
-  ProcessSpec spec;
-  spec.env = EnvironmentOf(scratch->Get());
+  ProcessSpec spec = SpecIn(scratch->Get());
   spec.env["LD_PRELOAD"] = "/no/such/library.so";
   spec.env["SPACED"] = "a  b\nc=d";
-  spec.cwd = scratch->Get().workspace.string();
   spec.argv = {"/bin/sh", "-c", "unset LD_PRELOAD; env | grep -v -E '^(PWD|SHLVL|_)=' | sort"};
   spec.merge_stderr = false;
   const std::string seen = RunAndCapture(*runner, spec).value();

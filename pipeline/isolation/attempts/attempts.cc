@@ -257,7 +257,7 @@ class Field final : public AttemptField {
     SWAGE_ASSIGN_OR_RETURN(const auto process, bystander.Where());
     Plan plan = PlanFor(attempt.name, cell, process);
 
-    ProcessSpec spec;
+    ProcessSpec spec = SpecIn(cell);
     if (IsLimit(attempt.guarantee)) {
       const bool kept = isolation.Here().Gives(attempt.guarantee);
       plan.arguments.emplace_back(kept ? kHeldSeconds : "0");
@@ -268,7 +268,6 @@ class Field final : public AttemptField {
     const std::string_view act = attempt.name == "change-shown" ? "change" : attempt.name;
     spec.argv = {escape_.string(), std::string(act)};
     spec.argv.insert(spec.argv.end(), plan.arguments.begin(), plan.arguments.end());
-    spec.env = EnvironmentOf(cell);
     spec.cwd = cell.tmp.string();  // writable at every level
     spec.time_limit = kAttemptLimit;
     spec.kill_grace = std::chrono::milliseconds(0);
