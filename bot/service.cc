@@ -76,18 +76,15 @@ Result<void> Service::Build(const Concretes& concretes) {
     dialects[forge.name] = parts.dialect.get();
     forges_[forge.name] = std::move(parts);
   }
-  SWAGE_ASSIGN_OR_RETURN(const std::string supervisor, FindSupervisor());
-  const auto groups = settings_.node.Has(kRoleWorker) ? CommandGroups::Open() : nullptr;
-  processes_ = MakePosixProcessRunner(supervisor, groups);
-  if (groups) TellOfLimits(*groups);
-  SWAGE_RETURN_IF_ERROR(BuildIsolations(groups.get()));
+  SWAGE_RETURN_IF_ERROR(BuildProcesses());
   SWAGE_RETURN_IF_ERROR(BuildWorkspaces(concretes));
   const HoldSource holds = [this](std::string_view duty) {
     return store_->TryHold("duty:" + std::string(duty));
   };
-  SWAGE_RETURN_IF_ERROR(BuildRoles(
-      {settings_, node_, redactor_, log_, clock_, *store_, *processes_, *isolations_, *workspaces_,
-       [this](std::string_view name) { return FindForge(name); }, dialects, hints_, holds}));
+  SWAGE_RETURN_IF_ERROR(BuildRoles({settings_, node_, redactor_, log_, clock_, *store_, *processes_,
+                                    isolations_.get(), *workspaces_,
+                                    [this](std::string_view name) { return FindForge(name); },
+                                    dialects, hints_, holds}));
 
   own_duties_ = std::make_unique<Housekeeper>(holds, log_);
   health_ = std::make_unique<Health>(*store_, clock_);
@@ -101,8 +98,16 @@ Result<void> Service::Build(const Concretes& concretes) {
   return Ok();
 }
 
-Result<void> Service::BuildIsolations(const CommandGroups* groups) {
-  SWAGE_ASSIGN_OR_RETURN(const IsolationOptions options, IsolationOptionsOf(settings_, groups));
+// Who runs no tasks needs nothing of what encloses them.
+Result<void> Service::BuildProcesses() {
+  SWAGE_ASSIGN_OR_RETURN(const std::string supervisor, FindSupervisor());
+  const bool worker = settings_.node.Has(kRoleWorker);
+  const auto groups = worker ? CommandGroups::Open() : nullptr;
+  processes_ = MakePosixProcessRunner(supervisor, groups);
+  if (groups) TellOfLimits(*groups);
+  if (!worker) return Ok();
+  SWAGE_ASSIGN_OR_RETURN(const IsolationOptions options,
+                         IsolationOptionsOf(settings_, groups.get()));
   isolations_ = MakeIsolations(options, *processes_);
   return Ok();
 }

@@ -75,7 +75,7 @@ class Service {
  private:
   Service(Settings settings, ProvisionWay provision, Redactor& redactor, Log& log);
   Result<void> Build(const Concretes& concretes);
-  Result<void> BuildIsolations(const CommandGroups* groups);
+  Result<void> BuildProcesses();
   void TellOfLimits(const CommandGroups& groups);
   Result<void> BuildWorkspaces(const Concretes& concretes);
   Result<void> BuildRoles(const NodeParts& parts);
@@ -97,7 +97,7 @@ class Service {
   std::vector<std::unique_ptr<PaceKeeper>> paces_;
   std::map<std::string, ForgeParts, std::less<>> forges_;
   std::unique_ptr<ProcessRunner> processes_;  ///< of the bot's own commands
-  std::unique_ptr<Isolations> isolations_;    ///< of the tasks'
+  std::unique_ptr<Isolations> isolations_;    ///< of the tasks'; with the role worker only
   std::unique_ptr<Workspaces> workspaces_;
   Presence* presence_ = nullptr;  ///< one of own_duties_
   std::unique_ptr<Housekeeper> own_duties_;

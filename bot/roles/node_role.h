@@ -38,7 +38,7 @@ struct NodeParts {
   const Clock& clock;
   Store& store;
   ProcessRunner& processes;
-  Isolations& isolations;
+  Isolations* isolations;  ///< with the role worker only
   Workspaces& workspaces;
   ForgeLookup forges;
   std::map<std::string, const WebhookDialect*> dialects;

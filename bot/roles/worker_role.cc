@@ -24,6 +24,7 @@ std::vector<std::int64_t> Values(const std::vector<TaskId>& tasks) {
 }  // namespace
 
 Result<std::unique_ptr<WorkerRole>> WorkerRole::Create(NodeParts parts) {
+  SWAGE_CHECK(parts.isolations != nullptr);
   SWAGE_RETURN_IF_ERROR(parts.workspaces.CheckGit());
   SWAGE_ASSIGN_OR_RETURN(auto agent, MakeAgent(parts.settings.agent));
   return std::unique_ptr<WorkerRole>(new WorkerRole(std::move(parts), std::move(agent)));
@@ -36,7 +37,7 @@ WorkerRole::WorkerRole(NodeParts parts, std::unique_ptr<Agent> agent)
       scheduler_({parts_.store,
                   parts_.workspaces,
                   *agent_,
-                  parts_.isolations,
+                  *parts_.isolations,
                   parts_.forges,
                   parts_.settings,
                   parts_.redactor,

@@ -12,7 +12,9 @@
 namespace swage::test {
 
 pid_t SpawnServe(const ServeCommand& command) {
-  std::vector<std::string> arguments = {Program("swage").string(), "serve", "--config",
+  const std::filesystem::path program =
+      command.program.empty() ? Program("swage") : command.program;
+  std::vector<std::string> arguments = {program.string(), "serve", "--config",
                                         command.config.string()};
   std::vector<std::string> variables = {"PATH=" + command.path, "HOME=" + command.home.string()};
   // What tests/run tells the sanitizers holds for the server too.

@@ -16,6 +16,7 @@ struct ServeCommand {
   std::filesystem::path home;  ///< HOME
   std::map<std::string, std::string> env = {};
   std::string path = "/usr/local/bin:/usr/bin:/bin";
+  std::filesystem::path program = {};  ///< empty = that of the build
 };
 
 pid_t SpawnServe(const ServeCommand& command);
