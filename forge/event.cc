@@ -8,9 +8,11 @@ namespace {
 struct NameOf {
   std::string_view operator()(const IssueLabeled&) const { return "IssueLabeled"; }
   std::string_view operator()(const IssueUnlabeled&) const { return "IssueUnlabeled"; }
+  std::string_view operator()(const IssueRelabeled&) const { return "IssueRelabeled"; }
   std::string_view operator()(const IssueGone&) const { return "IssueGone"; }
   std::string_view operator()(const IssueReopened&) const { return "IssueReopened"; }
   std::string_view operator()(const CommentCreated&) const { return "CommentCreated"; }
+  std::string_view operator()(const ReviewSubmitted&) const { return "ReviewSubmitted"; }
   std::string_view operator()(const PullRequestClosed&) const { return "PullRequestClosed"; }
   std::string_view operator()(const PullRequestPushed&) const { return "PullRequestPushed"; }
   std::string_view operator()(const ChecksRerequested&) const { return "ChecksRerequested"; }

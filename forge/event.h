@@ -20,7 +20,8 @@ struct IssueLabeled {
   Issue issue;
   std::vector<std::string> added;         ///< the labels that this very event added
   std::vector<std::string> removed = {};  ///< one edit may do both (GitLab)
-  /// Found on the issue by a poll: who set it and when is the forge's to say; `actor` is empty.
+  /// Found on the issue: who set it and when is the forge's to say. `actor` is whoever changed the
+  /// labels last, if it set the label or not; empty for a poll.
   bool found = false;
 };
 
@@ -29,6 +30,14 @@ struct IssueUnlabeled {
   Actor actor;
   Issue issue;
   std::vector<std::string> removed;
+};
+
+/// The labels changed, and the payload says neither which ones nor whose: what is known of the
+/// issue decides what it means, as for a poll. `issue` is as it was then.
+struct IssueRelabeled {
+  RepoRef repo;
+  Actor actor;
+  Issue issue;
 };
 
 /// The issue can no longer be worked on (A14).
@@ -58,6 +67,15 @@ struct CommentCreated {
   /// The issue as the payload shows it: its text at the time of the comment (T18). Issue threads
   /// only.
   std::optional<Issue> issue;
+};
+
+/// A review, told without its line comments and without an id: see Forge::ListReviewTexts.
+struct ReviewSubmitted {
+  RepoRef repo;
+  Actor actor;
+  std::int64_t number = 0;
+  std::string text;
+  bool thread_open = true;
 };
 
 struct PullRequestClosed {
@@ -103,8 +121,9 @@ struct Ignored {
 };
 
 using Event =
-    std::variant<IssueLabeled, IssueUnlabeled, IssueGone, IssueReopened, CommentCreated,
-                 PullRequestClosed, PullRequestPushed, ChecksRerequested, AccessChanged, Ignored>;
+    std::variant<IssueLabeled, IssueUnlabeled, IssueRelabeled, IssueGone, IssueReopened,
+                 CommentCreated, ReviewSubmitted, PullRequestClosed, PullRequestPushed,
+                 ChecksRerequested, AccessChanged, Ignored>;
 
 /// "IssueLabeled", ... for logs and tests.
 std::string_view EventName(const Event& event);

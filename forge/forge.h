@@ -54,6 +54,13 @@ class Forge {
   /// The newest pull request from `head_branch` of the same repository, in any state.
   virtual Result<std::optional<PullRequest>> FindPullRequest(const RepoRef& repo,
                                                              std::string_view head_branch) = 0;
+  /// What the newest review of `author` with this text says: the text, then its line comments. For
+  /// forges whose webhooks leave that out (ReviewSubmitted); the others tell it by themselves.
+  virtual Result<std::vector<Comment>> ListReviewTexts(const RepoRef&, std::int64_t /*number*/,
+                                                       const Actor& /*author*/,
+                                                       std::string_view /*text*/) {
+    return std::vector<Comment>();
+  }
   /// What happened meanwhile; lives as long as this. nullptr: this forge can only tell, by
   /// webhooks.
   virtual ForgeFeed* Feed() { return nullptr; }

@@ -14,8 +14,8 @@ Result<PagedRead> ReadPages(const RestClient& rest, std::string_view path, std::
   const char joint = path.find('?') == std::string_view::npos ? '?' : '&';
   PagedRead read;
   for (int page = 1; page <= max_pages; ++page) {
-    const std::string at =
-        fmt::format("{}{}per_page={}&page={}", path, joint, RestClient::kPageSize, page);
+    const std::string at = fmt::format("{}{}{}={}&page={}", path, joint, rest.paging().size_name,
+                                       rest.paging().size, page);
     SWAGE_ASSIGN_OR_RETURN(const RestClient::Reply reply,
                            rest.GetIfChanged(at, page == 1 ? etag : ""));
     if (reply.status == 304) return PagedRead{.unchanged = true, .etag = std::string(etag)};
@@ -26,7 +26,7 @@ Result<PagedRead> ReadPages(const RestClient& rest, std::string_view path, std::
     for (const nlohmann::json& item : reply.body) {
       if (!visit(item)) return read;
     }
-    if (reply.body.size() < static_cast<std::size_t>(RestClient::kPageSize)) {
+    if (rest.paging().IsLast(reply.body.size())) {
       if (page == 1) read.etag = reply.etag;
       return read;
     }

@@ -75,8 +75,8 @@ std::string EncodeSegments(std::string_view path) {
   return Join(segments, "/");
 }
 
-RestClient::RestClient(std::unique_ptr<HttpTransport> transport, SleepFunction sleep)
-    : transport_(std::move(transport)), sleep_(std::move(sleep)) {}
+RestClient::RestClient(std::unique_ptr<HttpTransport> transport, SleepFunction sleep, Paging paging)
+    : transport_(std::move(transport)), sleep_(std::move(sleep)), paging_(paging) {}
 
 void RestClient::Sleep(std::chrono::milliseconds time) const {
   if (sleep_) {
@@ -106,6 +106,16 @@ Result<RestClient::Reply> RestClient::Exchange(const HttpRequest& request) const
 
 Result<json> RestClient::Get(std::string_view path) const {
   return Write("GET", path, nullptr);
+}
+
+Result<std::string> RestClient::GetText(std::string_view path) const {
+  const HttpRequest request{"GET", std::string(path), "", false};
+  SWAGE_ASSIGN_OR_RETURN(HttpResponse response, transport_->Send(request));
+  if (response.status < 200 || response.status >= 300) {
+    const auto refusal = ParseJson(response.body);
+    return StatusError(request, response.status, refusal.ok() ? *refusal : json());
+  }
+  return std::move(response.body);
 }
 
 Result<json> RestClient::GetSettled(std::string_view path) const {
@@ -148,15 +158,16 @@ Result<void> RestClient::ForEach(std::string_view path,
                                  const std::function<bool(const json&)>& visit) const {
   const char joint = path.find('?') == std::string_view::npos ? '?' : '&';
   for (int page = 1; page <= kMaxPages; ++page) {
-    SWAGE_ASSIGN_OR_RETURN(const json items, Get(fmt::format("{}{}per_page={}&page={}", path, joint,
-                                                             kPageSize, page)));
+    SWAGE_ASSIGN_OR_RETURN(
+        const json items,
+        Get(fmt::format("{}{}{}={}&page={}", path, joint, paging_.size_name, paging_.size, page)));
     if (!items.is_array()) {
       return MakeError(ErrorCode::kUnavailable, fmt::format("GET {}: no list", path));
     }
     for (const json& item : items) {
       if (!visit(item)) return Ok();
     }
-    if (items.size() < static_cast<std::size_t>(kPageSize)) return Ok();
+    if (paging_.IsLast(items.size())) return Ok();
   }
   return MakeError(ErrorCode::kTooLarge,
                    fmt::format("GET {}: more than {} pages", path, kMaxPages));

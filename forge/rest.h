@@ -19,18 +19,34 @@ namespace swage {
 /// How an adapter waits for a forge that needs a moment. Empty = the thread sleeps; tests record.
 using SleepFunction = std::function<void(std::chrono::milliseconds)>;
 
+/// How a forge hands out its lists.
+struct Paging {
+  std::string_view size_name = "per_page";
+  int size = 100;
+  /// A page may be shorter than asked for, though others follow: only an empty one is the end.
+  bool until_empty = false;
+
+  bool IsLast(std::size_t items) const {
+    return items == 0 || (!until_empty && items < static_cast<std::size_t>(size));
+  }
+};
+
 class RestClient {
  public:
   /// A list longer than this is an error, not a wrong answer.
   static constexpr int kMaxPages = 100;
-  static constexpr int kPageSize = 100;
+  static constexpr int kPageSize = Paging{}.size;
 
   struct Reply;
 
-  RestClient(std::unique_ptr<HttpTransport> transport, SleepFunction sleep);
+  RestClient(std::unique_ptr<HttpTransport> transport, SleepFunction sleep, Paging paging = {});
+
+  const Paging& paging() const { return paging_; }
 
   /// The JSON of a 2xx (null when it has no body). Errors: see StatusError.
   Result<nlohmann::json> Get(std::string_view path) const;
+  /// The bytes of a 2xx. Errors: as Get.
+  Result<std::string> GetText(std::string_view path) const;
   /// As Get; a 404 is asked for again: forges send events before their replicas know of them.
   Result<nlohmann::json> GetSettled(std::string_view path) const;
   Result<nlohmann::json> Write(std::string_view method, std::string_view path,
@@ -57,6 +73,7 @@ class RestClient {
  private:
   std::unique_ptr<HttpTransport> transport_;
   SleepFunction sleep_;
+  Paging paging_;
 };
 
 /// kInvalid 400, 422 and the rest; kUnauthenticated 401; kDenied 403, 451; kNotFound 404, 410;

@@ -96,7 +96,8 @@ IntakePlan DecideLabeled(const IssueLabeled& e, const IntakeFacts& facts,
     return Ignore("the label was removed again");
   }
   // A webhook shows the text that its author saw; of any other labelling it is what stands now.
-  const bool told = !e.found && actor.id == e.actor.id;
+  const bool of_this = !e.found || facts.labelling->last_of_setter;
+  const bool told = of_this && !actor.id.empty() && actor.id == e.actor.id;
   if (!told && facts.labelling->edited_since) return AskAgain(e, facts, rules);
   IntakePlan plan;
   plan.command_key = CommandKey(e, facts);
@@ -305,6 +306,9 @@ IntakePlan Decide(const Event& event, const IntakeFacts& facts, const IntakeRule
     const IntakeRules& rules;
     IntakePlan operator()(const IssueLabeled& e) { return DecideLabeled(e, facts, rules); }
     IntakePlan operator()(const IssueUnlabeled& e) { return DecideUnlabeled(e, facts, rules); }
+    // These two are looked up first, and decided by what they turn out to be (IntakeGate).
+    IntakePlan operator()(const IssueRelabeled&) { return Ignore("nothing is known of it"); }
+    IntakePlan operator()(const ReviewSubmitted&) { return Ignore("nothing is known of it"); }
     IntakePlan operator()(const IssueGone& e) { return DecideGone(e, facts); }
     IntakePlan operator()(const PullRequestClosed& e) { return DecidePullClosed(e, facts); }
     IntakePlan operator()(const PullRequestPushed& e) { return DecidePushed(e, facts, rules); }

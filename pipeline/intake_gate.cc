@@ -7,6 +7,7 @@
 
 #include "pipeline/intake_access.h"
 #include "pipeline/intake_parts.h"
+#include "pipeline/reconcile/poll_events.h"
 
 namespace swage {
 namespace {
@@ -84,7 +85,51 @@ Result<IntakePlan> IntakeGate::Consider(std::string_view name, const Event& even
   facts.body_digest = std::string(digest);
   const Screening screening = Screen(event, Rules(name), facts.self);
   if (!screening.interesting) return Uninteresting(event, screening);
+  if (const auto* e = std::get_if<IssueRelabeled>(&event)) {
+    return ConsiderLabels(*forge, *e, digest);
+  }
+  if (const auto* e = std::get_if<ReviewSubmitted>(&event)) {
+    return ConsiderReview(*forge, *e, digest);
+  }
   return ConsiderInteresting(*forge, event, std::move(facts));
+}
+
+// As a poll compares them; the forge is asked only when they mean something for the task.
+Result<IntakePlan> IntakeGate::ConsiderLabels(Forge& forge, const IssueRelabeled& e,
+                                              std::string_view digest) {
+  const std::string& trigger = Rules(forge.Name()).trigger_label;
+  SWAGE_ASSIGN_OR_RETURN(const auto task, store_.FindTaskByIssue(e.repo, e.issue.number));
+  bool by_label = false;
+  if (task) {
+    SWAGE_ASSIGN_OR_RETURN(by_label, store_.IsByLabel(task->id));
+  }
+  auto event = EventOfIssue(e.repo, e.issue, task, by_label, {}, trigger);
+  if (event && std::holds_alternative<IssueUnlabeled>(*event) && forge.Feed() != nullptr) {
+    const auto acts = forge.Feed()->ListActs(e.repo, {ThreadKind::kIssue, e.issue.number});
+    if (!acts.ok() && !IsRefusal(acts.error().code)) return acts.error();
+    if (acts.ok()) event = EventOfIssue(e.repo, e.issue, task, by_label, *acts, trigger);
+  }
+  const bool labels = event && (std::holds_alternative<IssueLabeled>(*event) ||
+                                std::holds_alternative<IssueUnlabeled>(*event));
+  if (!labels) return intake::Ignore("nothing new about the trigger label");
+  if (auto* found = std::get_if<IssueLabeled>(&*event)) found->actor = e.actor;
+  return Consider(forge.Name(), *event, digest);
+}
+
+// One delivery, one decision: of several commands in a review the first one counts.
+Result<IntakePlan> IntakeGate::ConsiderReview(Forge& forge, const ReviewSubmitted& e,
+                                              std::string_view digest) {
+  SWAGE_ASSIGN_OR_RETURN(const auto task, store_.FindTaskByPullRequest(e.repo, e.number));
+  if (!task) return intake::Ignore("a review of somebody else's pull request");
+  const auto texts = forge.ListReviewTexts(e.repo, e.number, e.actor, e.text);
+  if (!texts.ok() && !IsRefusal(texts.error().code)) return texts.error();
+  for (const Comment& text : texts.ok() ? *texts : std::vector<Comment>()) {
+    const CommentCreated said{e.repo, e.actor,       {ThreadKind::kPullRequest, e.number},
+                              text,   e.thread_open, {}};
+    SWAGE_ASSIGN_OR_RETURN(IntakePlan plan, Consider(forge.Name(), said, digest));
+    if (!plan.ignored) return plan;
+  }
+  return intake::Ignore("a review without a command");
 }
 
 Result<IntakePlan> IntakeGate::ConsiderInteresting(Forge& forge, const Event& event,

@@ -29,6 +29,10 @@ class IntakeGate {
   Result<Actor> Self(Forge& forge);
 
  private:
+  Result<IntakePlan> ConsiderLabels(Forge& forge, const IssueRelabeled& event,
+                                    std::string_view digest);
+  Result<IntakePlan> ConsiderReview(Forge& forge, const ReviewSubmitted& event,
+                                    std::string_view digest);
   Result<IntakePlan> ConsiderInteresting(Forge& forge, const Event& event, IntakeFacts facts);
   Result<IntakePlan> ConsiderAccess(Forge& forge, const AccessChanged& event);
   Result<std::int64_t> FindPullNumber(Forge& forge, const Event& event);

@@ -38,11 +38,17 @@ std::optional<Labelling> CurrentLabelling(const std::vector<ThreadAct>& acts,
   std::optional<Labelling> current;
   for (const ThreadAct& act : acts) {
     if (act.kind == ThreadAct::Kind::kLabeled && IsTrigger(act.label, trigger)) {
-      current = Labelling{act, false};
-    } else if (act.kind == ThreadAct::Kind::kUnlabeled && current &&
-               EqualsIgnoreCase(act.label, current->act.label)) {
+      current = Labelling{act};
+      continue;
+    }
+    if (!current) continue;
+    if (HasLabel(act.kind) && act.actor.id == current->act.actor.id) {
+      current->last_of_setter = false;
+    }
+    if (act.kind == ThreadAct::Kind::kUnlabeled &&
+        EqualsIgnoreCase(act.label, current->act.label)) {
       current.reset();
-    } else if (act.kind == ThreadAct::Kind::kTextEdited && current && act.at > current->act.at) {
+    } else if (act.kind == ThreadAct::Kind::kTextEdited && act.at > current->act.at) {
       current->edited_since = true;
     }
   }

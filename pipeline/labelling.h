@@ -20,6 +20,8 @@ bool IsTrigger(std::string_view label, std::string_view trigger);
 struct Labelling {
   ThreadAct act;
   bool edited_since = false;  ///< the text is no longer what it was set for (T18)
+  /// Whoever set it has changed no label since: what they did last is this.
+  bool last_of_setter = true;
 };
 
 /// `acts` as ForgeFeed::ListActs tells them. Nothing: the label was taken away again, or the forge

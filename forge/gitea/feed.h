@@ -1,0 +1,39 @@
+// ForgeFeed over Gitea's REST API: one request tells what changed in a repository, because
+// pull requests are listed as issues. Answers carry no ETag, and deliveries of webhooks are not
+// listed at all. Thread-safe.
+#pragma once
+
+#include "forge/feed.h"
+#include "forge/gitea/api.h"
+
+namespace swage::gitea {
+
+class Feed final : public ForgeFeed {
+ public:
+  /// `api` outlives this.
+  explicit Feed(Api& api) : api_(api) {}
+
+  Result<WallTime> GetTime(const RepoRef& repo) override;
+  Result<std::vector<Repo>> ListRepos() override;
+  Result<std::vector<std::string>> ListLabels(const RepoRef& repo) override;
+  Result<std::vector<Issue>> ListLabelled(const RepoRef& repo, std::string_view label) override;
+  Result<ChangePage> ListChanges(const RepoRef& repo, WallTime since,
+                                 std::string_view etag) override;
+  Result<CommentPage> ListComments(const RepoRef& repo, WallTime since,
+                                   const std::vector<ThreadChange>& changed) override;
+  Result<std::vector<ThreadAct>> ListActs(const RepoRef& repo, const Thread& thread) override;
+  bool KeepsDeliveries() const override { return false; }
+  Result<std::vector<Hook>> ListHooks(const RepoRef& repo) override;
+  Result<std::vector<HookDelivery>> ListDeliveries(const RepoRef& repo, std::int64_t hook,
+                                                   std::int64_t after) override;
+  Result<std::string> GetDeliveryBody(const RepoRef& repo, std::int64_t hook,
+                                      std::int64_t delivery) override;
+
+ private:
+  Result<void> ReadReviews(const RepoRef& repo, std::int64_t number, WallTime since,
+                           CommentPage& page);
+
+  Api& api_;
+};
+
+}  // namespace swage::gitea
