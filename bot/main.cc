@@ -9,6 +9,8 @@
 #include "bot/serve.h"
 #include "config/base/crash_point.h"
 #include "forge/crash_transport.h"
+#include "forge/gitea/gitea_forge.h"
+#include "forge/gitea/webhook.h"
 #include "forge/github/github_forge.h"
 #include "forge/github/webhook.h"
 #include "forge/gitlab/gitlab_forge.h"
@@ -51,6 +53,13 @@ Result<ForgeParts> MakeForge(const ForgeSettings& settings, const Clock& clock, 
                            MakeTransport(GitLabTransportOptions(settings), clock, points));
     parts.forge = MakeGitLabForge(settings, MakeGatedTransport(std::move(transport), gate));
     parts.dialect = MakeGitLabDialect();
+    return parts;
+  }
+  if (settings.kind == "gitea" || settings.kind == "forgejo") {
+    SWAGE_ASSIGN_OR_RETURN(auto transport,
+                           MakeTransport(GiteaTransportOptions(settings), clock, points));
+    parts.forge = MakeGiteaForge(settings, MakeGatedTransport(std::move(transport), gate));
+    parts.dialect = MakeGiteaDialect();
     return parts;
   }
   return MakeError(ErrorCode::kInvalid, "no adapter for forges of the kind " + settings.kind);

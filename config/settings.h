@@ -45,7 +45,7 @@ struct AppSettings {
 
 struct ForgeSettings {
   std::string name;     ///< [a-z0-9-]; part of task keys and of the webhook URL /hooks/NAME
-  std::string kind;     ///< "github" or "gitlab"
+  std::string kind;     ///< "github", "gitlab", "gitea" or "forgejo"
   std::string api_url;  ///< "https://api.github.com", "https://gitlab.example.com/api/v4"
   std::string git_url;  ///< "https://github.com": clone URLs are git_url/owner/name.git
   std::string ca_file;  ///< additional PEM authority; empty = the system's

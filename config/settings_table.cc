@@ -74,7 +74,8 @@ bool IsAbsolutePath(std::string_view s) {
   return s.front() == '/' && s.find(':') == s.npos;
 }
 
-// What a public forge of that kind has, and how its self-managed ones end their API's address.
+// What the public forge of that kind has, if there is one, and how self-managed ones end their
+// API's address.
 struct KindDefaults {
   std::string_view kind;
   std::string_view api_url;
@@ -84,6 +85,8 @@ struct KindDefaults {
 constexpr KindDefaults kKinds[] = {
     {"github", "https://api.github.com", "https://github.com", "/api/v3"},
     {"gitlab", "https://gitlab.com/api/v4", "https://gitlab.com", "/api/v4"},
+    {"gitea", "", "", "/api/v1"},
+    {"forgejo", "", "", "/api/v1"},
 };
 
 // Fills the addresses that were left out. Half of a pair must not point at the public forge while
@@ -91,7 +94,12 @@ constexpr KindDefaults kKinds[] = {
 void SettleAddresses(ForgeSettings& forge, const Spot& spot) {
   for (const KindDefaults& kind : kKinds) {
     if (kind.kind != forge.kind) continue;
-    if (forge.api_url.empty() && forge.git_url.empty()) {
+    if (kind.api_url.empty() && forge.api_url.empty()) {
+      spot.reading.faults.Add(
+          spot.line, spot.setting + ".api_url",
+          fmt::format("is missing: every {0} is somebody's own; write https://HOST{1}", kind.kind,
+                      kind.api_path));
+    } else if (forge.api_url.empty() && forge.git_url.empty()) {
       forge.api_url = kind.api_url;
       forge.git_url = kind.git_url;
     } else if (forge.api_url == kind.api_url && forge.git_url.empty()) {
@@ -148,8 +156,12 @@ const ChoiceRule& WhenRed() {
 const std::vector<Setting<ForgeSettings>>& ForgeTable() {
   static const std::vector<Setting<ForgeSettings>> kTable = {
       Declare<ForgeSettings>(
-          {.path = "kind", .manual = "What it speaks.", .example = "github", .required = true},
-          ChoiceRule{{"github", "gitlab"}}, [](auto& f) -> auto& { return f.kind; }),
+          {.path = "kind",
+           .manual = "What it speaks. `gitea` and `forgejo` are the same.",
+           .example = "github",
+           .required = true},
+          ChoiceRule{{"github", "gitlab", "gitea", "forgejo"}},
+          [](auto& f) -> auto& { return f.kind; }),
       Declare<ForgeSettings>(
           {.path = "name",
            .manual =
@@ -163,14 +175,15 @@ const std::vector<Setting<ForgeSettings>>& ForgeTable() {
           {.path = "api_url",
            .manual = "Where its REST interface is. `http` only to this machine.",
            .example = "https://gitlab.example.com/api/v4",
-           .fallback = "`https://api.github.com` or `https://gitlab.com/api/v4`"},
+           .fallback = "`https://api.github.com` or `https://gitlab.com/api/v4`; **required** for "
+                       "`gitea` and `forgejo`"},
           UrlRule{}, [](auto& f) -> auto& { return f.api_url; }),
       Declare<ForgeSettings>(
           {.path = "git_url",
            .manual = "Where git clones from and pushes to: `git_url/OWNER/NAME.git`.",
            .example = "https://gitlab.example.com",
            .fallback = "`https://github.com`, `https://gitlab.com`, or `api_url` without its "
-                       "`/api/v3` or `/api/v4`"},
+                       "`/api/v3`, `/api/v4` or `/api/v1`"},
           UrlRule{}, [](auto& f) -> auto& { return f.git_url; }),
       Declare<ForgeSettings>(
           {.path = "token",

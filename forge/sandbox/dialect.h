@@ -1,4 +1,4 @@
-// ApiDialect: what makes the sandbox forge look like a GitHub or a GitLab.
+// ApiDialect: what makes the sandbox forge look like a GitHub, a GitLab or a Gitea.
 //
 // One object per running forge. Everything but Headers() is called with the world's lock held.
 #pragma once
@@ -60,6 +60,7 @@ class ApiDialect {
 
 std::unique_ptr<ApiDialect> MakeGitHubDialect();
 std::unique_ptr<ApiDialect> MakeGitLabDialect();
+std::unique_ptr<ApiDialect> MakeGiteaDialect();
 
 /// The page for reading and writing by hand: "/", "/{owner}/{repo}/...". Mounted last. `sender`
 /// outlives the router.

@@ -95,10 +95,10 @@ Reply ShowList(const Call& call, const Place& place, const WebhookSender& sender
 Reply ShowThread(const Call& call, const Place& place) {
   World& world = call.world;
   Repo& repo = *place.repo;
-  const bool github = world.dialect() == Dialect::kGitHub;
+  const bool one_counter = world.dialect() != Dialect::kGitLab;
   const Pull* pull = world.FindPull(repo, place.number);
-  // As on GitHub: an issue's address leads to the pull request of that number.
-  if (place.what == "issues" && github && pull)
+  // As on GitHub and Gitea: an issue's address leads to the pull request of that number.
+  if (place.what == "issues" && one_counter && pull)
     return Redirect(ThreadUrl(world.dialect(), repo, true, place.number));
   const Issue* issue = place.what == "pulls" ? pull : world.FindIssue(repo, place.number);
   if (issue == nullptr) return Message(call, 404, "There is nothing of this number.");

@@ -63,11 +63,11 @@ Result<void> ChangeLabel(const Form& form, bool add) {
 
 Result<void> Merge(const Form& form) {
   SWAGE_RETURN_IF_ERROR(Require(form, Role::kWrite));
-  const bool github = form.world.dialect() == Dialect::kGitHub;
+  const bool gitlab = form.world.dialect() == Dialect::kGitLab;
   const std::string message =
-      github ? "Merge pull request #" + std::to_string(form.pull->number) + " from " +
-                   form.pull->head_ref
-             : "Merge branch '" + form.pull->head_ref + "' into '" + form.pull->base_ref + "'";
+      gitlab ? "Merge branch '" + form.pull->head_ref + "' into '" + form.pull->base_ref + "'"
+             : "Merge pull request #" + std::to_string(form.pull->number) + " from " +
+                   form.pull->head_ref;
   const auto merged =
       form.world.MergePull(form.repo, form.actor, *form.pull, form.pull->head_sha, message);
   return merged.ok() ? Ok() : Result<void>(merged.error());

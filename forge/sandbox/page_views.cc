@@ -13,8 +13,32 @@ namespace {
 constexpr std::size_t kShortSha = 7;
 constexpr int kAvatarColours = 8;
 
-bool IsGitHub(const World& world) {
-  return world.dialect() == Dialect::kGitHub;
+bool IsGitLab(const World& world) {
+  return world.dialect() == Dialect::kGitLab;
+}
+
+std::string_view DialectName(Dialect dialect) {
+  switch (dialect) {
+    case Dialect::kGitHub:
+      return "GitHub dialect";
+    case Dialect::kGitLab:
+      return "GitLab dialect";
+    case Dialect::kGitea:
+      return "Gitea dialect";
+  }
+  return "";
+}
+
+std::string_view ThreadPlace(Dialect dialect, bool on_pull) {
+  switch (dialect) {
+    case Dialect::kGitHub:
+      return on_pull ? "/pull/" : "/issues/";
+    case Dialect::kGitLab:
+      return on_pull ? "/-/merge_requests/" : "/-/issues/";
+    case Dialect::kGitea:
+      return on_pull ? "/pulls/" : "/issues/";
+  }
+  return "/";
 }
 
 std::string Short(std::string_view sha) {
@@ -246,10 +270,7 @@ std::string RepoUrl(const Repo& repo) {
 }
 
 std::string ThreadUrl(Dialect dialect, const Repo& repo, bool on_pull, std::int64_t number) {
-  const bool github = dialect == Dialect::kGitHub;
-  const std::string_view what =
-      github ? (on_pull ? "/pull/" : "/issues/") : (on_pull ? "/-/merge_requests/" : "/-/issues/");
-  return RepoUrl(repo) + std::string(what) + std::to_string(number);
+  return RepoUrl(repo) + std::string(ThreadPlace(dialect, on_pull)) + std::to_string(number);
 }
 
 std::string Age(WallTime then, WallTime now) {
@@ -264,21 +285,21 @@ std::string Age(WallTime then, WallTime now) {
 }
 
 Json Layout(const Call& call, const User* viewer, std::string_view title, const Repo* repo) {
-  const bool github = IsGitHub(call.world);
+  const bool gitlab = IsGitLab(call.world);
   Json users = Json::array();
   for (const auto& user : call.world.users()) {
     if (IsGroup(*user)) continue;
     users.push_back({{"login", user->login}, {"selected", user.get() == viewer}});
   }
   Json view = {{"page_title", title},
-               {"dialect", github ? "GitHub dialect" : "GitLab dialect"},
+               {"dialect", DialectName(call.world.dialect())},
                {"users", users},
                {"viewer", viewer ? UserView(call.world, viewer->id) : Json(nullptr)},
                {"here", call.request.path},
-               {"pull_word", github ? "pull request" : "merge request"},
-               {"pulls_word", github ? "Pull requests" : "Merge requests"},
-               {"merge_word", github ? "Merge pull request" : "Merge"},
-               {"pull_sign", github ? "#" : "!"},
+               {"pull_word", gitlab ? "merge request" : "pull request"},
+               {"pulls_word", gitlab ? "Merge requests" : "Pull requests"},
+               {"merge_word", gitlab ? "Merge" : "Merge pull request"},
+               {"pull_sign", gitlab ? "!" : "#"},
                {"on_issues", false},
                {"on_pulls", false},
                {"on_deliveries", false},
@@ -291,8 +312,8 @@ Json Layout(const Call& call, const User* viewer, std::string_view title, const 
                   {"owner", repo->owner},
                   {"name", repo->name},
                   {"url", RepoUrl(*repo)},
-                  {"prefix", RepoUrl(*repo) + (github ? "/" : "/-/")},
-                  {"pulls_path", github ? "pulls" : "merge_requests"},
+                  {"prefix", RepoUrl(*repo) + (gitlab ? "/-/" : "/")},
+                  {"pulls_path", gitlab ? "merge_requests" : "pulls"},
                   {"open_issues", open(repo->issues)},
                   {"open_pulls", open(repo->pulls)}};
   return view;
@@ -341,7 +362,7 @@ Json PullRows(World& world, const Repo& repo) {
   for (auto it = repo.pulls.rbegin(); it != repo.pulls.rend() && rows.size() < kMaxShown; ++it) {
     const Pull& pull = it->second;
     rows.push_back({{"number", pull.number},
-                    {"sign", IsGitHub(world) ? "#" : "!"},
+                    {"sign", IsGitLab(world) ? "!" : "#"},
                     {"title", pull.title},
                     {"url", ThreadUrl(world.dialect(), repo, true, pull.number)},
                     {"state", PullState(pull)},

@@ -35,7 +35,15 @@ std::string SandboxForge::Url() const {
 }
 
 std::string SandboxForge::ApiUrl() const {
-  return state_->options.dialect == Dialect::kGitHub ? Url() : Url() + "/api/v4";
+  switch (state_->options.dialect) {
+    case Dialect::kGitHub:
+      return Url();
+    case Dialect::kGitLab:
+      return Url() + "/api/v4";
+    case Dialect::kGitea:
+      return Url() + "/api/v1";
+  }
+  return Url();
 }
 
 std::string SandboxForge::GitUrl(std::string_view repo) const {

@@ -1,12 +1,13 @@
 // SandboxForge: a forge in a box, for the demo and for the tests.
 //
-// A real HTTP server on loopback that speaks GitHub's or GitLab's REST dialect over bare git
+// A real HTTP server on loopback that speaks GitHub's, GitLab's or Gitea's REST dialect over bare git
 // repositories (clone, fetch and push over smart HTTP), sends signed webhooks, and misbehaves on
 // request. State is in memory, git on disk below `data_dir`. The C++ functions act as a person at
 // the forge would; they and the HTTP side share one lock, and all functions are safe from many
 // threads. Snapshots are copies.
 //
-// URLs: GitHub API at Url() and Url()/api/v3, GraphQL at Url()/graphql; GitLab API at Url()/api/v4;
+// URLs: GitHub API at Url() and Url()/api/v3, GraphQL at Url()/graphql; GitLab API at Url()/api/v4; Gitea API at
+// Url()/api/v1;
 // git at Url()/owner/name.git; control at Url()/_sandbox/{faults,requests,deliveries}.
 #pragma once
 
@@ -46,7 +47,7 @@ class SandboxForge {
 
   int Port() const;
   std::string Url() const;     ///< "http://127.0.0.1:PORT"
-  std::string ApiUrl() const;  ///< Url(), or Url()/api/v4
+  std::string ApiUrl() const;  ///< Url(), Url()/api/v4 or Url()/api/v1
   std::string GitUrl(std::string_view repo) const;
   Faults& faults();
 

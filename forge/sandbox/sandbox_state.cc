@@ -26,6 +26,8 @@ std::unique_ptr<ApiDialect> MakeDialect(Dialect dialect) {
       return MakeGitHubDialect();
     case Dialect::kGitLab:
       return MakeGitLabDialect();
+    case Dialect::kGitea:
+      return MakeGiteaDialect();
   }
   return nullptr;
 }

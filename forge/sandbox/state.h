@@ -1,7 +1,7 @@
 // What the sandbox forge knows: one model under both dialects.
 //
-// Plain data without behaviour. GitHub numbers issues and pull requests from one counter and lets a
-// pull request be addressed as an issue; GitLab counts them apart. World (world.h) keeps that
+// Plain data without behaviour. GitHub and Gitea number issues and pull requests from one counter and
+// let a pull request be addressed as an issue; GitLab counts them apart. World (world.h) keeps that
 // difference, the dialects only render. Times are wall times; ids come from one counter and are
 // never reused.
 #pragma once
@@ -21,7 +21,7 @@
 namespace swage::sandbox {
 
 using Id = std::int64_t;
-enum class Dialect { kGitHub, kGitLab };
+enum class Dialect { kGitHub, kGitLab, kGitea };
 
 struct User {
   Id id = 0;
@@ -95,6 +95,7 @@ struct Review {
   std::string body;
   std::string commit_sha;
   WallTime submitted_at{};
+  std::vector<Award> awards;
 };
 
 /// Something that a person did to an issue or pull, as the forges' event lists tell it afterwards.

@@ -26,7 +26,7 @@ const RE2& Keyword(Dialect dialect) {
   static const RE2 github(R"((?i)\b(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?):?\s+)");
   static const RE2 gitlab(
       R"((?i)\b(?:clos(?:e[sd]?|ing)|fix(?:e[sd]|ing)?|resolv(?:e[sd]?|ing)|implement(?:s|ed|ing)?):?\s+(?:issues?\s+)?)");
-  return dialect == Dialect::kGitHub ? github : gitlab;
+  return dialect == Dialect::kGitLab ? gitlab : github;
 }
 
 /// Takes one reference off the front.
@@ -127,8 +127,8 @@ std::vector<IssueRef> ClosingRefs(Dialect dialect, std::string_view words) {
     IssueRef ref;
     while (refs.size() < kMaxRefs && TakeRef(&rest, &ref)) {
       refs.push_back(ref);
-      // "Closes #1, #2 and #3" closes three on GitLab, one on GitHub.
-      if (dialect == Dialect::kGitHub) break;
+      // "Closes #1, #2 and #3" closes three on GitLab, one on GitHub and Gitea.
+      if (dialect != Dialect::kGitLab) break;
       RE2::Consume(&rest, another);
     }
   }

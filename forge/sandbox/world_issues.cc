@@ -23,7 +23,7 @@ std::int64_t World::NextNumber(const Repo& repo, bool pull) const {
   const std::int64_t issues = repo.issues.empty() ? 0 : repo.issues.rbegin()->first;
   const std::int64_t pulls = repo.pulls.empty() ? 0 : repo.pulls.rbegin()->first;
   const std::int64_t departed = repo.departed.empty() ? 0 : repo.departed.rbegin()->first;
-  if (dialect_ == Dialect::kGitHub) return std::max({issues, pulls, departed}) + 1;
+  if (dialect_ != Dialect::kGitLab) return std::max({issues, pulls, departed}) + 1;
   return (pull ? pulls : std::max(issues, departed)) + 1;
 }
 

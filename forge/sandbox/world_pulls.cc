@@ -37,7 +37,7 @@ std::map<std::string, std::string> World::RefsOf(const Repo& repo) const {
 }
 
 void World::SyncPullRefs(const Repo& repo, const Pull& pull) const {
-  const std::string_view space = dialect_ == Dialect::kGitHub ? "pull" : "merge-requests";
+  const std::string_view space = dialect_ == Dialect::kGitLab ? "merge-requests" : "pull";
   // A head that is gone keeps its last ref; failing here would only hide a branch of a test.
   const Result<void> written = WriteRef(
       repo.git_dir, fmt::format("refs/{}/{}/head", space, pull.number), pull.head_sha, true);

@@ -44,6 +44,16 @@ std::vector<std::string> Told(const std::vector<ThreadAct>& acts) {
 
 }  // namespace
 
+void ForgeSuite::Age(std::int64_t number) {
+  constexpr std::chrono::minutes kAgo{5};
+  server_->With([&](sandbox::World& world) {
+    sandbox::Issue& issue = *world.FindIssue(*world.FindRepo(kRepo), number);
+    issue.created_at -= kAgo;
+    issue.updated_at -= kAgo;
+    for (sandbox::Act& act : issue.acts) act.at -= kAgo;
+  });
+}
+
 TEST_P(ForgeSuite, ListsTheRepositoriesOfTheAccount) {
   ASSERT_TRUE(server_->CreateRepoFromFiles("acme/foreign", {{"a", "b"}}).ok());
   const auto repos = forge_->Feed()->ListRepos();
@@ -104,6 +114,10 @@ TEST_P(ForgeSuite, IsToldInAWordThatNothingChanged) {
   const std::int64_t issue = OpenIssue();
   const auto first = forge_->Feed()->ListChanges(repo_, start, "");
   ASSERT_TRUE(first.ok()) << first.error().message;
+  if (!GetParam().can.etags) {
+    EXPECT_EQ(first->etag, "");
+    return;
+  }
   ASSERT_NE(first->etag, "");
   server_->ClearRequests();
   const auto again = forge_->Feed()->ListChanges(repo_, start, first->etag);
@@ -133,7 +147,8 @@ TEST_P(ForgeSuite, FindsCommentsOfIssuesPullRequestsAndLines) {
     line.path = line.old_path = "src/new.txt";
     line.line = line.new_line = 1;
     line.head_sha = on.head_sha;
-    world.StartDiscussion(repo, ann, on, line, "/swage gates", 0, on.head_sha);
+    const auto review = world.AddReview(repo, ann, on, "COMMENTED", "", on.head_sha).id;
+    world.StartDiscussion(repo, ann, on, line, "/swage gates", review, on.head_sha);
     const sandbox::Id edited =
         world.AddNote(repo, ann, *world.FindIssue(repo, issue), "first words").id;
     sandbox::Note& changed = *world.FindNote(repo, edited).note;
@@ -184,6 +199,8 @@ TEST_P(ForgeSuite, Threat_T18_TellsThatTheTextWasEdited) {
     const std::int64_t issue = OpenIssue();
     sandbox::IssueChange change;
     (title ? change.title : change.body) = "Something else";
+    // Where only the time of the last change tells, it must differ.
+    if (!GetParam().can.edits) Age(issue);
     server_->EditIssue(kRepo, "ann", issue, change);
     const auto acts = forge_->Feed()->ListActs(repo_, {ThreadKind::kIssue, issue});
     ASSERT_TRUE(acts.ok()) << acts.error().message;

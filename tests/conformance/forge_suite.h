@@ -21,6 +21,15 @@
 
 namespace swage {
 
+/// What a forge cannot do, whatever its adapter does.
+struct ForgeTraits {
+  bool maintainers = true;    ///< a role between writing and administering
+  bool bots = true;           ///< tells accounts of programs from those of people
+  bool file_comments = true;  ///< a remark about a whole file
+  bool etags = true;          ///< answers conditional questions
+  bool edits = true;          ///< tells of edited bodies, to the instant
+};
+
 struct ForgeKind {
   std::string name;
   sandbox::Dialect dialect = sandbox::Dialect::kGitHub;
@@ -28,6 +37,7 @@ struct ForgeKind {
   std::function<std::unique_ptr<Forge>(ForgeSettings, std::unique_ptr<HttpTransport>)> make;
   bool as_app = false;     ///< the bot is an App, without a token of its own
   std::string below = {};  ///< where the API is mounted below the server's root
+  ForgeTraits can = {};
 };
 
 inline void PrintTo(const ForgeKind& kind, std::ostream* out) {
@@ -51,6 +61,8 @@ class ForgeSuite : public testing::TestWithParam<ForgeKind> {
   PullRequest OpenPull();
   std::int64_t OpenIssue(const std::string& title = "Broken");
   Actor ActorOf(const std::string& login);
+  /// Makes an issue, and what was done to it, some minutes older.
+  void Age(std::int64_t number);
 
   /// The next matching request is carried out, and then its reply is lost.
   void LoseReply(const std::string& method, const std::string& path);

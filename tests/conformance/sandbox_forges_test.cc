@@ -1,4 +1,5 @@
-// Both adapters against the sandbox forge that speaks their dialect.
+// Every adapter against the sandbox forge that speaks their dialect.
+#include "forge/gitea/gitea_forge.h"
 #include "forge/github/github_forge.h"
 #include "forge/gitlab/gitlab_forge.h"
 #include "tests/conformance/forge_suite.h"
@@ -32,7 +33,20 @@ INSTANTIATE_TEST_SUITE_P(
         ForgeKind{"gitlab", sandbox::Dialect::kGitLab, GitLabTransportOptions,
                   [](ForgeSettings settings, std::unique_ptr<HttpTransport> transport) {
                     return MakeGitLabForge(std::move(settings), std::move(transport));
-                  }}),
+                  }},
+        ForgeKind{"gitea",
+                  sandbox::Dialect::kGitea,
+                  GiteaTransportOptions,
+                  [](ForgeSettings settings, std::unique_ptr<HttpTransport> transport) {
+                    return MakeGiteaForge(std::move(settings), std::move(transport));
+                  },
+                  false,
+                  "",
+                  {.maintainers = false,
+                   .bots = false,
+                   .file_comments = false,
+                   .etags = false,
+                   .edits = false}}),
     [](const auto& parameter) { return parameter.param.name; });
 
 }  // namespace

@@ -225,7 +225,7 @@ swage.yml:15: publish.when_red: "drafts" is not one of draft, comment; did you m
 swage.yml:16: publish.branch_prefix: "../x/" is not a word of a-z, 0-9 and - with a slash behind it; write for example swage/
 swage.yml:17: log: is text; expected a map; write for example level: ...
 swage.yml:18: limits: given twice, first on line 11; keep one
-swage.yml:20: forges[0].kind: "githib" is not one of github, gitlab; did you mean github?
+swage.yml:20: forges[0].kind: "githib" is not one of github, gitlab, gitea, forgejo; did you mean github?
 swage.yml:20: forges[0].webhook_secret: is missing; write for example file:/etc/swage/webhook-secret, or intake: poll for a server without webhooks
 swage.yml:21: forges[0].token: the environment variable SWAGE_TEST_ABSENT is not set
 swage.yml:22: forges[0].repos: is text; expected a list; write for example ["acme/*", "!acme/secret"])");
