@@ -162,6 +162,6 @@ int main(int argc, char** argv) {
   actions.make_workspaces = swage::MakeWorkspaces;
   actions.make_forge = swage::MakeForgeToLookAt;
   actions.demo = swage::RunDemo;
-  actions.demo_forges = {"github", "gitlab"};
+  actions.demo_forges = {"github", "gitlab", "gitea"};
   return swage::RunCli(argc, argv, actions, std::cout, std::cerr);
 }

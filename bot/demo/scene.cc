@@ -42,6 +42,11 @@ Result<ReservedPort> PagesPort(int wanted) {
                   port.error().message));
 }
 
+sandbox::Dialect DialectOf(std::string_view forge) {
+  if (forge == "gitlab") return sandbox::Dialect::kGitLab;
+  return forge == "gitea" ? sandbox::Dialect::kGitea : sandbox::Dialect::kGitHub;
+}
+
 // YAML reads JSON strings, so quoting is JSON's.
 std::string Quoted(std::string_view text) {
   return DumpJson(nlohmann::json(std::string(text)));
@@ -94,7 +99,7 @@ Result<std::unique_ptr<Scene>> Scene::Set(const DemoOptions& options, const fs::
   std::unique_ptr<Scene> scene(new Scene());
   SWAGE_RETURN_IF_ERROR(scene->LookAtMaterial(options));
   sandbox::SandboxOptions forge;
-  forge.dialect = options.forge == "gitlab" ? sandbox::Dialect::kGitLab : sandbox::Dialect::kGitHub;
+  forge.dialect = DialectOf(options.forge);
   forge.data_dir = dir / "forge";
   SWAGE_ASSIGN_OR_RETURN(scene->forge_, sandbox::SandboxForge::Start(forge));
   scene->forge_->CreateUser(kPerson);
