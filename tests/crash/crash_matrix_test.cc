@@ -19,6 +19,7 @@
 #include "config/base/files.h"
 #include "config/base/text.h"
 #include "tests/crash/matrix_job.h"
+#include "tests/harness/box.h"
 #include "tests/harness/postgres_server.h"
 
 namespace swage::test {
@@ -117,7 +118,6 @@ TEST_P(CrashMatrix, Fault_X1_EveryDurableStepMayBeTheLast) {
 }
 
 std::string CombinationName(const testing::TestParamInfo<Combination>& info) {
-  const bool github = std::get<0>(info.param) == sandbox::Dialect::kGitHub;
   const auto store = [&] {
     switch (std::get<1>(info.param)) {
       case Cluster::kSqlite:
@@ -129,7 +129,7 @@ std::string CombinationName(const testing::TestParamInfo<Combination>& info) {
     }
     return "";
   };
-  return fmt::format("{}On{}", github ? "GitHub" : "GitLab", store());
+  return fmt::format("{}On{}", NameOf(std::get<0>(info.param)), store());
 }
 
 INSTANTIATE_TEST_SUITE_P(All, CrashMatrix,
@@ -137,6 +137,11 @@ INSTANTIATE_TEST_SUITE_P(All, CrashMatrix,
                                                           sandbox::Dialect::kGitLab),
                                           testing::Values(Cluster::kSqlite, Cluster::kPostgres,
                                                           Cluster::kPostgresTwoNodes)),
+                         CombinationName);
+// What is of the dialect is the same on every store.
+INSTANTIATE_TEST_SUITE_P(Third, CrashMatrix,
+                         testing::Combine(testing::Values(sandbox::Dialect::kGitea),
+                                          testing::Values(Cluster::kSqlite)),
                          CombinationName);
 
 }  // namespace

@@ -198,7 +198,7 @@ TEST_P(ChatOps, AClosedPullRequestIsFinalUntilSomebodyAsksAgain) {
   ASSERT_TRUE(box.WaitFor([&] { return box.Pulls().size() == 2; }));
 }
 
-SWAGE_BOTH_DIALECTS(ChatOps);
+SWAGE_EVERY_DIALECT(ChatOps);
 
 }  // namespace
 }  // namespace swage::test

@@ -25,16 +25,24 @@ class DialectTest : public testing::TestWithParam<sandbox::Dialect> {
     options.webhook = false;
     return options;
   }
-  /// GitLab marks drafts by their title.
+  /// GitLab and Gitea mark drafts by their title.
   bool IsDraft(const sandbox::Pull& pull) const {
-    return pull.draft || pull.title.starts_with("Draft:");
+    return pull.draft || pull.title.starts_with("Draft:") || pull.title.starts_with("WIP:");
   }
 };
 
 inline std::string DialectName(const testing::TestParamInfo<sandbox::Dialect>& info) {
-  return info.param == sandbox::Dialect::kGitHub ? "GitHub" : "GitLab";
+  return std::string(NameOf(info.param));
 }
 
+/// What every forge must be able to do.
+#define SWAGE_EVERY_DIALECT(Suite)                                                               \
+  INSTANTIATE_TEST_SUITE_P(Dialects, Suite,                                                      \
+                           testing::Values(sandbox::Dialect::kGitHub, sandbox::Dialect::kGitLab, \
+                                           sandbox::Dialect::kGitea),                            \
+                           DialectName)
+
+/// What is about machines rather than forges.
 #define SWAGE_BOTH_DIALECTS(Suite)                                                                \
   INSTANTIATE_TEST_SUITE_P(Dialects, Suite,                                                       \
                            testing::Values(sandbox::Dialect::kGitHub, sandbox::Dialect::kGitLab), \

@@ -184,7 +184,7 @@ TEST_P(MainJob, NothingIsLeftBehind) {
   EXPECT_EQ(box.StopServer(), 0);
 }
 
-SWAGE_BOTH_DIALECTS(MainJob);
+SWAGE_EVERY_DIALECT(MainJob);
 
 }  // namespace
 }  // namespace swage::test

@@ -239,7 +239,7 @@ TEST_P(BaseMoved, Fault_X22_ABranchThatSomebodyPutOnAnOlderBaseIsGoneOnFrom) {
   EXPECT_EQ(Row(*box, "base_sha"), first_);
 }
 
-SWAGE_BOTH_DIALECTS(BaseMoved);
+SWAGE_EVERY_DIALECT(BaseMoved);
 
 }  // namespace
 }  // namespace swage::test

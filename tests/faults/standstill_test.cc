@@ -98,7 +98,7 @@ TEST_P(Standstill, X15_WhoStoodStillBetweenItsLookAndItsWriteWritesNothing) {
   EXPECT_THAT(box->NotesBy("swage-bot", looks), SizeIs(1));
 }
 
-SWAGE_BOTH_DIALECTS(Standstill);
+SWAGE_EVERY_DIALECT(Standstill);
 
 }  // namespace
 }  // namespace swage::test

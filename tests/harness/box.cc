@@ -16,6 +16,7 @@
 
 #include "config/base/crypto.h"
 #include "config/base/text.h"
+#include "forge/body.h"
 #include "tests/harness/paths.h"
 #include "tests/harness/wait.h"
 
@@ -43,6 +44,22 @@ void Write(const fs::path& path, std::string_view text, unsigned mode = 0600) {
 }
 
 }  // namespace
+
+std::string_view NameOf(sandbox::Dialect dialect) {
+  switch (dialect) {
+    case sandbox::Dialect::kGitHub:
+      return "GitHub";
+    case sandbox::Dialect::kGitLab:
+      return "GitLab";
+    case sandbox::Dialect::kGitea:
+      return "Gitea";
+  }
+  return "";
+}
+
+std::string KindOf(sandbox::Dialect dialect) {
+  return ToLower(NameOf(dialect));
+}
 
 std::map<std::string, std::string> AnswerRepo() {
   return {
@@ -145,11 +162,11 @@ void Box::WriteConfig() {
       "data_dir: {}\nlisten: 127.0.0.1:{}\ndashboard: \"{}:{}\"\n"
       "public_url: http://127.0.0.1:{}\nlog: {{level: debug}}\n"
       "forges:\n  - name: box\n    kind: {}\n    api_url: {}\n    git_url: \"{}\"\n"
-      "    {}: file:{}\n    webhook_secret: file:{}\n    repos: [\"acme/*\"]\n{}{}"
+      "    {}: file:{}\n    webhook_secret: file:{}\n    repos: [\"{}/*\"]\n{}{}"
       "agent:\n  command: [/bin/bash, {}, {}]\n",
       data_dir().string(), hooks_port(), options_.dashboard_host, dashboard_port(),
-      dashboard_port(), options_.dialect == sandbox::Dialect::kGitHub ? "github" : "gitlab",
-      either(options_.api_url, forge_->ApiUrl()), either(options_.git_url, forge_->Url()),
+      dashboard_port(), KindOf(options_.dialect), either(options_.api_url, forge_->ApiUrl()),
+      either(options_.git_url, forge_->Url()),
       options_.app ? "app_id: \"" + app_.id + "\"\n    private_key" : "token",
       (dir() / "token").string(), (dir() / "secret").string(),
       options_.write_interval.empty() ? ""
@@ -381,7 +398,10 @@ std::vector<std::string> Box::ReviewBodies(const sandbox::Pull& pull) {
 std::vector<std::string> Box::OpenLineComments(const sandbox::Pull& pull) {
   std::vector<std::string> bodies;
   for (const sandbox::Discussion& discussion : pull.discussions) {
-    if (discussion.resolved || !discussion.position) continue;
+    const std::string& said = discussion.notes.front().body;
+    // Where conversations cannot be resolved, the remark says that its finding is gone.
+    const bool gone = discussion.resolved || said.find(GoneMarker()) != std::string::npos;
+    if (gone || !discussion.position) continue;
     bodies.push_back(discussion.notes.front().body);
   }
   return bodies;

@@ -22,6 +22,11 @@
 
 namespace swage::test {
 
+/// "GitHub": for the names of tests.
+std::string_view NameOf(sandbox::Dialect dialect);
+/// "github": the kind in the settings.
+std::string KindOf(sandbox::Dialect dialect);
+
 struct BoxOptions {
   sandbox::Dialect dialect = sandbox::Dialect::kGitHub;
   /// The repository's first commit; `.swage.yml` among them.

@@ -1,7 +1,7 @@
 // swage-sandbox: the sandbox forge as a process of its own, for tests in other languages and for
 // playing.
 //
-//   swage-sandbox [--dialect github|gitlab] [--port N]
+//   swage-sandbox [--dialect github|gitlab|gitea] [--port N]
 //
 // Makes one repository and four users, prints one line of JSON that names them with their tokens
 // and the URLs, and serves until its stdin is closed or it is interrupted. Everything it makes is
@@ -9,6 +9,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
@@ -31,13 +33,22 @@ struct Options {
   int port = 0;
 };
 
+struct DialectName {
+  std::string_view name;
+  Dialect dialect;
+};
+constexpr std::array kDialects = {DialectName{"github", Dialect::kGitHub},
+                                  DialectName{"gitlab", Dialect::kGitLab},
+                                  DialectName{"gitea", Dialect::kGitea}};
+
 bool ReadOptions(int argc, char** argv, Options* options) {
   for (int i = 1; i < argc; i += 2) {
     const std::string_view name = argv[i];
     if (i + 1 == argc) return false;
     const std::string_view value = argv[i + 1];
-    if (name == "--dialect" && (value == "github" || value == "gitlab")) {
-      options->dialect = value == "github" ? Dialect::kGitHub : Dialect::kGitLab;
+    const auto dialect = std::ranges::find(kDialects, value, &DialectName::name);
+    if (name == "--dialect" && dialect != kDialects.end()) {
+      options->dialect = dialect->dialect;
     } else if (name == "--port" && ParseInt(value)) {
       options->port = static_cast<int>(*ParseInt(value));
     } else {
@@ -55,8 +66,7 @@ std::map<std::string, std::string> Files() {
 
 /// Makes the users and the repository; returns what the one line of output says.
 nlohmann::json SetScene(SandboxForge& forge, Dialect dialect) {
-  const bool github = dialect == Dialect::kGitHub;
-  const std::string owner = github ? "acme" : "acme/tools";
+  const std::string owner = dialect == Dialect::kGitLab ? "acme/tools" : "acme";
   const std::string path = owner + "/widget";
   if (const auto made = forge.CreateRepoFromFiles(path, Files()); !made.ok()) {
     std::fprintf(stderr, "swage-sandbox: %s\n", made.error().message.c_str());
@@ -74,7 +84,7 @@ nlohmann::json SetScene(SandboxForge& forge, Dialect dialect) {
   add("bot", "swage-bot", true, Role::kWrite);
   add("reader", "reader", false, Role::kRead);
   add("stranger", "stranger", false, Role::kNone);
-  return {{"dialect", github ? "github" : "gitlab"},
+  return {{"dialect", std::ranges::find(kDialects, dialect, &DialectName::dialect)->name},
           {"url", forge.Url()},
           {"api_url", forge.ApiUrl()},
           {"git_url", forge.GitUrl(path)},
@@ -98,7 +108,7 @@ void WaitForEndOfInput() {
 int Main(int argc, char** argv) {
   Options options;
   if (!ReadOptions(argc, argv, &options)) {
-    std::fprintf(stderr, "usage: swage-sandbox [--dialect github|gitlab] [--port N]\n");
+    std::fprintf(stderr, "usage: swage-sandbox [--dialect github|gitlab|gitea] [--port N]\n");
     return kUsage;
   }
   const TempDir data("swage-sandbox-");

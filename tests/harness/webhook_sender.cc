@@ -29,8 +29,9 @@ Webhook SentWebhook(Box& box, std::string_view text) {
 
 Webhook WithId(Webhook webhook, std::string_view id) {
   for (auto& [name, value] : webhook.headers) {
-    for (const std::string_view carrier : {"x-github-delivery", "idempotency-key", "webhook-id",
-                                           "x-gitlab-webhook-uuid", "x-gitlab-event-uuid"}) {
+    for (const std::string_view carrier :
+         {"x-github-delivery", "idempotency-key", "webhook-id", "x-gitlab-webhook-uuid",
+          "x-gitlab-event-uuid", "x-gitea-delivery"}) {
       if (EqualsIgnoreCase(name, carrier)) value = id;
     }
   }
@@ -39,9 +40,9 @@ Webhook WithId(Webhook webhook, std::string_view id) {
 
 Webhook SignedWith(Webhook webhook, std::string_view secret) {
   for (auto& [name, value] : webhook.headers) {
-    if (EqualsIgnoreCase(name, "x-hub-signature-256")) {
-      value = "sha256=" + HexEncode(HmacSha256(secret, webhook.body));
-    }
+    const std::string signature = HexEncode(HmacSha256(secret, webhook.body));
+    if (EqualsIgnoreCase(name, "x-hub-signature-256")) value = "sha256=" + signature;
+    if (EqualsIgnoreCase(name, "x-gitea-signature")) value = signature;
     if (EqualsIgnoreCase(name, "x-gitlab-token")) value = secret;
   }
   return webhook;

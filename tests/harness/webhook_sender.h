@@ -21,7 +21,7 @@ Webhook MakeWebhook(const Box& box, std::string_view id, std::string body);
 Webhook SentWebhook(Box& box, std::string_view text);
 /// The same under another delivery id; bytes and signature stay.
 Webhook WithId(Webhook webhook, std::string_view id);
-/// Signed (GitHub) or accompanied (GitLab) by this secret.
+/// Signed (GitHub, Gitea) or accompanied (GitLab) by this secret.
 Webhook SignedWith(Webhook webhook, std::string_view secret);
 
 std::string RequestFor(const Webhook& webhook);

@@ -28,7 +28,7 @@ class IntakeThreats : public DialectTest {
  protected:
   /// A login that the forge marks as a bot's.
   std::string BotLogin() const {
-    return GetParam() == sandbox::Dialect::kGitHub ? "evil[bot]" : "project_1_bot_abcdef";
+    return GetParam() == sandbox::Dialect::kGitLab ? "project_1_bot_abcdef" : "evil[bot]";
   }
   static std::string Tasks(Box& box) { return box.Query("SELECT count(*) FROM tasks"); }
   static std::string LastOutcome(Box& box) {
@@ -337,7 +337,7 @@ TEST_P(IntakeThreats, Threat_T27_HiddenTextIsNotInThePromptAndThePromptIsShown) 
   }
 }
 
-SWAGE_BOTH_DIALECTS(IntakeThreats);
+SWAGE_EVERY_DIALECT(IntakeThreats);
 
 }  // namespace
 }  // namespace swage::test

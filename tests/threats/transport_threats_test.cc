@@ -258,7 +258,7 @@ TEST_P(TransportThreats, Threat_T58_ReportsBeyondAllBoundsBecomeAFinding) {
   EXPECT_TRUE(box.WaitForSticky(again, "in review"));
 }
 
-SWAGE_BOTH_DIALECTS(TransportThreats);
+SWAGE_EVERY_DIALECT(TransportThreats);
 
 }  // namespace
 }  // namespace swage::test

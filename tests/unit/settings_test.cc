@@ -436,6 +436,21 @@ TEST_F(SettingsTest, DoesNotMixAPrivateForgeWithThePublicOne) {
             std::string::npos);
 }
 
+TEST_F(SettingsTest, AForgeOfOnesOwnHasNoPublicAddress) {
+  const std::string head = "data_dir: /var/lib/x\nforges:\n  - kind: ";
+  const std::string tail =
+      "    token: env:SWAGE_TEST_TOKEN\n    webhook_secret: env:SWAGE_TEST_HOOK\n"
+      "agent: {preset: codex}\n";
+  for (const std::string kind : {"gitea", "forgejo"}) {
+    EXPECT_NE(Faults(head + kind + "\n" + tail).find("api_url: is missing: every " + kind),
+              std::string::npos);
+    const auto s = Load(head + kind + "\n    api_url: https://git.example.com/api/v1\n" + tail);
+    ASSERT_TRUE(s.ok()) << s.error().message;
+    EXPECT_EQ(s->forges[0].name, kind);
+    EXPECT_EQ(s->forges[0].git_url, "https://git.example.com");
+  }
+}
+
 TEST_F(SettingsTest, ExplainsGlobsThatYamlWouldMisread) {
   const auto with = [&](std::string_view repos) {
     return Faults(ReplaceAll(std::string(kMinimal), "[\"acme/*\"]", repos));
