@@ -1,5 +1,5 @@
-// The Gitea adapter's inside: what its duties share. Split by duty: reads, roles, comments,
-// pull_requests, reviews, statuses; GiteaForge puts them behind the Forge seam.
+// The Gitea adapter's inside: what its duties share. Split by duty: reads, roles, rights,
+// comments, pull_requests, reviews, statuses; GiteaForge puts them behind the Forge seam.
 //
 // Forgejo speaks the same. Sources: the server's own OpenAPI description (1.21), and what a real
 // 1.21.6 was seen to do. Thread-safe.
@@ -65,6 +65,10 @@ Result<Actor> FindAccount(Api& api, std::string_view login);
 
 // --- roles
 Result<Role> GetRole(Api& api, const RepoRef& repo, const Actor& actor);
+
+// --- rights
+/// What is wanting in the repositories that the settings allow, a sentence each.
+Result<std::vector<std::string>> FindMissingRights(Api& api);
 
 // --- comments
 Result<void> EnsureReaction(Api& api, const RepoRef& repo, const Thread& thread,

@@ -42,11 +42,15 @@ class GiteaForge final : public Forge {
     return gitea::ListReviewTexts(api_, repo, number, author, text);
   }
   ForgeFeed* Feed() override { return &feed_; }
-  GitRemote Remote(const RepoRef& repo) const override {
+  Result<GitRemote> Remote(const RepoRef& repo, GitAccess) override {
     std::string url = api_.settings().git_url;
     while (url.ends_with('/')) url.pop_back();
-    return {url + "/" + repo.path + ".git", kGitUser, api_.settings().token.value,
-            api_.settings().ca_file};
+    return GitRemote{url + "/" + repo.path + ".git", kGitUser, api_.settings().token.value,
+                     api_.settings().ca_file};
+  }
+
+  Result<std::vector<std::string>> FindMissingRights() override {
+    return gitea::FindMissingRights(api_);
   }
 
   // What the server itself writes for those who hide their address: LOGIN@noreply.HOST.

@@ -169,6 +169,7 @@ void Box::WriteConfig() {
       either(options_.git_url, forge_->Url()),
       options_.app ? "app_id: \"" + app_.id + "\"\n    private_key" : "token",
       (dir() / "token").string(), (dir() / "secret").string(),
+      options_.repo.substr(0, options_.repo.find('/')),
       options_.write_interval.empty() ? ""
                                       : "    write_interval: " + options_.write_interval + "\n",
       options_.forge_config, (dir() / "agent.sh").string(), options_.agent_arguments);

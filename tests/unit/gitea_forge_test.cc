@@ -25,6 +25,7 @@ class GiteaForgeTest : public testing::Test {
     settings.api_url = "https://git.example.com/api/v1";
     settings.git_url = "https://git.example.com";
     settings.token.value = "canary-token";
+    settings.repos = {"acme/*"};
     forge_ = MakeGiteaForge(settings, std::move(transport), [](auto) {});
     server_->On("GET", "/user", 200, R"({"id":1,"login":"swage-bot"})");
   }
@@ -55,8 +56,8 @@ TEST_F(GiteaForgeTest, SendsTheCredentialInAHeaderOnly) {
   ForgeSettings settings;
   settings.token.value = "canary-token";
   EXPECT_EQ(GiteaTransportOptions(settings).headers.at("Authorization"), "token canary-token");
-  EXPECT_EQ(forge_->Remote(repo_).url, "https://git.example.com/acme/lib.git");
-  EXPECT_EQ(forge_->Remote(repo_).password, "canary-token");
+  EXPECT_EQ(forge_->Remote(repo_, GitAccess::kRead)->url, "https://git.example.com/acme/lib.git");
+  EXPECT_EQ(forge_->Remote(repo_, GitAccess::kRead)->password, "canary-token");
 }
 
 // --- roles ---
@@ -94,6 +95,23 @@ TEST_F(GiteaForgeTest, Threat_T15_WithoutThatRightOnlyAPersonsRepositoryTellsWho
   server_->On("GET", "/orgs/acme", 200, R"({"id":2})");
   EXPECT_EQ(*forge_->GetRole(repo_, ann_), Role::kRead) << "may be assigned, may only read";
   EXPECT_EQ(*forge_->GetRole(repo_, {"2", "ann", false}), Role::kAdmin) << "the owner";
+}
+
+TEST_F(GiteaForgeTest, TellsWhereTheAccountHasTooFewRights) {
+  const auto repo = [](const std::string& path, bool push, bool admin) {
+    return json{{"full_name", path},
+                {"owner", {{"login", path.substr(0, path.find('/'))}}},
+                {"permissions", {{"push", push}, {"admin", admin}}}};
+  };
+  List("/user/repos", json{repo("acme/read", false, false), repo("acme/write", true, false),
+                           repo("acme/own", true, true), repo("other/read", false, false)}
+                          .dump());
+  server_->On("GET", "/orgs/acme", 200, R"({"id":2})");
+  const auto gaps = forge_->FindMissingRights();
+  ASSERT_TRUE(gaps.ok()) << gaps.error().message;
+  ASSERT_EQ(gaps->size(), 2U);
+  EXPECT_TRUE((*gaps)[0].starts_with("acme/read: the account may not write"));
+  EXPECT_TRUE((*gaps)[1].starts_with("acme/write: only an administrator"));
 }
 
 TEST_F(GiteaForgeTest, KnowsItsOwnRightsFromTheRepository) {
