@@ -215,6 +215,28 @@ TEST_P(Provisioners, CheckpointsAreWhatGitAddWouldMakeOfTheFiles) {
   }
 }
 
+// Of long paths, so that few files make it so: more than ReadFile takes by itself.
+TEST_P(Provisioners, ACheckpointWorksHoweverLargeTheIndexIs) {
+  constexpr std::size_t kFiles = 5'000, kPath = 3'500;
+  std::string deep;
+  while (deep.size() < kPath) deep += std::string(200, 'd') + "/";
+  fs::create_directories(Seed() / deep);
+  for (std::size_t i = 0; i < kFiles; ++i) {
+    std::ofstream(Seed() / (deep + std::to_string(i))) << "x";
+  }
+  base_ = CommitSeed("deep");
+  ASSERT_GT(fs::file_size(Seed() / ".git/index"), std::size_t{16} << 20);
+  auto workspace = FetchAndProvision();
+  Write(workspace->Root() / deep / "7", "changed");
+  Write(workspace->Root() / "new", "new");
+  const Snapshot snapshot = Take(*workspace);
+  Write(Seed() / deep / "7", "changed");
+  Write(Seed() / "new", "new");
+  Git(Seed(), {"add", "--all"});
+  EXPECT_EQ(snapshot.tree.value, Git(Seed(), {"write-tree"}));
+  ASSERT_TRUE(workspace->Release().ok());
+}
+
 // Back to the base and to each checkpoint, and on from there, in any order.
 TEST_P(Provisioners, TheWayBackIsThatOfGitWhateverWasDone) {
   CommitManyKinds();
