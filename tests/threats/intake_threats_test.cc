@@ -118,6 +118,9 @@ TEST_P(IntakeThreats, Threat_T17_EveryCheckOfTheGateStopsWorkByItself) {
        [&] { meanwhile("bob", [&](std::int64_t) { forge.SetMember(repo, "bob", Role::kRead); }); }},
   };
   for (const auto& [what, act] : violations) {
+    // Gitea does not tell accounts of programs from those of people.
+    const bool untold = GetParam() == sandbox::Dialect::kGitea && std::string_view(what) == "a bot";
+    if (untold) continue;
     act();
     ASSERT_TRUE(box.Settle()) << what;
     EXPECT_EQ(Tasks(box), "0") << what << ": " << LastOutcome(box);
@@ -244,7 +247,9 @@ TEST_P(IntakeThreats, Threat_T22_PullRequestsOfOthersAndOfForksAreRefused) {
                 if (!is_fork || request.method != "GET" || !one_pull) return;
                 nlohmann::json pull = nlohmann::json::parse(response.body);
                 if (pull.contains("source_project_id")) pull["source_project_id"] = 999'999;
-                if (pull.contains("head")) pull["head"]["repo"]["id"] = 999'999;
+                if (pull.contains("head")) {
+                  pull["head"]["repo"]["id"] = pull["head"]["repo_id"] = 999'999;
+                }
                 response.body = pull.dump();
               });
   box.EditConfig(box.forge().Url(), relay.Url());  // the first is api_url
