@@ -6,6 +6,7 @@
 #include "bot/config_check.h"
 #include "bot/isolation_doctor.h"
 #include "bot/operator/audit_commands.h"
+#include "bot/operator/run_command.h"
 #include "bot/operator/task_commands.h"
 #include "config/base/text.h"
 #include "config/rules.h"
@@ -57,6 +58,7 @@ class Parser {
     if (*tasks_) return ListTasksCommand(tasks_options_, actions_.store, out, err);
     if (*parked_) return ListParkedCommand(tasks_options_, actions_.store, out, err);
     if (*show_) return ShowTaskCommand(task_options_, actions_.store, out, err);
+    if (*run_) return RunIssueCommand(run_options_, actions_.store, out, err);
     if (*retry_) return RetryTaskCommand(task_options_, actions_.store, out, err);
     if (*stop_) return StopTaskCommand(task_options_, actions_.store, out, err);
     if (*verify_) return VerifyAudit(verify_options_, actions_.store, out, err);
@@ -132,6 +134,14 @@ class Parser {
     parked_->add_flag("--json", tasks_options_.json, "One JSON object a line");
     show_ = AddTaskCommand("show", "Tell all about one task: steps, logs, history.");
     show_->add_flag("--json", task_options_.json, "One JSON object");
+    run_ = app_.add_subcommand("run", "Hand an issue to the bot, as its label would.");
+    AddConfigFile(run_, run_options_.config);
+    run_->add_option("ISSUE", run_options_.issue,
+                     "Its URL, or FORGE/OWNER/NAME#NUMBER (hub/acme/lib#12)")
+        ->required();
+    run_->add_option("--profile", run_options_.profile,
+                     "A profile of the repository's policy, as the label LABEL:PROFILE");
+    run_->footer("Beside a running server it asks that one. " + std::string(kFooter));
     retry_ = AddTaskCommand("retry", "Queue a failed, cancelled or waiting task again.");
     stop_ = AddTaskCommand("stop", "Cancel a task.");
     for (CLI::App* command : {retry_, stop_}) {
@@ -272,6 +282,7 @@ class Parser {
   CLI::App* tasks_ = nullptr;
   CLI::App* parked_ = nullptr;
   CLI::App* show_ = nullptr;
+  CLI::App* run_ = nullptr;
   CLI::App* retry_ = nullptr;
   CLI::App* stop_ = nullptr;
   CLI::App* verify_ = nullptr;
@@ -286,6 +297,7 @@ class Parser {
   std::filesystem::path forges_config_;
   TasksOptions tasks_options_;
   TaskOptions task_options_;
+  RunOptions run_options_;
   AuditVerifyOptions verify_options_;
   AuditExportOptions export_options_;
   std::vector<std::string> gates_;

@@ -63,7 +63,8 @@ struct ForgeSettings {
 
 /// The commands that comments can hold, as pipeline/command.h explains them.
 inline constexpr std::string_view kCommandNames[] = {
-    "help", "run", "fix", "gates", "retry", "stop", "status", "delegate", "undelegate"};
+    "help", "run",    "fix",    "gates", "takeover", "retry",     "stop",
+    "hold", "unhold", "status", "logs",  "delegate", "undelegate"};
 
 /// Where agents and gates find their commands, after AgentSettings::extra_path. The bot's own PATH
 /// is not theirs: a service and a shell must find the same commands.
@@ -120,6 +121,7 @@ struct Settings {
   std::string intake = "both";
   std::chrono::milliseconds poll_interval{std::chrono::seconds(30)};
 
+  std::vector<std::string> triggers = {"label", "assignee", "mention"};
   std::string trigger_label = "swage";
   std::string command_prefix = "/swage";
   std::string min_role = "write";
@@ -132,6 +134,8 @@ struct Settings {
   int max_attempts = 3;  ///< claims of one run before it is parked (B9)
   std::chrono::milliseconds checkpoint_age{std::chrono::hours(14 * 24)};  ///< see AgeCheckpoints
   std::chrono::milliseconds attempt_delay{std::chrono::minutes(1)};  ///< grows with the attempts
+  int quota_repo = 0;     ///< tasks an hour that may begin in one repository; 0 = any number
+  int quota_account = 0;  ///< and for one account, in all repositories of a forge
   int concurrent_tasks = 4;
   int concurrent_tasks_per_repo = 4;
   int publishers = 4;  ///< threads that write to forges

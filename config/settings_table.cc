@@ -66,6 +66,10 @@ bool IsNodeName(std::string_view s) {
   return s.find_first_not_of(kAllowed) == s.npos && s.front() != '-';
 }
 
+bool IsTriggerKind(std::string_view s) {
+  return s == "label" || s == "assignee" || s == "mention";
+}
+
 bool IsRole(std::string_view s) {
   return s == kRoleWeb || s == kRoleWorker || s == kRolePublisher || s == kRoleHousekeeping;
 }
@@ -436,8 +440,20 @@ const std::vector<Setting<Settings>>& CoreServerTable() {
           TextRule{.kind = "a label without a comma", .max_bytes = 50, .valid = IsLabel},
           [](auto& s) -> auto& { return s.trigger_label; }),
       Declare<Settings>(
+          {.path = "trigger.by",
+           .manual =
+               "What asks for work: `label`, `assignee` (an issue is assigned to the bot's "
+               "account) and `mention` (a new issue or a comment with a line that begins with "
+               "`@` and the bot's name, and goes on in plain words). Leave `assignee` and "
+               "`mention` out when the account is a person's own. Commands in comments always "
+               "do.",
+           .example = "[label]"},
+          ListRule{{.kind = "label, assignee or mention", .max_bytes = 20, .valid = IsTriggerKind},
+                   3},
+          [](auto& s) -> auto& { return s.triggers; }),
+      Declare<Settings>(
           {.path = "trigger.min_role",
-           .manual = "What somebody must be in a repository to label issues for the bot or to "
+           .manual = "What somebody must be in a repository to hand issues to the bot or to "
                      "command it.",
            .example = "write"},
           ChoiceRule{{"triage", "write", "maintain", "admin"}},
@@ -569,6 +585,17 @@ const std::vector<Setting<Settings>>& CoreServerTable() {
            .example = "336h"},
           DurationRule{hours(1), hours(24 * 365)},
           [](auto& s) -> auto& { return s.checkpoint_age; }),
+      Declare<Settings>(
+          {.path = "quota.repo",
+           .manual = "Tasks that may begin in one repository within an hour; what is asked for "
+                     "beyond is refused with a comment. 0 is any number.",
+           .example = "10"},
+          IntRule{0, 100'000}, [](auto& s) -> auto& { return s.quota_repo; }),
+      Declare<Settings>(
+          {.path = "quota.account",
+           .manual = "The same for whoever asks, in all repositories of a forge together.",
+           .example = "5"},
+          IntRule{0, 100'000}, [](auto& s) -> auto& { return s.quota_account; }),
       Declare<Settings>(
           {.path = "limits.tasks", .manual = "Tasks that run at once on one node.", .example = "4"},
           IntRule{1, 64}, [](auto& s) -> auto& { return s.concurrent_tasks; }),

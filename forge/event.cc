@@ -6,9 +6,12 @@ namespace swage {
 namespace {
 
 struct NameOf {
+  std::string_view operator()(const IssueOpened&) const { return "IssueOpened"; }
   std::string_view operator()(const IssueLabeled&) const { return "IssueLabeled"; }
   std::string_view operator()(const IssueUnlabeled&) const { return "IssueUnlabeled"; }
-  std::string_view operator()(const IssueRelabeled&) const { return "IssueRelabeled"; }
+  std::string_view operator()(const IssueAltered&) const { return "IssueAltered"; }
+  std::string_view operator()(const IssueAssigned&) const { return "IssueAssigned"; }
+  std::string_view operator()(const IssueUnassigned&) const { return "IssueUnassigned"; }
   std::string_view operator()(const IssueGone&) const { return "IssueGone"; }
   std::string_view operator()(const IssueReopened&) const { return "IssueReopened"; }
   std::string_view operator()(const CommentCreated&) const { return "CommentCreated"; }

@@ -14,6 +14,15 @@
 
 namespace swage {
 
+/// A new issue. Of its labels and assignees the forge tells by events of their own, unless
+/// `tells_all`.
+struct IssueOpened {
+  RepoRef repo;
+  Actor actor;
+  Issue issue;
+  bool tells_all = false;
+};
+
 struct IssueLabeled {
   RepoRef repo;
   Actor actor;
@@ -32,12 +41,28 @@ struct IssueUnlabeled {
   std::vector<std::string> removed;
 };
 
-/// The labels changed, and the payload says neither which ones nor whose: what is known of the
-/// issue decides what it means, as for a poll. `issue` is as it was then.
-struct IssueRelabeled {
+/// The labels or the assignees changed, and the payload says neither which ones nor whose: what is
+/// known of the issue decides what it means, as for a poll. `issue` is as it was then.
+struct IssueAltered {
   RepoRef repo;
   Actor actor;
   Issue issue;
+};
+
+struct IssueAssigned {
+  RepoRef repo;
+  Actor actor;
+  Issue issue;
+  std::vector<std::string> added;         ///< ids of the accounts that this very event added
+  std::vector<std::string> removed = {};  ///< one edit may do both (GitLab)
+  bool found = false;                     ///< as in IssueLabeled
+};
+
+struct IssueUnassigned {
+  RepoRef repo;
+  Actor actor;
+  Issue issue;
+  std::vector<std::string> removed;  ///< account ids
 };
 
 /// The issue can no longer be worked on (A14).
@@ -121,9 +146,9 @@ struct Ignored {
 };
 
 using Event =
-    std::variant<IssueLabeled, IssueUnlabeled, IssueRelabeled, IssueGone, IssueReopened,
-                 CommentCreated, ReviewSubmitted, PullRequestClosed, PullRequestPushed,
-                 ChecksRerequested, AccessChanged, Ignored>;
+    std::variant<IssueOpened, IssueLabeled, IssueUnlabeled, IssueAltered, IssueAssigned,
+                 IssueUnassigned, IssueGone, IssueReopened, CommentCreated, ReviewSubmitted,
+                 PullRequestClosed, PullRequestPushed, ChecksRerequested, AccessChanged, Ignored>;
 
 /// "IssueLabeled", ... for logs and tests.
 std::string_view EventName(const Event& event);

@@ -53,12 +53,22 @@ struct CommentPage {
 
 /// Something that somebody did to an issue or a pull request, as the forge remembers it.
 struct ThreadAct {
-  enum class Kind { kLabeled, kUnlabeled, kClosed, kReopened, kMerged, kTextEdited };
+  enum class Kind {
+    kLabeled,
+    kUnlabeled,
+    kAssigned,
+    kUnassigned,
+    kClosed,
+    kReopened,
+    kMerged,
+    kTextEdited
+  };
   std::string id;  ///< unique among the acts of a kind in a repository
   Kind kind = Kind::kLabeled;
   Actor actor;        ///< empty where the forge does not say (edits), or the account is gone
   std::string label;  ///< of kLabeled, kUnlabeled
   WallTime at{};
+  Actor whom = {};  ///< of kAssigned, kUnassigned; the id or the login, as the forge says
 };
 
 struct Hook {

@@ -46,6 +46,7 @@ struct Issue {
   Actor author;
   bool open = true;
   std::vector<std::string> labels;
+  std::vector<std::string> assignees;  ///< account ids
   std::string updated_at;  ///< as the forge writes it; tells two events of one issue apart (T4)
 };
 

@@ -108,6 +108,7 @@ class CommandAgent final : public Agent {
     }
     if (preset_.prompt_on_stdin) spec.stdin_bytes = std::move(prompt);
     spec.time_limit = settings_.time_limit;
+    if (context.agent_time) spec.time_limit = std::min(spec.time_limit, *context.agent_time);
     spec.silence_limit = settings_.silence_limit;
     spec.output_cap = settings_.output_cap;
     spec.network = NetworkUse::kAllowList;

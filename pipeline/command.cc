@@ -73,12 +73,16 @@ BadCommand Bad(std::string what, std::string suggestion = {}) {
   return {std::move(what), std::move(suggestion)};
 }
 
-ParsedComment ParseText(const VerbInfo& info, std::string_view same_line,
-                        std::string_view later_lines) {
+std::string PlainText(std::string_view same_line, std::string_view later_lines) {
   std::string text(same_line);
   if (!Trim(later_lines).empty())
     text += (text.empty() ? "" : "\n") + std::string(Trim(later_lines));
-  text = std::string(Trim(StripHidden(StripControl(text))));
+  return std::string(Trim(StripHidden(StripControl(text))));
+}
+
+ParsedComment ParseText(const VerbInfo& info, std::string_view same_line,
+                        std::string_view later_lines) {
+  std::string text = PlainText(same_line, later_lines);
   if (text.empty()) {
     return {{}, Bad(fmt::format("`{}` needs {} after it", info.name, info.argument))};
   }
@@ -128,7 +132,13 @@ ParsedComment ParseVerb(std::string_view first_line_rest, std::string_view later
   if (info == verbs.end() || !ends_cleanly) {
     const std::string shown =
         ShownWord(line.substr(0, std::min(line.find_first_of(" \t"), line.size())));
-    return {{}, Bad(fmt::format("unknown command `{}`", shown), NearestVerb(word))};
+    ParsedComment unknown{{}, Bad(fmt::format("unknown command `{}`", shown), NearestVerb(word))};
+    // A word or two beside a known one are a slip of the pen; more are a sentence.
+    const bool terse = Trim(later_lines).empty() && Split(line, ' ').size() <= 2;
+    if (unknown.bad->suggestion.empty() || !terse) {
+      unknown.request = PlainText(line, later_lines);
+    }
+    return unknown;
   }
 
   const std::string_view same_line = Trim(line.substr(word_end));
@@ -155,11 +165,19 @@ const std::vector<VerbInfo>& Verbs() {
        "Continues on the same branch with your remark and updates the same pull request."},
       {Verb::kGates, "gates", Argument::kNone, "",
        "Runs the gates again on the current head and posts the results."},
+      {Verb::kTakeover, "takeover", Argument::kNone, "",
+       "Takes the branch back after somebody pushed to it: runs the gates on what is there, and "
+       "goes on from that."},
       {Verb::kRetry, "retry", Argument::kNone, "",
        "Starts again after a failure or a stop, from the last checkpoint."},
       {Verb::kStop, "stop", Argument::kNone, "",
        "Stops the work now; what was done stays on the branch."},
+      {Verb::kHold, "hold", Argument::kNone, "",
+       "Puts the work aside until `unhold`; what was done stays."},
+      {Verb::kUnhold, "unhold", Argument::kNone, "", "Goes on with what was put aside."},
       {Verb::kStatus, "status", Argument::kNone, "", "Says what the task is doing."},
+      {Verb::kLogs, "logs", Argument::kNone, "",
+       "Lists the steps of the last run, what came of them, and where their logs are."},
       {Verb::kDelegate, "delegate", Argument::kPerson, "@name",
        "Lets somebody without the role command this one task."},
       {Verb::kUndelegate, "undelegate", Argument::kMaybePerson, "[@name]",
@@ -193,11 +211,37 @@ ParsedComment ParseComment(std::string_view body, std::string_view prefix,
     const std::size_t indent = line.find_first_not_of(' ');
     if (indent > 3) return {};
     line.remove_prefix(indent);
-    if (const auto rest = AfterAddress(line, prefix)) return ParseVerb(*rest, later);
-    if (const auto rest = AfterAddress(line, mention)) return ParseVerb(*rest, later);
+    if (const auto rest = AfterAddress(line, prefix)) {
+      ParsedComment parsed = ParseVerb(*rest, later);
+      parsed.request
+          .reset();  // commands have a grammar; words are for those who are called by name
+      return parsed;
+    }
+    if (const auto rest = AfterAddress(line, mention)) {
+      ParsedComment parsed = ParseVerb(*rest, later);
+      const bool fits =
+          parsed.request && !parsed.request->empty() && parsed.request->size() <= kMaxCommandText;
+      if (!fits) parsed.request.reset();
+      return parsed;
+    }
     return {};
   }
   return {};
+}
+
+bool Mentions(std::string_view text, std::string_view login) {
+  if (login.empty()) return false;
+  const std::string mention = "@" + std::string(login);
+  bool in_fence = false;
+  for (std::string_view line : Split(text, '\n')) {
+    const std::size_t indent = line.find_first_not_of(' ');
+    if (indent == std::string_view::npos || indent > 3) continue;
+    line.remove_prefix(indent);
+    if (line.starts_with("```") || line.starts_with("~~~")) in_fence = !in_fence;
+    if (line.back() == '\r') line.remove_suffix(1);
+    if (!in_fence && AfterAddress(line, mention)) return true;
+  }
+  return false;
 }
 
 }  // namespace swage

@@ -13,7 +13,21 @@
 
 namespace swage {
 
-enum class Verb { kHelp, kRun, kRetry, kStop, kStatus, kFix, kGates, kDelegate, kUndelegate };
+enum class Verb {
+  kHelp,
+  kRun,
+  kRetry,
+  kStop,
+  kStatus,
+  kLogs,
+  kFix,
+  kGates,
+  kTakeover,
+  kHold,
+  kUnhold,
+  kDelegate,
+  kUndelegate
+};
 
 enum class Argument { kNone, kText, kPerson, kMaybePerson };
 
@@ -43,6 +57,8 @@ struct BadCommand {
 struct ParsedComment {
   std::optional<Command> command;
   std::optional<BadCommand> bad;  ///< it was meant for us but is not in the grammar
+  /// With `bad`, of a mention that is no slip of the pen: what it asks for in plain words (A2).
+  std::optional<std::string> request = {};
 };
 
 inline constexpr std::size_t kMaxCommandText = 8'000;
@@ -51,5 +67,8 @@ inline constexpr std::size_t kMaxCommandText = 8'000;
 /// "@swage-dev").
 ParsedComment ParseComment(std::string_view body, std::string_view prefix,
                            std::string_view self_login);
+
+/// Whether a line of the text, outside quotes and code, begins with "@login".
+bool Mentions(std::string_view text, std::string_view login);
 
 }  // namespace swage

@@ -52,6 +52,8 @@ struct CommandContext {
   std::map<std::string, std::string> env;  ///< HOME, TMPDIR, PATH, LANG and SWAGE_* only
   std::string name;                        ///< of the workspace, unique on this node
   std::vector<Shared> shares;              ///< what else they need to see: hand-off, objects
+  /// For one run of the agent, where the issue grants less than the settings do.
+  std::optional<std::chrono::milliseconds> agent_time = {};
 };
 
 class GateRunner {

@@ -34,14 +34,26 @@ IntakePlan Cancel(const Task& task, const Actor& actor, std::string reason) {
   return plan;
 }
 
+// What asked for the work was taken back.
+IntakePlan DecideTakenBack(const Actor& actor, std::string reason, const IntakeFacts& facts,
+                           const IntakeRules& rules) {
+  if (!facts.task || !IsActive(facts.task->state)) return Ignore("nothing to stop");
+  if (facts.issue && IsWanted(*facts.issue, rules.triggers, facts.self)) {
+    return Ignore("the issue still asks for it");
+  }
+  return Cancel(*facts.task, actor, std::move(reason));
+}
+
 IntakePlan DecideUnlabeled(const IssueUnlabeled& e, const IntakeFacts& facts,
                            const IntakeRules& rules) {
-  if (!TriggerProfile(e.removed, rules.trigger_label)) return Ignore("not the trigger label");
-  if (!facts.task || !IsActive(facts.task->state)) return Ignore("nothing to stop");
-  if (facts.issue && TriggerProfile(facts.issue->labels, rules.trigger_label)) {
-    return Ignore("the label was added again");
-  }
-  return Cancel(*facts.task, e.actor, messages::LabelRemovedBy(e.actor.login));
+  if (!TriggerProfile(e.removed, rules.triggers.label)) return Ignore("not the trigger label");
+  return DecideTakenBack(e.actor, messages::LabelRemovedBy(e.actor.login), facts, rules);
+}
+
+IntakePlan DecideUnassigned(const IssueUnassigned& e, const IntakeFacts& facts,
+                            const IntakeRules& rules) {
+  if (!rules.triggers.Means(e.removed, facts.self)) return Ignore("not our account");
+  return DecideTakenBack(e.actor, messages::UnassignedBy(e.actor.login), facts, rules);
 }
 
 NewEffect AnswerOnIssue(const RepoRef& repo, const Actor& actor, std::int64_t number,
@@ -64,49 +76,106 @@ IntakePlan TellOnIssue(const RepoRef& repo, const Actor& actor, std::int64_t num
   return plan;
 }
 
-// Nobody approved a text that was edited after the label was set: whoever set it is asked again
+// Once for each time that it is asked for.
+void TellOverQuota(const RepoRef& repo, const Actor& actor, std::int64_t number, IntakePlan& plan) {
+  const std::string key =
+      fmt::format("quota-{}-{}", number, Sha256Hex(plan.command_key).substr(0, 16));
+  plan.effects.push_back(AnswerOnIssue(repo, actor, number, key, plan.outcome + "."));
+}
+
+/// A label, an assignment or a new issue's mention.
+struct Asking {
+  const Event& event;
+  const RepoRef& repo;
+  const Actor& actor;  ///< of the event
+  const Issue& issue;  ///< as the event shows it
+  bool found;          ///< by a poll
+  bool stands;         ///< the work is wanted only as long as the issue asks for it
+  std::optional<std::string> profile = {};  ///< none: as the issue's labels say now
+};
+
+// Nobody approved a text that was edited after it was asked for: whoever asked is asked again
 // (T18).
-IntakePlan AskAgain(const IssueLabeled& e, const IntakeFacts& facts, const IntakeRules& rules) {
-  IntakePlan plan = Deny("the text was edited after the label was set");
-  plan.command_key = CommandKey(e, facts);
-  const ThreadAct& act = facts.labelling->act;
-  plan.effects.push_back(AnswerOnIssue(
-      e.repo, act.actor, e.issue.number, fmt::format("label-edited-{}-{}", e.issue.number, act.id),
-      messages::EditedSinceLabelled(rules.trigger_label, rules.command_prefix)));
+IntakePlan AskAgain(const Asking& e, const IntakeFacts& facts, const IntakeRules& rules) {
+  IntakePlan plan = Deny("the text was edited after it was asked for");
+  plan.command_key = CommandKey(e.event, facts);
+  const ThreadAct& act = facts.wish->act;
+  const std::string sentence =
+      act.kind == ThreadAct::Kind::kAssigned
+          ? messages::EditedSinceAssigned(rules.command_prefix)
+          : messages::EditedSinceLabelled(rules.triggers.label, rules.command_prefix);
+  plan.effects.push_back(AnswerOnIssue(e.repo, act.actor, e.issue.number,
+                                       fmt::format("label-edited-{}-{}", e.issue.number, act.id),
+                                       sentence));
+  return plan;
+}
+
+IntakePlan DecideAsking(const Asking& e, const IntakeFacts& facts, const IntakeRules& rules) {
+  // I14: what a poll found has an author only if the forge names one.
+  if (e.found && !facts.wish) return Ignore("the forge does not say who asked");
+  const Actor& actor = facts.wish ? facts.wish->act.actor : e.actor;
+  const Admission admission = Admit(e.repo, actor, {facts.role}, rules.min_role, facts.self, rules);
+  if (!admission.admitted) {
+    IntakePlan plan = TellOnIssue(e.repo, actor, e.issue.number, admission, facts, rules);
+    // One setting of the label, one decision.
+    if (admission.tell && facts.wish) plan.command_key = CommandKey(e.event, facts);
+    return plan;
+  }
+  // Deliveries come late and out of order: what counts is whether the issue still asks for work.
+  if (!facts.issue || !facts.issue->open) return Ignore("the issue is closed or gone");
+  if (e.stands && !IsWanted(*facts.issue, rules.triggers, facts.self)) {
+    return Ignore("what asked for it was taken back again");
+  }
+  // A webhook shows the text that its author saw; of any other asking it is what stands now.
+  const bool of_this = !e.found || (facts.wish && facts.wish->last_of_setter);
+  const bool told = of_this && !actor.id.empty() && actor.id == e.actor.id;
+  if (!told && facts.wish->edited_since) return AskAgain(e, facts, rules);
+  IntakePlan plan;
+  plan.command_key = CommandKey(e.event, facts);
+  const auto profile =
+      e.profile ? e.profile : TriggerProfile(facts.issue->labels, rules.triggers.label);
+  const StartRequest request{e.repo, actor, told ? e.issue : *facts.issue, profile.value_or(""),
+                             e.stands};
+  switch (PlanStart(request, facts, rules, plan)) {
+    case StartOutcome::kStarted:
+      plan.effects.push_back(
+          ReactionTo(e.repo, {ThreadKind::kIssue, e.issue.number}, "", Reaction::kEyes));
+      break;
+    case StartOutcome::kOverQuota:
+      TellOverQuota(e.repo, actor, e.issue.number, plan);
+      break;
+    case StartOutcome::kWorking:
+    case StartOutcome::kInReview:
+      break;
+  }
   return plan;
 }
 
 IntakePlan DecideLabeled(const IssueLabeled& e, const IntakeFacts& facts,
                          const IntakeRules& rules) {
-  const auto profile = TriggerProfile(e.added, rules.trigger_label);
+  auto profile = TriggerProfile(e.added, rules.triggers.label);
   if (!profile) return DecideUnlabeled({e.repo, e.actor, e.issue, e.removed}, facts, rules);
-  // I14: what a poll found has an author only if the forge names one.
-  if (e.found && !facts.labelling) return Ignore("the forge does not say who set the label");
-  const Actor& actor = facts.labelling ? facts.labelling->act.actor : e.actor;
-  const Admission admission = Admit(e.repo, actor, {facts.role}, rules.min_role, facts.self, rules);
-  if (!admission.admitted) {
-    IntakePlan plan = TellOnIssue(e.repo, actor, e.issue.number, admission, facts, rules);
-    // One setting of the label, one decision.
-    if (admission.tell && facts.labelling) plan.command_key = CommandKey(e, facts);
-    return plan;
+  return DecideAsking({e, e.repo, e.actor, e.issue, e.found, true, std::move(profile)}, facts,
+                      rules);
+}
+
+IntakePlan DecideAssigned(const IssueAssigned& e, const IntakeFacts& facts,
+                          const IntakeRules& rules) {
+  if (!rules.triggers.Means(e.added, facts.self)) {
+    return DecideUnassigned({e.repo, e.actor, e.issue, e.removed}, facts, rules);
   }
-  // Deliveries come late and out of order: what counts is whether the issue still asks for work.
-  if (!facts.issue || !facts.issue->open) return Ignore("the issue is closed or gone");
-  if (!TriggerProfile(facts.issue->labels, rules.trigger_label)) {
-    return Ignore("the label was removed again");
-  }
-  // A webhook shows the text that its author saw; of any other labelling it is what stands now.
-  const bool of_this = !e.found || facts.labelling->last_of_setter;
-  const bool told = of_this && !actor.id.empty() && actor.id == e.actor.id;
-  if (!told && facts.labelling->edited_since) return AskAgain(e, facts, rules);
-  IntakePlan plan;
-  plan.command_key = CommandKey(e, facts);
-  const StartRequest request{e.repo, actor, told ? e.issue : *facts.issue, *profile, true};
-  if (PlanStart(request, facts, rules, plan) == StartOutcome::kStarted) {
-    plan.effects.push_back(
-        ReactionTo(e.repo, {ThreadKind::kIssue, e.issue.number}, "", Reaction::kEyes));
-  }
-  return plan;
+  return DecideAsking({e, e.repo, e.actor, e.issue, e.found, true}, facts, rules);
+}
+
+// Below the first line, too: an issue is no chat.
+bool MentionsUs(const Issue& issue, const Actor& self, const IntakeRules& rules) {
+  return rules.triggers.mention && Mentions(issue.body, self.login);
+}
+
+IntakePlan DecideOpened(const IssueOpened& e, const IntakeFacts& facts, const IntakeRules& rules) {
+  const bool stands = e.tells_all && IsWanted(e.issue, rules.triggers, facts.self);
+  if (!stands && !MentionsUs(e.issue, facts.self, rules)) return Ignore("asks for nothing");
+  return DecideAsking({e, e.repo, e.actor, e.issue, false, stands}, facts, rules);
 }
 
 IntakePlan DecideGone(const IssueGone& e, const IntakeFacts& facts) {
@@ -120,8 +189,7 @@ IntakePlan DecideGone(const IssueGone& e, const IntakeFacts& facts) {
 IntakePlan DecideReopened(const IssueReopened& e, const IntakeFacts& facts,
                           const IntakeRules& rules) {
   if (!facts.issue || !facts.issue->open) return Ignore("the issue is closed again or gone");
-  const auto profile = TriggerProfile(facts.issue->labels, rules.trigger_label);
-  if (!profile) return Ignore("no trigger label");
+  if (!IsWanted(*facts.issue, rules.triggers, facts.self)) return Ignore("no trigger label");
   const bool stopped_by_close = facts.task && facts.task->state == TaskState::kCancelled &&
                                 messages::TellsOfClosing(facts.task->reason);
   if (facts.task && !stopped_by_close) return Ignore("its task did not end with the issue");
@@ -138,7 +206,12 @@ IntakePlan DecideReopened(const IssueReopened& e, const IntakeFacts& facts,
   }
   IntakePlan plan;
   plan.command_key = key;
-  PlanStart({e.repo, e.actor, e.issue, *profile, true}, facts, rules, plan);
+  const auto profile = TriggerProfile(facts.issue->labels, rules.triggers.label);
+  const StartRequest request{e.repo, e.actor, e.issue, profile.value_or(""), true};
+  if (PlanStart(request, facts, rules, plan) == StartOutcome::kOverQuota) {
+    TellOverQuota(e.repo, e.actor, e.issue.number, plan);
+    return plan;
+  }
   plan.effects.push_back(
       ReactionTo(e.repo, {ThreadKind::kIssue, e.issue.number}, "", Reaction::kEyes));
   return plan;
@@ -179,6 +252,11 @@ IntakePlan DecidePullClosed(const PullRequestClosed& e, const IntakeFacts& facts
   return plan;
 }
 
+// Of the key under which both a new issue and what is found on it later are one request.
+std::string_view WordOf(ThreadAct::Kind kind) {
+  return kind == ThreadAct::Kind::kAssigned ? "assign" : "label";
+}
+
 Screening Boring(std::string why) {
   return {false, std::move(why), false};
 }
@@ -189,7 +267,7 @@ IntakeRules RulesFor(const Settings& settings, const ForgeSettings& forge) {
   IntakeRules rules;
   rules.repos = forge.repos;
   rules.allowed_bots = forge.allowed_bots;
-  rules.trigger_label = settings.trigger_label;
+  rules.triggers = TriggersFor(settings);
   rules.command_prefix = settings.command_prefix;
   rules.min_role = ParseRole(settings.min_role).value_or(Role::kWrite);
   for (const VerbInfo& info : Verbs()) {
@@ -199,6 +277,9 @@ IntakeRules RulesFor(const Settings& settings, const ForgeSettings& forge) {
   }
   rules.branch_prefix = settings.branch_prefix;
   rules.public_url = settings.public_url;
+  rules.agent = settings.agent.name;
+  rules.quota_repo = settings.quota_repo;
+  rules.quota_account = settings.quota_account;
   return rules;
 }
 
@@ -222,15 +303,55 @@ std::optional<Role> ParseRole(std::string_view name) {
   return std::nullopt;
 }
 
+IntakePlan DecideManual(const ManualRequest& request, const Repo& repo, const IntakeFacts& facts,
+                        const IntakeRules& rules) {
+  IntakePlan plan;
+  const auto refuse = [&](std::string why) {
+    plan.refused = plan.parked = true;
+    plan.outcome = std::move(why);
+  };
+  const Actor actor{"", request.actor, false};
+  if (repo.archived) {
+    refuse(messages::RepoArchived(repo.ref.path));
+  } else if (!facts.issue || !facts.issue->open) {
+    refuse(messages::IssueIsNotOpen(repo.ref.path, request.issue));
+  } else {
+    switch (
+        PlanStart({repo.ref, actor, *facts.issue, request.profile, false}, facts, rules, plan)) {
+      case StartOutcome::kStarted:
+        break;
+      case StartOutcome::kWorking:
+        refuse(messages::AlreadyWorking(*facts.task));
+        break;
+      case StartOutcome::kInReview:
+        refuse(messages::AlreadyInReview(*facts.task, rules.command_prefix));
+        break;
+      case StartOutcome::kOverQuota:
+        refuse(plan.outcome);
+        break;
+    }
+  }
+  plan.actor = request.actor;
+  plan.command = "swage run";
+  return plan;
+}
+
 std::string CommandKey(const Event& event, const IntakeFacts& facts) {
   if (const auto* e = std::get_if<CommentCreated>(&event)) {
     return fmt::format("comment:{}:{}:{}", e->repo.forge, e->repo.id, e->comment.id);
   }
-  const auto* e = std::get_if<IssueLabeled>(&event);
-  if (e == nullptr) return "";
-  const std::string& told = e->issue.updated_at.empty() ? facts.body_digest : e->issue.updated_at;
-  return fmt::format("label:{}:{}:{}:{}", e->repo.forge, e->repo.id, e->issue.number,
-                     facts.labelling ? "#" + facts.labelling->act.id : told);
+  const auto key = [&](std::string_view what, const RepoRef& repo, const Issue& issue) {
+    const std::string& told = issue.updated_at.empty() ? facts.body_digest : issue.updated_at;
+    return fmt::format("{}:{}:{}:{}:{}", what, repo.forge, repo.id, issue.number,
+                       facts.wish ? "#" + facts.wish->act.id : told);
+  };
+  if (const auto* e = std::get_if<IssueLabeled>(&event)) return key("label", e->repo, e->issue);
+  if (const auto* e = std::get_if<IssueAssigned>(&event)) return key("assign", e->repo, e->issue);
+  if (const auto* e = std::get_if<IssueOpened>(&event)) {
+    if (facts.wish) return key(WordOf(facts.wish->act.kind), e->repo, e->issue);
+    return fmt::format("open:{}:{}:{}", e->repo.forge, e->repo.id, e->issue.number);
+  }
+  return "";
 }
 
 FrozenText Freeze(const Issue& issue) {
@@ -252,8 +373,10 @@ Screening Screen(const Event& event, const IntakeRules& rules, const Actor& self
   }
   const Actor* actor = EventActor(event);
   const auto* labeled = std::get_if<IssueLabeled>(&event);
-  const bool nameless =
-      (labeled != nullptr && labeled->found) || std::holds_alternative<PullRequestPushed>(event);
+  const auto* assigned = std::get_if<IssueAssigned>(&event);
+  const bool nameless = (labeled != nullptr && labeled->found) ||
+                        (assigned != nullptr && assigned->found) ||
+                        std::holds_alternative<PullRequestPushed>(event);
   if (actor == nullptr || (actor->id.empty() && !nameless)) {
     return Boring("the payload names no actor");
   }
@@ -261,13 +384,26 @@ Screening Screen(const Event& event, const IntakeRules& rules, const Actor& self
   // Our own pull request may be merged with our own token by a human's tool; every other echo is
   // noise.
   if (own && !std::holds_alternative<PullRequestClosed>(event)) return Boring("our own act");
-  if (const auto* e = std::get_if<IssueLabeled>(&event)) {
-    const bool ours = TriggerProfile(e->added, rules.trigger_label) ||
-                      TriggerProfile(e->removed, rules.trigger_label);
+  if (labeled != nullptr) {
+    const bool ours = TriggerProfile(labeled->added, rules.triggers.label) ||
+                      TriggerProfile(labeled->removed, rules.triggers.label);
     if (!ours) return Boring("not the trigger label");
   }
   if (const auto* e = std::get_if<IssueUnlabeled>(&event)) {
-    if (!TriggerProfile(e->removed, rules.trigger_label)) return Boring("not the trigger label");
+    if (!TriggerProfile(e->removed, rules.triggers.label)) return Boring("not the trigger label");
+  }
+  if (assigned != nullptr) {
+    const bool ours = rules.triggers.Means(assigned->added, self) ||
+                      rules.triggers.Means(assigned->removed, self);
+    if (!ours) return Boring("not our account");
+  }
+  if (const auto* e = std::get_if<IssueUnassigned>(&event)) {
+    if (!rules.triggers.Means(e->removed, self)) return Boring("not our account");
+  }
+  if (const auto* e = std::get_if<IssueOpened>(&event)) {
+    const bool asks = (e->tells_all && IsWanted(e->issue, rules.triggers, self)) ||
+                      MentionsUs(e->issue, self, rules);
+    if (!asks) return Boring("asks for nothing");
   }
   if (const auto* e = std::get_if<CommentCreated>(&event)) {
     const ParsedComment parsed = ParseComment(e->comment.body, rules.command_prefix, self.login);
@@ -304,11 +440,14 @@ IntakePlan Decide(const Event& event, const IntakeFacts& facts, const IntakeRule
   struct Visitor {
     const IntakeFacts& facts;
     const IntakeRules& rules;
+    IntakePlan operator()(const IssueOpened& e) { return DecideOpened(e, facts, rules); }
     IntakePlan operator()(const IssueLabeled& e) { return DecideLabeled(e, facts, rules); }
     IntakePlan operator()(const IssueUnlabeled& e) { return DecideUnlabeled(e, facts, rules); }
     // These two are looked up first, and decided by what they turn out to be (IntakeGate).
-    IntakePlan operator()(const IssueRelabeled&) { return Ignore("nothing is known of it"); }
+    IntakePlan operator()(const IssueAltered&) { return Ignore("nothing is known of it"); }
     IntakePlan operator()(const ReviewSubmitted&) { return Ignore("nothing is known of it"); }
+    IntakePlan operator()(const IssueAssigned& e) { return DecideAssigned(e, facts, rules); }
+    IntakePlan operator()(const IssueUnassigned& e) { return DecideUnassigned(e, facts, rules); }
     IntakePlan operator()(const IssueGone& e) { return DecideGone(e, facts); }
     IntakePlan operator()(const PullRequestClosed& e) { return DecidePullClosed(e, facts); }
     IntakePlan operator()(const PullRequestPushed& e) { return DecidePushed(e, facts, rules); }
@@ -323,7 +462,7 @@ IntakePlan Decide(const Event& event, const IntakeFacts& facts, const IntakeRule
     IntakePlan operator()(const Ignored& e) { return Ignore(e.why); }
   };
   IntakePlan plan = std::visit(Visitor{facts, rules}, event);
-  const Actor* actor = facts.labelling ? &facts.labelling->act.actor : EventActor(event);
+  const Actor* actor = facts.wish ? &facts.wish->act.actor : EventActor(event);
   if (actor != nullptr) plan.actor = actor->login;
   return plan;
 }

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "forge/model.h"
 #include "pipeline/command.h"
 #include "pipeline/labelling.h"
+#include "pipeline/manual_request.h"
 #include "pipeline/store/store.h"
 
 namespace swage {
@@ -24,12 +26,15 @@ namespace swage {
 struct IntakeRules {
   std::vector<std::string> repos;         ///< allow-list (A10)
   std::vector<std::string> allowed_bots;  ///< account ids (T16)
-  std::string trigger_label;
+  Triggers triggers;
   std::string command_prefix;
   Role min_role = Role::kWrite;
   std::map<Verb, Role> command_roles;  ///< in place of min_role
   std::string branch_prefix;
   std::string public_url;  ///< of the dashboard; may be empty
+  std::string agent;       ///< its name: the only one there is
+  int quota_repo = 0;      ///< see Settings
+  int quota_account = 0;
 
   Role RoleFor(Verb verb) const;
 };
@@ -38,15 +43,19 @@ IntakeRules RulesFor(const Settings& settings, const ForgeSettings& forge);
 
 /// What was true when the delivery was decided. Gathered only as far as NeedsFacts says.
 struct IntakeFacts {
-  Actor self;                          ///< the bot's own account
-  Role role = Role::kNone;             ///< of the event's actor, asked now
-  std::optional<Issue> issue;          ///< asked now; empty when it cannot be seen any more
-  std::optional<PullRequest> pull;     ///< asked now: of a command or a push, or the task's own
-  std::optional<Labelling> labelling;  ///< of a label event, where the forge tells
-  std::optional<Task> task;            ///< newest generation of the issue or of the pull request
-  std::vector<Delegate> delegates;     ///< of that task
-  std::optional<Actor> named;          ///< whom a command names, asked now; empty = nobody
-  std::string body_digest;             ///< SHA-256 of the delivery; tells replays apart (T4)
+  Actor self;                       ///< the bot's own account
+  Role role = Role::kNone;          ///< of the event's actor, asked now
+  std::optional<Issue> issue;       ///< asked now; empty when it cannot be seen any more
+  std::optional<PullRequest> pull;  ///< asked now: of a command or a push, or the task's own
+  std::optional<Wish> wish;         ///< of a label or an assignment, where the forge tells
+  std::optional<Task> task;         ///< newest generation of the issue or of the pull request
+  std::vector<Delegate> delegates;  ///< of that task
+  std::vector<Step> steps;          ///< of that task, for `logs` alone
+  std::optional<Actor> named;       ///< whom a command names, asked now; empty = nobody
+  /// Of the issues that the text wants to wait for: those that are open.
+  std::set<std::int64_t> open_dependencies;
+  Starts starts;            ///< of tasks in the last hour: of the repository, the actor
+  std::string body_digest;  ///< SHA-256 of the delivery; tells replays apart (T4)
 };
 
 /// Whether an event can lead to anything at all, judged without asking the forge. A refusal here
@@ -82,6 +91,11 @@ IntakePlan Uninteresting(const Event& event, const Screening& screening);
 
 /// Pure. The plan's `delivery` is left to the caller.
 IntakePlan Decide(const Event& event, const IntakeFacts& facts, const IntakeRules& rules);
+
+/// The plan for what an operator asks for; the operator's word needs no role. What cannot be done
+/// is parked, where operators look. `repo` and `facts` as asked for now. Pure.
+IntakePlan DecideManual(const ManualRequest& request, const Repo& repo, const IntakeFacts& facts,
+                        const IntakeRules& rules);
 
 /// What makes two notices of one request the same (IntakePlan::command_key): the comment, or the
 /// setting of the label. Empty: the event asks for nothing that has a key of its own.

@@ -41,7 +41,7 @@ class CommandDecision {
     if (command.verb == Verb::kHelp) {
       return Inform("help", messages::Help(marker_, rules_.command_prefix));
     }
-    if (command.verb == Verb::kRun) return Start();
+    if (command.verb == Verb::kRun) return Start(command.text);
     if (!facts_.task) return Refuse(NoTask());
     const Task& task = *facts_.task;
     switch (command.verb) {
@@ -56,6 +56,14 @@ class CommandDecision {
         return Fix(task, command.text);
       case Verb::kGates:
         return Gates(task);
+      case Verb::kTakeover:
+        return TakeOver(task);
+      case Verb::kHold:
+        return Hold(task);
+      case Verb::kUnhold:
+        return Unhold(task);
+      case Verb::kLogs:
+        return Inform("logs", messages::Logs(marker_, task, facts_.steps, rules_.public_url));
       case Verb::kDelegate:
         return LetCommand(task, command.person);
       case Verb::kUndelegate:
@@ -86,7 +94,7 @@ class CommandDecision {
     return std::move(plan_);
   }
 
-  IntakePlan Start() {
+  IntakePlan Start(const std::string& remark) {
     if (e_.thread.kind == ThreadKind::kPullRequest) {
       return Refuse(messages::RunNeedsAnIssue(rules_.command_prefix));
     }
@@ -94,13 +102,15 @@ class CommandDecision {
     if (!open) return Refuse(messages::ThreadClosed());
     const Issue& text = e_.issue ? *e_.issue : *facts_.issue;
     // A profile that only reads must not be lost on whoever asks again by a comment.
-    const auto profile = TriggerProfile(facts_.issue->labels, rules_.trigger_label);
-    switch (
-        PlanStart({e_.repo, e_.actor, text, profile.value_or(""), false}, facts_, rules_, plan_)) {
+    const auto profile = TriggerProfile(facts_.issue->labels, rules_.triggers.label);
+    switch (PlanStart({e_.repo, e_.actor, text, profile.value_or(""), false, remark}, facts_,
+                      rules_, plan_)) {
       case StartOutcome::kWorking:
         return Refuse(messages::AlreadyWorking(*facts_.task));
       case StartOutcome::kInReview:
         return Refuse(messages::AlreadyInReview(*facts_.task, rules_.command_prefix));
+      case StartOutcome::kOverQuota:
+        return Refuse(plan_.outcome + ".");
       case StartOutcome::kStarted:
         React(Reaction::kRocket);
         break;
@@ -134,6 +144,31 @@ class CommandDecision {
     // Who asks again asks for the issue as it reads now: "say more in the issue, then retry".
     if (e_.issue) plan.changes.back().text = Freeze(*e_.issue);
     return plan;
+  }
+
+  // What is there is judged first: it is somebody else's work.
+  IntakePlan TakeOver(const Task& task) {
+    if (IsOver(task.state)) {
+      return Refuse(messages::ClosedIsFinal(task, rules_.command_prefix));
+    }
+    if (!HasPullRequest(task)) return Refuse(messages::NoPullRequestYet(task));
+    if (task.state != TaskState::kWaiting || HeadToAdopt(facts_).value.empty()) {
+      return Refuse(messages::NothingToTakeOver(task));
+    }
+    return Change(task, TaskChangeKind::kRequeue, RunKind::kGates, "", "", "takes over");
+  }
+
+  IntakePlan Hold(const Task& task) {
+    const bool can = task.state == TaskState::kQueued || task.state == TaskState::kRunning;
+    if (!can) return Refuse(messages::NothingToHold(task));
+    return Change(task, TaskChangeKind::kPause, RunKind::kFix, "",
+                  messages::HeldBy(e_.actor.login, rules_.command_prefix), "held");
+  }
+
+  IntakePlan Unhold(const Task& task) {
+    if (task.state != TaskState::kWaiting) return Refuse(messages::NothingToUnhold(task));
+    if (!e_.thread_open) return Refuse(messages::ThreadClosed());
+    return Change(task, TaskChangeKind::kRequeue, ResumeKind(task), "", "", "goes on");
   }
 
   IntakePlan Fix(const Task& task, const std::string& remark) {
@@ -222,13 +257,21 @@ std::string_view VerbName(Verb verb) {
   return info->name;
 }
 
+// Plain words to the bot: a remark on its work where there is some, else a wish for it.
+Command RequestedBy(const std::string& words, const IntakeFacts& facts) {
+  const bool begun = facts.task && !IsOver(facts.task->state);
+  return {begun ? Verb::kFix : Verb::kRun, words};
+}
+
 }  // namespace
 
 IntakePlan DecideComment(const CommentCreated& e, const IntakeFacts& facts,
                          const IntakeRules& rules) {
   const ParsedComment parsed = ParseComment(e.comment.body, rules.command_prefix, facts.self.login);
   if (!parsed.command && !parsed.bad) return Ignore("no command");
-  const Verb verb = parsed.command ? parsed.command->verb : Verb::kHelp;
+  std::optional<Command> command = parsed.command;
+  if (parsed.request && rules.triggers.mention) command = RequestedBy(*parsed.request, facts);
+  const Verb verb = command ? command->verb : Verb::kHelp;
   const Role needs = rules.RoleFor(verb);
   const Standing standing{facts.role, MayAsDelegate(verb, e.actor, facts)};
   const Admission admission = Admit(e.repo, e.actor, standing, needs, facts.self, rules);
@@ -237,14 +280,14 @@ IntakePlan DecideComment(const CommentCreated& e, const IntakeFacts& facts,
   IntakePlan plan;
   if (!admission.admitted) {
     plan = decision.Refuse(NotAdmitted(verb, needs, e.actor, facts, rules));
-  } else if (parsed.bad) {
+  } else if (!command) {
     plan = decision.Refuse(messages::UnknownCommand(*parsed.bad, rules.command_prefix));
     plan.outcome = "refused: not a command";  // what was typed instead may be anything
   } else {
-    plan = decision.Run(*parsed.command);
+    plan = decision.Run(*command);
   }
   plan.command = rules.command_prefix;
-  if (parsed.command) plan.command += fmt::format(" {}", VerbName(parsed.command->verb));
+  if (command) plan.command += fmt::format(" {}", VerbName(command->verb));
   return plan;
 }
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "config/repo_allow.h"
+#include "pipeline/front_matter.h"
 #include "pipeline/intake_access.h"
 #include "pipeline/intake_parts.h"
 #include "pipeline/reconcile/poll_events.h"
@@ -14,15 +16,20 @@ namespace {
 
 constexpr int kMaxHeld = 1'000;  // of a state, at once; the forge's refusals hold back the others
 
+constexpr std::chrono::hours kQuotaTime{1};
+
 std::int64_t IssueNumber(const Event& event) {
-  if (const auto* e = std::get_if<IssueLabeled>(&event)) return e->issue.number;
-  if (const auto* e = std::get_if<IssueUnlabeled>(&event)) return e->issue.number;
-  if (const auto* e = std::get_if<IssueGone>(&event)) return e->issue.number;
-  if (const auto* e = std::get_if<IssueReopened>(&event)) return e->issue.number;
-  if (const auto* e = std::get_if<CommentCreated>(&event)) {
-    return e->thread.kind == ThreadKind::kIssue ? e->thread.number : 0;
-  }
-  return 0;
+  return std::visit(
+      [](const auto& e) -> std::int64_t {
+        if constexpr (requires { e.thread; }) {
+          return e.thread.kind == ThreadKind::kIssue ? e.thread.number : 0;
+        } else if constexpr (requires { e.issue; }) {
+          return e.issue.number;
+        } else {
+          return 0;
+        }
+      },
+      event);
 }
 
 std::int64_t PullNumber(const Event& event) {
@@ -36,23 +43,59 @@ std::int64_t PullNumber(const Event& event) {
 
 // Whose rights count. The others only ever stop work; the forge itself checked who may do them.
 const Actor* AskingActor(const Event& event, const IntakeFacts& facts) {
-  if (const auto* e = std::get_if<IssueLabeled>(&event)) {
-    return facts.labelling ? &facts.labelling->act.actor : &e->actor;
+  if (facts.wish) return &facts.wish->act.actor;
+  const bool asks = std::holds_alternative<IssueOpened>(event) ||
+                    std::holds_alternative<IssueLabeled>(event) ||
+                    std::holds_alternative<IssueAssigned>(event) ||
+                    std::holds_alternative<IssueReopened>(event) ||
+                    std::holds_alternative<CommentCreated>(event) ||
+                    std::holds_alternative<ChecksRerequested>(event);
+  return asks ? EventActor(event) : nullptr;
+}
+
+// What on an issue may ask for work as long as it stands.
+enum class Asks { kNothing, kLabel, kAssignment };
+Asks AsksBy(const Event& event, const IntakeRules& rules, const Actor& self) {
+  const auto labelled = [&](const std::vector<std::string>& labels) {
+    return TriggerProfile(labels, rules.triggers.label).has_value();
+  };
+  if (const auto* e = std::get_if<IssueLabeled>(&event); e && labelled(e->added)) {
+    return Asks::kLabel;
   }
-  if (const auto* e = std::get_if<IssueReopened>(&event)) return &e->actor;
-  if (const auto* e = std::get_if<CommentCreated>(&event)) return &e->actor;
-  if (const auto* e = std::get_if<ChecksRerequested>(&event)) return &e->actor;
+  if (const auto* e = std::get_if<IssueAssigned>(&event);
+      e && rules.triggers.Means(e->added, self)) {
+    return Asks::kAssignment;
+  }
+  if (const auto* e = std::get_if<IssueOpened>(&event); e && e->tells_all) {
+    if (labelled(e->issue.labels)) return Asks::kLabel;
+    if (rules.triggers.Means(e->issue.assignees, self)) return Asks::kAssignment;
+  }
+  return Asks::kNothing;
+}
+
+// As the event shows it.
+const Issue* TextOf(const Event& event) {
+  if (const auto* e = std::get_if<IssueOpened>(&event)) return &e->issue;
+  if (const auto* e = std::get_if<IssueLabeled>(&event)) return &e->issue;
+  if (const auto* e = std::get_if<IssueAssigned>(&event)) return &e->issue;
+  if (const auto* e = std::get_if<IssueReopened>(&event)) return &e->issue;
+  if (const auto* e = std::get_if<CommentCreated>(&event)) return e->issue ? &*e->issue : nullptr;
   return nullptr;
 }
 
-bool AsksForWork(const Event& event, const IntakeRules& rules) {
-  const auto* e = std::get_if<IssueLabeled>(&event);
-  return e != nullptr && TriggerProfile(e->added, rules.trigger_label).has_value();
+bool AsksForLogs(const CommentCreated& event, const IntakeRules& rules, const Actor& self) {
+  const auto parsed = ParseComment(event.comment.body, rules.command_prefix, self.login);
+  return parsed.command && parsed.command->verb == Verb::kLogs;
 }
 
 // What cannot be asked now may be asked later; what is refused is known not to be told.
 bool IsRefusal(ErrorCode code) {
   return code == ErrorCode::kNotFound || code == ErrorCode::kDenied || code == ErrorCode::kInvalid;
+}
+
+Error NotConfigured(std::string_view forge) {
+  return MakeError(ErrorCode::kInvalid,
+                   fmt::format("the forge {} is not configured any more", forge));
 }
 
 }  // namespace
@@ -70,13 +113,24 @@ Result<Actor> IntakeGate::Self(Forge& forge) {
   return self;
 }
 
+Result<IntakePlan> IntakeGate::ConsiderManual(const ManualRequest& request) {
+  Forge* const forge = forges_(request.forge);
+  const auto rules = rules_.find(request.forge);
+  if (forge == nullptr || rules == rules_.end()) return NotConfigured(request.forge);
+  if (!IsRepoAllowed(rules->second.repos, request.repo)) {
+    return MakeError(ErrorCode::kDenied, fmt::format("{} is not on the allow-list", request.repo));
+  }
+  IntakeFacts facts;
+  SWAGE_ASSIGN_OR_RETURN(facts.self, Self(*forge));
+  SWAGE_ASSIGN_OR_RETURN(const Repo repo, forge->GetRepo(request.repo));
+  SWAGE_RETURN_IF_ERROR(GatherIssue(*forge, repo.ref, request.issue, facts));
+  return DecideManual(request, repo, facts, rules->second);
+}
+
 Result<IntakePlan> IntakeGate::Consider(std::string_view name, const Event& event,
                                         std::string_view digest) {
   Forge* const forge = forges_(name);
-  if (forge == nullptr || !rules_.contains(name)) {
-    return MakeError(ErrorCode::kInvalid,
-                     fmt::format("the forge {} is not configured any more", name));
-  }
+  if (forge == nullptr || !rules_.contains(name)) return NotConfigured(name);
   if (const auto* access = std::get_if<AccessChanged>(&event)) {
     return ConsiderAccess(*forge, *access);
   }
@@ -85,7 +139,7 @@ Result<IntakePlan> IntakeGate::Consider(std::string_view name, const Event& even
   facts.body_digest = std::string(digest);
   const Screening screening = Screen(event, Rules(name), facts.self);
   if (!screening.interesting) return Uninteresting(event, screening);
-  if (const auto* e = std::get_if<IssueRelabeled>(&event)) {
+  if (const auto* e = std::get_if<IssueAltered>(&event)) {
     return ConsiderLabels(*forge, *e, digest);
   }
   if (const auto* e = std::get_if<ReviewSubmitted>(&event)) {
@@ -95,23 +149,25 @@ Result<IntakePlan> IntakeGate::Consider(std::string_view name, const Event& even
 }
 
 // As a poll compares them; the forge is asked only when they mean something for the task.
-Result<IntakePlan> IntakeGate::ConsiderLabels(Forge& forge, const IssueRelabeled& e,
+Result<IntakePlan> IntakeGate::ConsiderLabels(Forge& forge, const IssueAltered& e,
                                               std::string_view digest) {
-  const std::string& trigger = Rules(forge.Name()).trigger_label;
+  const Triggers& triggers = Rules(forge.Name()).triggers;
+  SWAGE_ASSIGN_OR_RETURN(const Actor self, Self(forge));
   SWAGE_ASSIGN_OR_RETURN(const auto task, store_.FindTaskByIssue(e.repo, e.issue.number));
   bool by_label = false;
   if (task) {
     SWAGE_ASSIGN_OR_RETURN(by_label, store_.IsByLabel(task->id));
   }
-  auto event = EventOfIssue(e.repo, e.issue, task, by_label, {}, trigger);
+  auto event = EventOfIssue(e.repo, e.issue, task, by_label, {}, triggers, self);
   if (event && std::holds_alternative<IssueUnlabeled>(*event) && forge.Feed() != nullptr) {
     const auto acts = forge.Feed()->ListActs(e.repo, {ThreadKind::kIssue, e.issue.number});
     if (!acts.ok() && !IsRefusal(acts.error().code)) return acts.error();
-    if (acts.ok()) event = EventOfIssue(e.repo, e.issue, task, by_label, *acts, trigger);
+    if (acts.ok()) event = EventOfIssue(e.repo, e.issue, task, by_label, *acts, triggers, self);
   }
-  const bool labels = event && (std::holds_alternative<IssueLabeled>(*event) ||
-                                std::holds_alternative<IssueUnlabeled>(*event));
-  if (!labels) return intake::Ignore("nothing new about the trigger label");
+  const bool altered = event && (std::holds_alternative<IssueLabeled>(*event) ||
+                                 std::holds_alternative<IssueUnlabeled>(*event) ||
+                                 std::holds_alternative<IssueAssigned>(*event));
+  if (!altered) return intake::Ignore("nothing new about the trigger label or our assignment");
   if (auto* found = std::get_if<IssueLabeled>(&*event)) found->actor = e.actor;
   return Consider(forge.Name(), *event, digest);
 }
@@ -137,10 +193,14 @@ Result<IntakePlan> IntakeGate::ConsiderInteresting(Forge& forge, const Event& ev
   const RepoRef& repo = *EventRepo(event);
   const IntakeRules& rules = Rules(forge.Name());
   const std::int64_t issue = IssueNumber(event);
-  if (forge.Feed() != nullptr && AsksForWork(event, rules)) {
+  const Asks asks = AsksBy(event, rules, facts.self);
+  if (forge.Feed() != nullptr && asks != Asks::kNothing) {
     const auto acts = forge.Feed()->ListActs(repo, {ThreadKind::kIssue, issue});
     if (!acts.ok() && !IsRefusal(acts.error().code)) return acts.error();
-    if (acts.ok()) facts.labelling = CurrentLabelling(*acts, rules.trigger_label);
+    if (acts.ok()) {
+      facts.wish = asks == Asks::kLabel ? CurrentLabelling(*acts, rules.triggers.label)
+                                        : CurrentAssignment(*acts, facts.self);
+    }
   }
   SWAGE_ASSIGN_OR_RETURN(const bool obeyed, WasObeyed(event, facts));
   if (obeyed) return intake::Ignore("obeyed before");
@@ -148,6 +208,9 @@ Result<IntakePlan> IntakeGate::ConsiderInteresting(Forge& forge, const Event& ev
     SWAGE_ASSIGN_OR_RETURN(facts.role, forge.GetRole(repo, *actor));
   }
   if (issue != 0) SWAGE_RETURN_IF_ERROR(GatherIssue(forge, repo, issue, facts));
+  if (const Actor* actor = AskingActor(event, facts); actor != nullptr && issue != 0) {
+    SWAGE_RETURN_IF_ERROR(GatherStart(forge, event, *actor, facts));
+  }
   SWAGE_ASSIGN_OR_RETURN(const std::int64_t pull, FindPullNumber(forge, event));
   if (pull != 0) SWAGE_RETURN_IF_ERROR(GatherPull(forge, repo, pull, event, facts));
   if (std::holds_alternative<ChecksRerequested>(event) && facts.task) {
@@ -180,12 +243,40 @@ Result<IntakePlan> IntakeGate::ConsiderAccess(Forge& forge, const AccessChanged&
   return intake::DecideAccess(event, tasks);
 }
 
+// Only open issues are waited for; one that is gone holds nothing up.
+Result<void> IntakeGate::GatherStart(Forge& forge, const Event& event, const Actor& actor,
+                                     IntakeFacts& facts) {
+  const RepoRef& repo = *EventRepo(event);
+  const IntakeRules& rules = Rules(forge.Name());
+  if (rules.quota_repo > 0 || rules.quota_account > 0) {
+    SWAGE_ASSIGN_OR_RETURN(facts.starts, store_.CountStarts(repo, actor.id, kQuotaTime));
+  }
+  // Whichever of the two texts will count.
+  std::set<std::int64_t> wanted;
+  const auto look = [&](const Issue& issue) {
+    const auto depends_on = ReadFrontMatter(issue.body).depends_on;
+    wanted.insert(depends_on.begin(), depends_on.end());
+    wanted.erase(issue.number);
+  };
+  if (const Issue* const told = TextOf(event)) look(*told);
+  if (facts.issue) look(*facts.issue);
+  for (const std::int64_t number : wanted) {
+    const Result<Issue> other = forge.GetIssue(repo, number);
+    if (!other.ok() && other.error().code != ErrorCode::kNotFound) return other.error();
+    if (other.ok() && other->open) facts.open_dependencies.insert(number);
+  }
+  return Ok();
+}
+
 // Who may command the task, and the account behind a name. Names of people who may not ask are not
 // looked up.
 Result<void> IntakeGate::GatherPeople(const CommentCreated& event, Forge& forge,
                                       IntakeFacts& facts) {
   SWAGE_ASSIGN_OR_RETURN(facts.delegates, store_.ListDelegates(facts.task->id));
   const IntakeRules& rules = Rules(forge.Name());
+  if (AsksForLogs(event, rules, facts.self)) {
+    SWAGE_ASSIGN_OR_RETURN(facts.steps, store_.ListSteps(facts.task->id));
+  }
   const std::string login = NamedIn(event, rules, facts.self);
   const Role needs = std::min(rules.RoleFor(Verb::kDelegate), rules.RoleFor(Verb::kUndelegate));
   if (login.empty() || facts.role < needs) return Ok();

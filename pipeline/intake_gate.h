@@ -24,18 +24,24 @@ class IntakeGate {
   /// does. Errors: those of the forge and the store; kInvalid for a forge that is not configured.
   Result<IntakePlan> Consider(std::string_view forge, const Event& event, std::string_view digest);
 
+  /// As above, of what an operator asks for.
+  Result<IntakePlan> ConsiderManual(const ManualRequest& request);
+
   const IntakeRules& Rules(std::string_view forge) const { return rules_.find(forge)->second; }
   /// The bot's account there; asked once.
   Result<Actor> Self(Forge& forge);
 
  private:
-  Result<IntakePlan> ConsiderLabels(Forge& forge, const IssueRelabeled& event,
+  Result<IntakePlan> ConsiderLabels(Forge& forge, const IssueAltered& event,
                                     std::string_view digest);
   Result<IntakePlan> ConsiderReview(Forge& forge, const ReviewSubmitted& event,
                                     std::string_view digest);
   Result<IntakePlan> ConsiderInteresting(Forge& forge, const Event& event, IntakeFacts facts);
   Result<IntakePlan> ConsiderAccess(Forge& forge, const AccessChanged& event);
   Result<std::int64_t> FindPullNumber(Forge& forge, const Event& event);
+  /// What counts for work that may begin now.
+  Result<void> GatherStart(Forge& forge, const Event& event, const Actor& actor,
+                           IntakeFacts& facts);
   Result<bool> WasObeyed(const Event& event, const IntakeFacts& facts);
   Result<void> GatherPeople(const CommentCreated& event, Forge& forge, IntakeFacts& facts);
   Result<void> GatherIssue(Forge& forge, const RepoRef& repo, std::int64_t number,

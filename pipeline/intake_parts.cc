@@ -5,8 +5,58 @@
 #include <algorithm>
 
 #include "pipeline/effects.h"
+#include "pipeline/front_matter.h"
+#include "pipeline/messages.h"
 
 namespace swage::intake {
+namespace {
+
+bool IsOverQuota(const IntakeFacts& facts, const IntakeRules& rules) {
+  const bool repo = rules.quota_repo > 0 && facts.starts.in_repo >= rules.quota_repo;
+  return repo || (rules.quota_account > 0 && facts.starts.of_account >= rules.quota_account);
+}
+
+NewTask FreshTask(const StartRequest& request, const IntakeFacts& facts, const IntakeRules& rules) {
+  NewTask fresh;
+  fresh.repo = request.repo;
+  fresh.issue_number = request.text.number;
+  fresh.issue_url = request.text.web_url;
+  fresh.text = Freeze(request.text);
+  fresh.requester = request.actor;
+  fresh.branch_prefix = rules.branch_prefix;
+  fresh.by_label = request.by_label;
+  fresh.remark = request.remark;
+  fresh.new_generation = facts.task.has_value();  // merged or closed: a human asks for another one
+  const FrontMatter front = ReadFrontMatter(fresh.text.body);
+  fresh.profile = request.profile.empty() ? front.profile : request.profile;
+  fresh.base_branch = front.base;
+  for (const std::int64_t issue : front.depends_on) {
+    if (facts.open_dependencies.contains(issue)) fresh.waits_for.push_back(issue);
+  }
+  if (!fresh.waits_for.empty()) fresh.waits_reason = messages::WaitsForIssues(fresh.waits_for);
+  return fresh;
+}
+
+// Said once for each text: what is not understood has no effect, and its author should not wonder.
+void TellOfFaults(const StartRequest& request, IntakePlan& plan, const IntakeRules& rules) {
+  FrontMatter front = ReadFrontMatter(plan.task->text.body);
+  if (!front.agent.empty() && front.agent != rules.agent) {
+    front.faults.push_back(messages::NoSuchAgent(front.agent, rules.agent));
+  }
+  if (front.faults.empty()) return;
+  const std::string key =
+      fmt::format("front-matter-{}-{}", request.text.number, plan.task->text.hash.substr(0, 16));
+  const Thread thread{ThreadKind::kIssue, request.text.number};
+  const std::string marker = messages::ReplyMarker(key);
+  plan.effects.push_back({EffectKind::kComment,
+                          fmt::format("reply:{}:{}:{}", request.repo.forge, request.repo.id, key),
+                          request.repo, TaskId{},
+                          Encode(CommentEffect{thread, marker,
+                                               messages::FrontMatterFaults(
+                                                   marker, request.actor.login, front.faults)})});
+}
+
+}  // namespace
 
 IntakePlan Ignore(std::string why) {
   IntakePlan plan;
@@ -69,25 +119,21 @@ StartOutcome PlanStart(const StartRequest& request, const IntakeFacts& facts,
     return StartOutcome::kInReview;
   }
   if (task && (task->state == TaskState::kFailed || task->state == TaskState::kCancelled)) {
-    plan.changes.push_back({task->id, TaskChangeKind::kRequeue, ResumeKind(*task), "",
+    plan.changes.push_back({task->id, TaskChangeKind::kRequeue, ResumeKind(*task), request.remark,
                             request.actor.login, "", Freeze(request.text), HeadToAdopt(facts),
                             request.by_label});
     plan.effects.push_back(StickyEffect(request.repo, task->id));
     plan.outcome = "started again";
     return StartOutcome::kStarted;
   }
-  NewTask fresh;
-  fresh.repo = request.repo;
-  fresh.issue_number = request.text.number;
-  fresh.issue_url = request.text.web_url;
-  fresh.text = Freeze(request.text);
-  fresh.requester = request.actor;
-  fresh.profile = request.profile;
-  fresh.branch_prefix = rules.branch_prefix;
-  fresh.by_label = request.by_label;
-  fresh.new_generation = task.has_value();  // merged or closed before: a human asks for another one
-  plan.task = std::move(fresh);
+  if (IsOverQuota(facts, rules)) {
+    plan.outcome = messages::OverQuota(facts.starts, rules.quota_repo, rules.quota_account);
+    plan.refused = true;
+    return StartOutcome::kOverQuota;
+  }
+  plan.task = FreshTask(request, facts, rules);
   plan.effects_for_new_task.push_back(StickyEffect(request.repo, TaskId{}));
+  TellOfFaults(request, plan, rules);
   plan.outcome = task ? "task created (new generation)" : "task created";
   return StartOutcome::kStarted;
 }

@@ -31,12 +31,14 @@ struct StartRequest {
   const Actor& actor;
   const Issue& text;  ///< as it was when the actor asked
   std::string profile;
-  bool by_label = false;  ///< wanted only as long as the label stands
+  bool by_label = false;    ///< wanted only as long as the label or the assignment stands
+  std::string remark = {};  ///< what the actor said beside it
 };
 
-enum class StartOutcome { kStarted, kWorking, kInReview };
+enum class StartOutcome { kStarted, kWorking, kInReview, kOverQuota };
 
-/// What a label, a reopening and `run` ask for: a task, or another run of one that was stopped.
+/// What a label, an assignment, a reopening and `run` ask for: a task, or another run of one that
+/// was stopped.
 StartOutcome PlanStart(const StartRequest& request, const IntakeFacts& facts,
                        const IntakeRules& rules, IntakePlan& plan);
 

@@ -129,6 +129,11 @@ Result<void> IntakeRunner::Defer(const Delivery& delivery, const Error& error) {
 Result<IntakePlan> IntakeRunner::DecideOne(const Delivery& delivery) {
   if (delivery.damage.has_value()) return *delivery.damage;
   const std::string& name = delivery.what.forge;
+  if (IsManualRequest(delivery.what.event)) {
+    SWAGE_ASSIGN_OR_RETURN(const ManualRequest request,
+                           ReadManualRequest(name, delivery.what.body));
+    return gate_.ConsiderManual(request);
+  }
   const auto dialect = dialects_.find(name);
   if (dialect == dialects_.end()) {
     return MakeError(ErrorCode::kInvalid, "the forge " + name + " is not configured any more");

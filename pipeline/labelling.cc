@@ -1,12 +1,16 @@
 #include "pipeline/labelling.h"
 
+#include <algorithm>
+
 #include "config/base/text.h"
+#include "config/settings.h"
 
 namespace swage {
 namespace {
 
 // "docs" of "swage:docs", "" of "swage".
 std::optional<std::string> ProfileOf(std::string_view label, std::string_view trigger) {
+  if (trigger.empty()) return std::nullopt;  // labels ask for nothing
   if (EqualsIgnoreCase(label, trigger)) return "";
   if (label.size() > trigger.size() + 1 && label[trigger.size()] == ':' &&
       EqualsIgnoreCase(label.substr(0, trigger.size()), trigger)) {
@@ -17,6 +21,27 @@ std::optional<std::string> ProfileOf(std::string_view label, std::string_view tr
 
 bool HasLabel(ThreadAct::Kind kind) {
   return kind == ThreadAct::Kind::kLabeled || kind == ThreadAct::Kind::kUnlabeled;
+}
+
+template <class Begins, class Ends>
+std::optional<Wish> CurrentWish(const std::vector<ThreadAct>& acts, Begins begins, Ends ends) {
+  std::optional<Wish> current;
+  for (const ThreadAct& act : acts) {
+    if (begins(act)) {
+      current = Wish{act};
+      continue;
+    }
+    if (!current) continue;
+    if (HasLabel(act.kind) && act.actor.id == current->act.actor.id) {
+      current->last_of_setter = false;
+    }
+    if (ends(act, current->act)) {
+      current.reset();
+    } else if (act.kind == ThreadAct::Kind::kTextEdited && act.at > current->act.at) {
+      current->edited_since = true;
+    }
+  }
+  return current;
 }
 
 }  // namespace
@@ -33,26 +58,44 @@ std::optional<std::string> TriggerProfile(const std::vector<std::string>& labels
   return std::nullopt;
 }
 
-std::optional<Labelling> CurrentLabelling(const std::vector<ThreadAct>& acts,
-                                          std::string_view trigger) {
-  std::optional<Labelling> current;
-  for (const ThreadAct& act : acts) {
-    if (act.kind == ThreadAct::Kind::kLabeled && IsTrigger(act.label, trigger)) {
-      current = Labelling{act};
-      continue;
-    }
-    if (!current) continue;
-    if (HasLabel(act.kind) && act.actor.id == current->act.actor.id) {
-      current->last_of_setter = false;
-    }
-    if (act.kind == ThreadAct::Kind::kUnlabeled &&
-        EqualsIgnoreCase(act.label, current->act.label)) {
-      current.reset();
-    } else if (act.kind == ThreadAct::Kind::kTextEdited && act.at > current->act.at) {
-      current->edited_since = true;
-    }
-  }
-  return current;
+std::optional<Wish> CurrentLabelling(const std::vector<ThreadAct>& acts, std::string_view trigger) {
+  return CurrentWish(
+      acts,
+      [&](const ThreadAct& act) {
+        return act.kind == ThreadAct::Kind::kLabeled && IsTrigger(act.label, trigger);
+      },
+      [&](const ThreadAct& act, const ThreadAct& begun) {
+        return act.kind == ThreadAct::Kind::kUnlabeled && EqualsIgnoreCase(act.label, begun.label);
+      });
+}
+
+std::optional<Wish> CurrentAssignment(const std::vector<ThreadAct>& acts, const Actor& self) {
+  const auto is_self = [&](const Actor& whom) {
+    return whom.id.empty() ? EqualsIgnoreCase(whom.login, self.login) : whom.id == self.id;
+  };
+  return CurrentWish(
+      acts,
+      [&](const ThreadAct& act) {
+        return act.kind == ThreadAct::Kind::kAssigned && is_self(act.whom);
+      },
+      [&](const ThreadAct& act, const ThreadAct&) {
+        return act.kind == ThreadAct::Kind::kUnassigned && is_self(act.whom);
+      });
+}
+
+bool Triggers::Means(const std::vector<std::string>& accounts, const Actor& self) const {
+  return assignee && !self.id.empty() && std::ranges::find(accounts, self.id) != accounts.end();
+}
+
+Triggers TriggersFor(const Settings& settings) {
+  const auto has = [&](std::string_view name) {
+    return std::ranges::find(settings.triggers, name) != settings.triggers.end();
+  };
+  return {has("label") ? settings.trigger_label : "", has("assignee"), has("mention")};
+}
+
+bool IsWanted(const Issue& issue, const Triggers& triggers, const Actor& self) {
+  return TriggerProfile(issue.labels, triggers.label) || triggers.Means(issue.assignees, self);
 }
 
 const ThreadAct* LastAct(const std::vector<ThreadAct>& acts, ThreadAct::Kind kind,

@@ -97,11 +97,6 @@ std::string CycleTable(const Task& task, const std::vector<Step>& steps) {
   return table;
 }
 
-// "in_review" -> "in review".
-std::string Words(TaskState state) {
-  return ReplaceAll(std::string(Name(state)), "_", " ");
-}
-
 std::string RoleName(Role role) {
   switch (role) {
     case Role::kNone:
@@ -302,6 +297,10 @@ std::string FirstOf(const std::vector<std::string>& names) {
 
 }  // namespace
 
+std::string Words(TaskState state) {
+  return ReplaceAll(std::string(Name(state)), "_", " ");
+}
+
 std::string TaskUrl(TaskId id, std::string_view public_url) {
   if (public_url.empty()) return {};
   std::string_view base = public_url;
@@ -433,14 +432,6 @@ std::string ClosedIsFinal(const Task& task, std::string_view prefix) {
       task.pr_url, Words(task.state), prefix);
 }
 
-std::string EditedSinceLabelled(std::string_view label, std::string_view prefix) {
-  return fmt::format(
-      "nothing was started: the issue was edited after the label `{0}` was set, and nobody "
-      "approved what it says now. Read it, then take the label away and set it again, or write "
-      "`{1} run`.",
-      label, prefix);
-}
-
 std::string PullRequestTitle(const Task& task) {
   return InertLine(task.text.title, kTitleBytes);
 }
@@ -477,8 +468,8 @@ std::string RunFailed(std::string_view marker, std::string_view reason, std::str
 std::string TookOver(std::string_view marker, std::string_view prefix) {
   return fmt::format(
       "{0}\n**Swage** · the branch is yours now: somebody else pushed to it, and nothing of that "
-      "is ever overwritten.\n\n`{1} fix <text>` or `{1} retry` here goes on from what you "
-      "pushed.\n",
+      "is ever overwritten.\n\n`{1} takeover` here runs the gates on what you pushed and goes "
+      "on from it; `{1} fix <text>` changes it further.\n",
       marker, prefix);
 }
 
@@ -551,9 +542,12 @@ std::string CommitMessage(const Task& task, int cycle, std::string_view requeste
   const std::string title = ReplaceAll(InertPlain(task.text.title, kTitleBytes), "\n", " ");
   std::string message = Truncate(title.empty() ? "Work on the issue" : title, kSubjectBytes);
   message += fmt::format("\n\nFor issue #{}, cycle {}.\n", task.issue_number, cycle);
-  const std::string login = InertPlain(task.requester.login, 60);
-  message += fmt::format("\nCo-authored-by: {} <{}>\nSigned-off-by: {} <{}>\n{}\n", login,
-                         requester_email, bot.name, bot.email, TaskTrailer(task));
+  message += '\n';
+  if (!requester_email.empty()) {
+    message += fmt::format("Co-authored-by: {} <{}>\n", InertPlain(task.requester.login, 60),
+                           requester_email);
+  }
+  message += fmt::format("Signed-off-by: {} <{}>\n{}\n", bot.name, bot.email, TaskTrailer(task));
   return message;
 }
 
@@ -614,8 +608,9 @@ std::string SecretInChange(std::string_view path) {
       path);
 }
 
-std::string UnlabelledBeforePullRequest() {
-  return "the label was removed before the pull request was opened; set it again to start over";
+std::string TakenBackBeforePullRequest() {
+  return "the label or the assignment was taken away before the pull request was opened; set it "
+         "again to start over";
 }
 
 std::string HumanTookOver() {
@@ -707,6 +702,19 @@ std::string HostsBeyondServer(const std::vector<std::string>& hosts) {
       "they "
       "were not reachable: {}. Ask the operator to put them into `egress.may_allow`.",
       CodeSpan(Join(hosts, ", "), 500));
+}
+
+std::string OldPolicyCounts(const CommitSha& commit, std::string_view faults) {
+  return fmt::format(
+      "The newest .swage.yml on the default branch cannot be used, so the one of {} counted: {}.",
+      Short(commit), ReplaceAll(InertPlain(faults, 1'000), "\n", "; "));
+}
+
+std::string NoSuchBase(std::string_view branch) {
+  return fmt::format(
+      "there is no branch {} in the repository, on which the work should stand; make it, or change "
+      "`base` in the issue's first lines, then retry",
+      InertPlain(branch, kTitleBytes));
 }
 
 std::string BrokenPolicy(std::string_view faults) {

@@ -67,6 +67,7 @@ std::string NothingToRetry(const Task& task, std::string_view prefix);
 std::string NoPullRequestYet(const Task& task);
 /// For a label that a poll found on a text that is not the one it was set for (T18).
 std::string EditedSinceLabelled(std::string_view label, std::string_view prefix);
+std::string EditedSinceAssigned(std::string_view prefix);
 std::string ClosedIsFinal(const Task& task, std::string_view prefix);
 
 // --- the pull request
@@ -138,7 +139,9 @@ std::string TaskTrailer(const Task& task);
 // ------------------------------------------
 
 std::string StoppedBy(std::string_view login);
+std::string IssueIsNotOpen(std::string_view repo, std::int64_t issue);
 std::string LabelRemovedBy(std::string_view login);
+std::string UnassignedBy(std::string_view login);
 std::string IssueGoneReason(GoneReason reason, std::string_view login);
 /// Whether a task's reason is that its issue was closed: then reopening takes the work up again.
 bool TellsOfClosing(std::string_view reason);
@@ -164,7 +167,7 @@ std::string AsSentence(std::string_view text);
 /// C14: hosts that the policy allows and the server does not.
 std::string HostsBeyondServer(const std::vector<std::string>& hosts);
 std::string ClosedBeforePullRequest();
-std::string UnlabelledBeforePullRequest();
+std::string TakenBackBeforePullRequest();
 std::string HumanTookOver();
 /// X22. The first is a thing to notice, the second a note, the others end a run.
 std::string BaseMovedOn(const Task& task, const CommitSha& tip);
@@ -188,6 +191,22 @@ std::string BranchIsForeign(std::string_view branch);
 std::string PaceFix(PauseCause cause);
 /// The alarm of a forge whose news only polling finds (X13).
 std::string WebhooksAreSilent(std::string_view forge, WallTime since);
+/// A sentence with a full stop.
+std::string OldPolicyCounts(const CommitSha& commit, std::string_view faults);
+std::string HeldBy(std::string_view login, std::string_view prefix);
+std::string NothingToHold(const Task& task);
+std::string NothingToUnhold(const Task& task);
+std::string NothingToTakeOver(const Task& task);
+/// The steps of the task's last run; links only with a `public_url`.
+std::string Logs(std::string_view marker, const Task& task, const std::vector<Step>& steps,
+                 std::string_view public_url);
+std::string OverQuota(const Starts& starts, int of_repo, int of_account);
+/// "it waits for #12, #34 to be closed": as a task's reason.
+std::string WaitsForIssues(const std::vector<std::int64_t>& issues);
+std::string NoSuchAgent(std::string_view wanted, std::string_view there_is);
+std::string FrontMatterFaults(std::string_view marker, std::string_view login,
+                              const std::vector<std::string>& faults);
+std::string NoSuchBase(std::string_view branch);
 std::string BrokenPolicy(std::string_view faults);
 /// A line of the gate's own log.
 std::string GateRunsAgain(std::string_view summary);
@@ -225,6 +244,8 @@ std::string SecretInAnswer();
 std::string WordsWithheld();
 
 /// The task's page; empty without a public address.
+/// "in review".
+std::string Words(TaskState state);
 std::string TaskUrl(TaskId id, std::string_view public_url);
 
 // --- lines of the timeline that a worker writes

@@ -25,6 +25,7 @@
 #include "config/base/log.h"
 #include "config/base/redact.h"
 #include "forge/forge.h"
+#include "pipeline/labelling.h"
 #include "pipeline/store/store.h"
 #include "pipeline/workspace/workspace.h"
 
@@ -42,7 +43,7 @@ struct PublisherOptions {
   std::map<std::string, PaceRules, std::less<>> pace_rules = {};
   /// Of the randomness in delays; a simulation repeats itself.
   std::uint32_t jitter_seed = std::random_device{}();
-  std::string trigger_label = "swage";
+  Triggers triggers = {};
 };
 
 /// An effect that is ours for a while.

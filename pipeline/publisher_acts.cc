@@ -125,7 +125,7 @@ Result<void> Publisher::CheckStillWanted(const Effect& effect, Forge& forge) {
   SWAGE_ASSIGN_OR_RETURN(const Task task, store_.GetTask(effect.what.task));
   if (task.pr_number != 0) return Ok();
   SWAGE_ASSIGN_OR_RETURN(const auto objection,
-                         FindObjection(forge, store_, task, options_.trigger_label));
+                         FindObjection(forge, store_, task, options_.triggers));
   if (!objection) return Ok();
   return EndTask(task, TaskChangeKind::kCancel, objection->reason, {});
 }

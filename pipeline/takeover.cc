@@ -27,7 +27,7 @@ Result<std::optional<Objection>> ObjectionToPull(Forge& forge, const Task& task)
 }  // namespace
 
 Result<std::optional<Objection>> FindObjection(Forge& forge, Store& store, const Task& task,
-                                               std::string_view trigger_label) {
+                                               const Triggers& triggers) {
   if (task.pr_number != 0) return ObjectionToPull(forge, task);
   const Result<Issue> issue = forge.GetIssue(task.repo, task.issue_number);
   if (!issue.ok() && issue.error().code != ErrorCode::kNotFound) return issue.error();
@@ -35,8 +35,12 @@ Result<std::optional<Objection>> FindObjection(Forge& forge, Store& store, const
     return std::optional(Objection{TaskState::kCancelled, messages::ClosedBeforePullRequest()});
   }
   SWAGE_ASSIGN_OR_RETURN(const bool by_label, store.IsByLabel(task.id));
-  if (by_label && !TriggerProfile(issue->labels, trigger_label)) {
-    return std::optional(Objection{TaskState::kCancelled, messages::UnlabelledBeforePullRequest()});
+  if (!by_label || TriggerProfile(issue->labels, triggers.label)) {
+    return std::optional<Objection>();
+  }
+  SWAGE_ASSIGN_OR_RETURN(const Actor self, forge.GetSelf());
+  if (!triggers.Means(issue->assignees, self)) {
+    return std::optional(Objection{TaskState::kCancelled, messages::TakenBackBeforePullRequest()});
   }
   return std::optional<Objection>();
 }

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "forge/forge.h"
+#include "pipeline/labelling.h"
 #include "pipeline/store/store.h"
 #include "pipeline/workspace/workspace.h"
 
@@ -20,10 +21,11 @@ struct Objection {
   std::string reason;
 };
 
-/// Asks the forge. A task without a pull request needs its issue, open and (when the label asked
-/// for it) labelled; one with a pull request needs that open. Errors: as Forge.
+/// Asks the forge. A task without a pull request needs its issue, open and (when the
+/// label or an assignment asked for it) one of the two; one with a pull request needs that open.
+/// Errors: as Forge.
 Result<std::optional<Objection>> FindObjection(Forge& forge, Store& store, const Task& task,
-                                               std::string_view trigger_label);
+                                               const Triggers& triggers);
 
 /// The head of the task's branch at the forge, when all of it is the bot's own (X26, X29): made as
 /// `email`. Errors: as Workspaces::FindOwnBranch.

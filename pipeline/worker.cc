@@ -12,6 +12,7 @@
 #include "config/base/limits.h"
 #include "config/base/text.h"
 #include "pipeline/effects.h"
+#include "pipeline/front_matter.h"
 #include "pipeline/isolation/task_commands.h"
 #include "pipeline/messages.h"
 #include "pipeline/pace_keeper.h"
@@ -189,6 +190,7 @@ Result<RunOutcome> Worker::Attempt(const Claimed& claimed, std::stop_token stop)
     if (elsewhere) return *std::move(elsewhere);
   }
   if (runtime != nullptr) Warn(grounded.task, runtime->Warnings(), &result);
+  if (!ground.policy_warning.empty()) result.warnings.push_back(ground.policy_warning);
   result.warnings.insert(result.warnings.end(), ground.not_fetched.begin(),
                          ground.not_fetched.end());
   if (standing.evidence.reads_only) return ConcludeReader(grounded.task, result);
@@ -266,9 +268,14 @@ Result<LoopResult> Worker::RunLoop(const Claimed& claimed, const Ground& ground,
   plan.before = std::move(before);
   plan.claimed = claimed;
   plan.gates = ground.policy.gates;
+  // What the issue grants itself can only be less.
+  const FrontMatter asked = ReadFrontMatter(claimed.task.text.body);
   plan.max_cycles = ground.policy.max_cycles.value_or(context_.settings.max_cycles);
+  plan.max_cycles = std::min(plan.max_cycles, asked.cycles.value_or(plan.max_cycles));
   plan.repo_instructions = ground.policy.instructions;
-  plan.requester_email = forge.CommitEmail(claimed.task.requester);
+  // An operator has no account there.
+  const Actor& requester = claimed.task.requester;
+  plan.requester_email = requester.id.empty() ? "" : forge.CommitEmail(requester);
   for (const std::string& words : ground.not_fetched) {
     plan.repo_instructions += "\n" + words;
   }
@@ -280,7 +287,8 @@ Result<LoopResult> Worker::RunLoop(const Claimed& claimed, const Ground& ground,
     SWAGE_RETURN_IF_ERROR(TellOfUnknownProfile(claimed.task, ground.policy));
   }
   Isolation& level = context_.isolations.At(*claimed.task.level);
-  SWAGE_ASSIGN_OR_RETURN(const CommandContext commands, Furnish(workspace, level, runtime));
+  SWAGE_ASSIGN_OR_RETURN(CommandContext commands, Furnish(workspace, level, runtime));
+  commands.agent_time = asked.time;
   Cell cell = CellOf(commands);
   cell.read_only = plan.reads_only;
   cell.image = ground.policy.isolation.image;

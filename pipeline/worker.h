@@ -71,11 +71,14 @@ class Worker {
     bool taken_over = false;  ///< it holds what somebody else pushed, or is gone
     CommitSha own_head;       ///< ours, and newer than the database knows; empty = none such
   };
-  /// What the default branch says about tasks, and where it stood.
+  /// On what the work stands, and what the default branch says about tasks.
   struct Ground {
     std::string base_branch;
     CommitSha base;
+    std::string default_branch;
+    CommitSha default_head;  ///< the policy's
     RepoPolicy policy;
+    std::string policy_warning;  ///< why it is not the newest one
     Unfetched unfetched;
     std::vector<std::string> not_fetched;  ///< the same, for people
   };
@@ -87,6 +90,7 @@ class Worker {
   };
 
   static constexpr std::string_view kPolicyFile = ".swage.yml";
+  static constexpr int kMaxOldPolicies = 20;   // looked through for one that can be read
   static constexpr int kPatientAttempts = 12;  // with the delays below: about five minutes
   static constexpr std::chrono::milliseconds kFirstPause{500};
   static constexpr std::chrono::milliseconds kLongestPause{60'000};
@@ -104,9 +108,15 @@ class Worker {
                                                std::stop_token stop);
   Result<std::optional<RunOutcome>> CheckFooting(Task& task, Ground& ground, Forge& forge,
                                                  std::stop_token stop);
-  Result<RepoPolicy> ReadPolicy(const Task& task, const Ground& ground);
   Result<CommitSha> FetchBranch(const Task& task, Forge& forge, const std::string& branch,
                                 std::stop_token stop);
+  Result<void> FindDefaultHead(const Task& task, Ground& ground, Forge& forge,
+                               std::stop_token stop);
+  Result<void> ReadPolicy(const Task& task, Ground& ground);
+  Result<RepoPolicy> ReadPolicyAt(const RepoRef& repo, const Ground& ground,
+                                  const CommitSha& commit);
+  Result<RepoPolicy> LastGoodPolicy(const RepoRef& repo, const Ground& ground, const Error& faults,
+                                    std::string& warning);
   Result<Branch> LookAtBranch(const Task& task, const std::string& base_branch, Forge& forge,
                               std::stop_token stop);
   Result<std::optional<CommitSha>> FindOwnHead(const Task& task, const std::string& base_branch,

@@ -28,11 +28,17 @@ Result<std::optional<RunOutcome>> Worker::FindGround(Claimed& claimed, Ground& g
   if (ended) return ended;
   // The status comment said "queued" so far, and a first fetch may take a while.
   SWAGE_RETURN_IF_ERROR(context_.store.AddEffects({StickyEffect(task.repo, task.id)}));
-  SWAGE_ASSIGN_OR_RETURN(ground.base, WithPatience(task.id, stop, [&] {
-                           return FetchBranch(task, forge, ground.base_branch, stop);
-                         }));
+  Result<CommitSha> base = WithPatience(
+      task.id, stop, [&] { return FetchBranch(task, forge, ground.base_branch, stop); });
+  const bool named = ground.base_branch != ground.default_branch;
+  if (!base.ok() && base.error().code == ErrorCode::kNotFound && named) {
+    return std::optional(
+        EndAs(TaskState::kWaiting, task, messages::NoSuchBase(ground.base_branch)));
+  }
+  SWAGE_ASSIGN_OR_RETURN(ground.base, std::move(base));
   SWAGE_ASSIGN_OR_RETURN(const Branch branch, LookAtBranch(task, ground.base_branch, forge, stop));
-  SWAGE_ASSIGN_OR_RETURN(ground.policy, ReadPolicy(task, ground));
+  SWAGE_RETURN_IF_ERROR(FindDefaultHead(task, ground, forge, stop));
+  SWAGE_RETURN_IF_ERROR(ReadPolicy(task, ground));
   if (branch.taken_over) return std::optional(TakenOverOutcome(task));
   task.base_branch = ground.base_branch;
   if (!branch.own_head.value.empty()) {
@@ -80,35 +86,64 @@ Result<std::optional<RunOutcome>> Worker::CheckFooting(Task& task, Ground& groun
     SWAGE_RETURN_IF_ERROR(context_.store.RenameRepo(repo->ref));
     task.repo.path = repo->ref.path;
   }
+  ground.default_branch = repo->default_branch;
   ground.base_branch = task.base_branch.empty() ? repo->default_branch : task.base_branch;
   SWAGE_ASSIGN_OR_RETURN(const auto objection, WithPatience(task.id, stop, [&] {
                            return FindObjection(forge, context_.store, task,
-                                                context_.settings.trigger_label);
+                                                TriggersFor(context_.settings));
                          }));
   if (objection) return end(objection->to, objection->reason);
   return std::optional<RunOutcome>();
 }
 
+// A task may be for another branch than the one that says how tasks are done (T23).
+Result<void> Worker::FindDefaultHead(const Task& task, Ground& ground, Forge& forge,
+                                     std::stop_token stop) {
+  ground.default_head = ground.base;
+  if (ground.base_branch == ground.default_branch) return Ok();
+  SWAGE_ASSIGN_OR_RETURN(ground.default_head, WithPatience(task.id, stop, [&] {
+                           return FetchBranch(task, forge, ground.default_branch, stop);
+                         }));
+  return Ok();
+}
+
 // Gates come from the default branch or the server, never from the task's branch.
-Result<RepoPolicy> Worker::ReadPolicy(const Task& task, const Ground& ground) {
-  RepoPolicy policy;
-  const auto text = context_.workspaces.ReadCommitted(task.repo, ground.base, kPolicyFile);
-  if (text.ok()) {
-    const std::string name =
-        fmt::format("{}@{}:{}", task.repo.path, ground.base_branch, kPolicyFile);
-    auto parsed = ParseRepoPolicy(*text, name);
-    if (!parsed.ok()) {
-      return MakeError(ErrorCode::kInvalid, messages::BrokenPolicy(parsed.error().message));
-    }
-    policy = std::move(parsed).value();
-  } else if (text.error().code != ErrorCode::kNotFound) {
-    return text.error();
+Result<void> Worker::ReadPolicy(const Task& task, Ground& ground) {
+  auto policy = ReadPolicyAt(task.repo, ground, ground.default_head);
+  if (!policy.ok() && policy.error().code == ErrorCode::kInvalid) {
+    policy = LastGoodPolicy(task.repo, ground, policy.error(), ground.policy_warning);
   }
-  if (policy.gates.empty() || !context_.settings.policy_gates) {
-    policy.gates = context_.settings.gates;
+  if (!policy.ok() && policy.error().code != ErrorCode::kNotFound) return policy.error();
+  if (policy.ok()) ground.policy = std::move(policy).value();
+  if (ground.policy.gates.empty() || !context_.settings.policy_gates) {
+    ground.policy.gates = context_.settings.gates;
   }
-  if (!context_.settings.policy_gates) policy.hooks = {};
-  return policy;
+  if (!context_.settings.policy_gates) ground.policy.hooks = {};
+  return Ok();
+}
+
+Result<RepoPolicy> Worker::ReadPolicyAt(const RepoRef& repo, const Ground& ground,
+                                        const CommitSha& commit) {
+  SWAGE_ASSIGN_OR_RETURN(const std::string text,
+                         context_.workspaces.ReadCommitted(repo, commit, kPolicyFile));
+  return ParseRepoPolicy(text,
+                         fmt::format("{}@{}:{}", repo.path, ground.default_branch, kPolicyFile));
+}
+
+// A slip in the file must not stop all work: what it said before goes on counting, and the slip is
+// told (A9).
+Result<RepoPolicy> Worker::LastGoodPolicy(const RepoRef& repo, const Ground& ground,
+                                          const Error& faults, std::string& warning) {
+  SWAGE_ASSIGN_OR_RETURN(
+      const auto earlier,
+      context_.workspaces.ListEarlier(repo, ground.default_head, kPolicyFile, kMaxOldPolicies));
+  for (const CommitSha& commit : earlier) {
+    auto policy = ReadPolicyAt(repo, ground, commit);
+    if (!policy.ok()) continue;
+    warning = messages::OldPolicyCounts(commit, faults.message);
+    return policy;
+  }
+  return MakeError(ErrorCode::kInvalid, messages::BrokenPolicy(faults.message));
 }
 
 // Whatever stands there that is not ours is never overwritten, and never worked against (F8).

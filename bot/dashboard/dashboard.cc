@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bot/assets/embedded.h"
+#include "bot/dashboard/api.h"
 #include "bot/dashboard/live_events.h"
 #include "bot/dashboard/log_tail.h"
 #include "bot/dashboard/pages.h"
@@ -44,7 +45,7 @@ HttpServerOptions ServerOptions() {
   options.max_streams = kMaxStreams;
   options.max_streams_per_address = kMaxStreamsPerAddress;
   options.stream_tick = kStreamTick;
-  options.limits.body_bytes = 0;
+  options.limits.body_bytes = Api::kMaxBodyBytes;
   return options;
 }
 
@@ -117,8 +118,14 @@ std::string HandoffPath(const Step& step, std::string_view what) {
 }  // namespace
 
 struct Dashboard::State final : HttpHandler {
-  State(const Settings& s, std::string n, Store& st, const Clock& c, Log& l)
-      : settings(s), node(std::move(n)), store(st), clock(c), server(ServerOptions(), *this, c, l) {
+  State(const Settings& s, std::string n, Store& st, const Clock& c, Log& l,
+        std::function<void()> on_stored)
+      : settings(s),
+        node(std::move(n)),
+        store(st),
+        clock(c),
+        api(s, st, std::move(on_stored)),
+        server(ServerOptions(), *this, c, l) {
     hosts = {"localhost", "127.0.0.1", "[::1]", HostName(s.dashboard)};
     if (!s.public_url.empty()) hosts.push_back(HostOfUrl(s.public_url));
   }
@@ -130,6 +137,7 @@ struct Dashboard::State final : HttpHandler {
   const std::string node;
   Store& store;
   const Clock& clock;
+  Api api;
   std::vector<std::string> hosts;  ///< names by which people reach it, lower case
   HttpServer server;
 
@@ -156,12 +164,13 @@ std::optional<WebResponse> Dashboard::State::Screen(const WebRequest& head) {
   if (std::find(hosts.begin(), hosts.end(), host) == hosts.end()) {
     return TextResponse(421, "this name is not served here; set public_url to use it");
   }
+  if (Api::Answers(head)) return api.Screen(head);
   if (head.method != "GET" && head.method != "HEAD") return TextResponse(405, "GET only");
   return std::nullopt;
 }
 
 WebResponse Dashboard::State::Handle(WebRequest& request) {
-  WebResponse response = Route(request);
+  WebResponse response = Api::Answers(request) ? api.Handle(request) : Route(request);
   response.headers = {
       {"Content-Security-Policy", kContentSecurityPolicy},
       {"X-Content-Type-Options", "nosniff"},
@@ -394,8 +403,9 @@ WebResponse Dashboard::State::Events(const WebRequest& request, TaskId task) {
 }
 
 Dashboard::Dashboard(const Settings& settings, std::string node, Store& store, const Clock& clock,
-                     Log& log)
-    : state_(std::make_unique<State>(settings, std::move(node), store, clock, log)) {}
+                     Log& log, std::function<void()> on_stored)
+    : state_(std::make_unique<State>(settings, std::move(node), store, clock, log,
+                                     std::move(on_stored))) {}
 
 Dashboard::~Dashboard() = default;
 
@@ -408,6 +418,7 @@ Result<void> Dashboard::Start() {
                          " can be reached from other machines, and nobody logs in here; use "
                          "127.0.0.1 and an authenticating reverse proxy");
   }
+  SWAGE_RETURN_IF_ERROR(state_->api.Start());
   return state_->server.Start(std::move(listener));
 }
 

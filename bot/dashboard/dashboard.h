@@ -1,4 +1,5 @@
-// Dashboard: plain pages over the store, for people. Reads only; never authoritative.
+// Dashboard: plain pages over the store, for people, and the API. Pages only read; never
+// authoritative.
 //
 //   GET /                     tasks: what waits for a human first
 //   GET /tasks/ID             one task: timeline, cycles, gate verdicts, hand-off, findings, logs
@@ -11,10 +12,13 @@
 //   GET /nodes                the processes that share the store
 //   GET /assets/...           embedded, no third-party host
 //
+//   POST /api/v1/tasks        see api.h
+//
 // Server-rendered from templates with escaping, under a strict Content-Security-Policy; Host must
 // be one of the names it is reached by (T53). Binds to loopback only (T56).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -30,7 +34,9 @@ class Dashboard {
  public:
   /// References must outlive the dashboard. `node` is this process's name: logs of other nodes are
   /// linked there.
-  Dashboard(const Settings& settings, std::string node, Store& store, const Clock& clock, Log& log);
+  /// `on_stored`: see Api.
+  Dashboard(const Settings& settings, std::string node, Store& store, const Clock& clock, Log& log,
+            std::function<void()> on_stored);
   ~Dashboard();
   /// Binds settings.dashboard and serves from its own threads and pool (a viewer of a live log
   /// holds a thread). Errors: kInvalid (not loopback), kConflict (address in use).

@@ -34,6 +34,9 @@ struct Opened {
   int exit_code = 0;             ///< then: see bot/cli.h
 };
 
+/// Only the settings; false: `opened.exit_code`, and stderr has said why.
+bool LoadSettingsOf(const std::filesystem::path& config, Opened& opened, std::ostream& err);
+
 std::unique_ptr<Opened> OpenStoreOf(const std::filesystem::path& config, const StoreOpener& opener,
                                     std::ostream& err);
 

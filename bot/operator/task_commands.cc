@@ -1,13 +1,12 @@
 #include "bot/operator/task_commands.h"
 
 #include <fmt/format.h>
-#include <pwd.h>
-#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 #include <ostream>
 
 #include "bot/cli.h"
+#include "bot/operator/operator_name.h"
 #include "config/base/json.h"
 #include "config/base/text.h"
 #include "pipeline/effects.h"
@@ -169,12 +168,6 @@ std::string DescribeJson(const WholeTask& whole) {
 }
 
 /// The operator's account on this machine, as the audit log names it.
-std::string OperatorName() {
-  const passwd* user = getpwuid(geteuid());
-  return fmt::format("{} (command line)",
-                     user == nullptr ? std::to_string(geteuid()) : user->pw_name);
-}
-
 bool CanRetry(TaskState state) {
   return state == TaskState::kFailed || state == TaskState::kCancelled ||
          state == TaskState::kWaiting;

@@ -5,6 +5,7 @@
 #include "pipeline/lease_keeper.h"
 #include "pipeline/maintenance/age_checkpoints.h"
 #include "pipeline/maintenance/base_watch.h"
+#include "pipeline/maintenance/dependency_watch.h"
 #include "pipeline/maintenance/level_keeper.h"
 #include "pipeline/maintenance/presence.h"
 #include "pipeline/maintenance/seal_audit.h"
@@ -34,16 +35,21 @@ HousekeepingRole::HousekeepingRole(NodeParts parts)
       {.duty = std::make_unique<BaseWatch>(parts_.store, parts_.workspaces, parts_.forges,
                                            parts_.settings.command_prefix, parts_.log),
        .every = parts_.settings.poll_interval * BaseWatch::kPolls});
+  housekeeper_.Add({.duty = std::make_unique<DependencyWatch>(parts_.store, parts_.forges,
+                                                              parts_.log, [this] { Wake(); }),
+                    .every = parts_.settings.poll_interval});
   if (parts_.settings.intake != "webhook") AddReconcile();
+}
+
+void HousekeepingRole::Wake() {
+  parts_.hints.Give(HintTopic::kDeliveries);
+  parts_.hints.Give(HintTopic::kTasks);
+  parts_.hints.Give(HintTopic::kEffects);
 }
 
 void HousekeepingRole::AddReconcile() {
   PollHooks hooks;
-  hooks.on_applied = [this] {
-    parts_.hints.Give(HintTopic::kDeliveries);
-    parts_.hints.Give(HintTopic::kTasks);
-    parts_.hints.Give(HintTopic::kEffects);
-  };
+  hooks.on_applied = [this] { Wake(); };
   hooks.on_cancelled = [this](TaskId task) { parts_.hints.Cancelled(task); };
   hooks.is_own = [this](Forge& forge, const Task& task, std::stop_token stop) -> Result<bool> {
     SWAGE_ASSIGN_OR_RETURN(const auto head,

@@ -18,6 +18,8 @@ class HousekeepingRole final : public NodeRole {
 
  private:
   void AddReconcile();
+  /// There may be something new for every role.
+  void Wake();
 
   NodeParts parts_;
   Housekeeper housekeeper_;  // stops before the parts that its duties use

@@ -11,7 +11,7 @@ PublisherOptions OptionsOf(const Settings& settings, const std::string& node) {
   PublisherOptions options;
   options.public_url = settings.public_url;
   options.command_prefix = settings.command_prefix;
-  options.trigger_label = settings.trigger_label;
+  options.triggers = TriggersFor(settings);
   options.node = node;
   options.bot = {settings.commit_name, settings.commit_email};
   for (const ForgeSettings& forge : settings.forges) {

@@ -3,6 +3,7 @@
 namespace swage {
 
 WebRole::WebRole(const NodeParts& parts)
-    : dashboard_(parts.settings, parts.node, parts.store, parts.clock, parts.log) {}
+    : dashboard_(parts.settings, parts.node, parts.store, parts.clock, parts.log,
+                 [&hints = parts.hints] { hints.Give(HintTopic::kDeliveries); }) {}
 
 }  // namespace swage

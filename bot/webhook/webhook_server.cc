@@ -13,6 +13,7 @@
 #include "config/base/json.h"
 #include "config/base/text.h"
 #include "config/repo_allow.h"
+#include "pipeline/manual_request.h"
 
 namespace swage {
 namespace {
@@ -131,6 +132,10 @@ WebResponse WebhookServer::State::Receive(const Door& door, WebRequest& request)
     const bool forged = info.error().code == ErrorCode::kUnauthenticated;
     LogRefusal(forge, request.remote_address, info.error().message);
     return TextResponse(forged ? 401 : 400, info.error().message);
+  }
+  if (info->event.starts_with(kOwnEvents)) {
+    LogRefusal(forge, request.remote_address, "an event name that only Swage uses");
+    return TextResponse(400, "no such event");
   }
   if (NestsDeeperThan(request.body, kMaxJsonDepth)) {
     LogRefusal(forge, request.remote_address, "nested too deep");

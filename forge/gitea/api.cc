@@ -87,6 +87,10 @@ Issue ReadIssue(const json& j) {
   for (const json& label : labels.is_array() ? labels : json::array()) {
     issue.labels.push_back(JsonString(label, "name"));
   }
+  const json& assignees = JsonAt(j, "assignees");
+  for (const json& user : assignees.is_array() ? assignees : json::array()) {
+    issue.assignees.push_back(JsonId(user, "id"));
+  }
   return issue;
 }
 

@@ -55,6 +55,9 @@ std::optional<ThreadAct::Kind> KindOf(const json& entry) {
   const std::string type = JsonString(entry, "type");
   // A label that came has "1" for a text, one that went has none.
   if (type == "label") return JsonString(entry, "body").empty() ? kUnlabeled : kLabeled;
+  if (type == "assignees") {
+    return JsonBool(entry, "removed_assignee") ? kUnassigned : kAssigned;
+  }
   if (type == "close") return kClosed;
   if (type == "reopen") return kReopened;
   if (type == "merge_pull") return kMerged;
@@ -209,9 +212,10 @@ Result<std::vector<ThreadAct>> Feed::ListActs(const RepoRef& repo, const Thread&
         last = std::max(last, at);
         if (const auto kind = KindOf(entry)) {
           acts.push_back({JsonId(entry, "id"), *kind, ReadUser(JsonAt(entry, "user")),
-                          JsonString(entry, "label/name"), at});
+                          JsonString(entry, "label/name"), at,
+                          ReadUser(JsonAt(entry, "assignee"))});
         } else if (JsonString(entry, "type") == "comment") {
-          hidden = ThreadAct{"", ThreadAct::Kind::kTextEdited, {}, "", at};
+          hidden = ThreadAct{"", ThreadAct::Kind::kTextEdited, {}, "", at, {}};
         }
         return true;
       }));
@@ -222,7 +226,7 @@ Result<std::vector<ThreadAct>> Feed::ListActs(const RepoRef& repo, const Thread&
     const WallTime updated = JsonTime(issue, "updated_at");
     const WallTime told = std::max(last, JsonTime(issue, "created_at"));
     if (updated > told + kOneBreath) {
-      hidden = ThreadAct{"", ThreadAct::Kind::kTextEdited, {}, "", updated};
+      hidden = ThreadAct{"", ThreadAct::Kind::kTextEdited, {}, "", updated, {}};
     }
     if (hidden) acts.push_back(*hidden);
   }

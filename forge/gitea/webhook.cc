@@ -32,13 +32,12 @@ Event Ignore(std::string_view event, std::string_view why) {
 Event ParseIssues(const Envelope& e) {
   Issue issue = ReadIssue(JsonAt(e.body, "issue"));
   if (issue.number <= 0) return Ignore("issues", "without an issue");
-  // Which label it was, and whether it came or went, nobody says.
-  if (e.action == "label_updated" || e.action == "label_cleared") {
-    return IssueRelabeled{e.repo, e.actor, std::move(issue)};
+  // Which label or account it was, and whether it came or went, nobody says.
+  const bool label = e.action == "label_updated" || e.action == "label_cleared";
+  if (label || e.action == "assigned" || e.action == "unassigned") {
+    return IssueAltered{e.repo, e.actor, std::move(issue)};
   }
-  if (e.action == "opened" && !issue.labels.empty()) {
-    return IssueLabeled{e.repo, e.actor, issue, issue.labels, {}};
-  }
+  if (e.action == "opened") return IssueOpened{e.repo, e.actor, std::move(issue), true};
   if (e.action == "closed") return IssueGone{e.repo, e.actor, issue, GoneReason::kClosed};
   if (e.action == "deleted") return IssueGone{e.repo, e.actor, issue, GoneReason::kDeleted};
   if (e.action == "reopened") return IssueReopened{e.repo, e.actor, issue};

@@ -105,6 +105,10 @@ Issue ReadIssue(const json& j) {
     issue.labels.push_back(label.is_string() ? label.get<std::string>()
                                              : JsonString(label, "name"));
   }
+  const json& assignees = JsonAt(j, "assignees");
+  for (const json& user : assignees.is_array() ? assignees : json::array()) {
+    issue.assignees.push_back(JsonId(user, "id"));
+  }
   return issue;
 }
 

@@ -61,6 +61,8 @@ std::optional<ThreadAct::Kind> KindOf(std::string_view event) {
   using enum ThreadAct::Kind;
   if (event == "labeled") return kLabeled;
   if (event == "unlabeled") return kUnlabeled;
+  if (event == "assigned") return kAssigned;
+  if (event == "unassigned") return kUnassigned;
   if (event == "closed") return kClosed;
   if (event == "reopened") return kReopened;
   if (event == "merged") return kMerged;
@@ -219,13 +221,17 @@ Result<std::vector<ThreadAct>> Feed::ListActs(const RepoRef& repo, const Thread&
       RepoPath(repo, fmt::format("/issues/{}/events", thread.number)), [&](const json& j) {
         const auto kind = KindOf(JsonString(j, "event"));
         if (!kind) return true;
-        acts.push_back({JsonId(j, "id"), *kind, ReadActor(JsonAt(j, "actor")),
-                        JsonString(j, "label/name"), JsonTime(j, "created_at")});
+        // Of an assignment `actor` is whom it made the assignee.
+        const json& assigner = JsonAt(j, "assigner");
+        acts.push_back({JsonId(j, "id"), *kind,
+                        ReadActor(assigner.is_object() ? assigner : JsonAt(j, "actor")),
+                        JsonString(j, "label/name"), JsonTime(j, "created_at"),
+                        ReadActor(JsonAt(j, "assignee"))});
         return true;
       }));
   if (thread.kind != ThreadKind::kIssue) return acts;
   SWAGE_ASSIGN_OR_RETURN(const auto edited, LastEdited(api_, repo, thread.number));
-  if (edited) acts.push_back({"", ThreadAct::Kind::kTextEdited, {}, "", *edited});
+  if (edited) acts.push_back({"", ThreadAct::Kind::kTextEdited, {}, "", *edited, {}});
   std::stable_sort(acts.begin(), acts.end(),
                    [](const ThreadAct& a, const ThreadAct& b) { return a.at < b.at; });
   return acts;

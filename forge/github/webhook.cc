@@ -42,12 +42,20 @@ Event Ignore(std::string_view event, std::string_view why) {
 Event ParseIssues(const Envelope& e) {
   Issue issue = ReadIssue(JsonAt(e.body, "issue"));
   if (issue.number <= 0) return Ignore("issues", "without an issue");
+  if (e.action == "opened") return IssueOpened{e.repo, e.actor, issue};
   // The list in `issue.labels` may be older or newer than the event: its own label is what counts.
   const std::string label = JsonString(e.body, "label/name");
   if (e.action == "labeled" && !label.empty())
     return IssueLabeled{e.repo, e.actor, issue, {label}, {}};
   if (e.action == "unlabeled" && !label.empty()) {
     return IssueUnlabeled{e.repo, e.actor, issue, {label}};
+  }
+  const std::string assignee = JsonId(JsonAt(e.body, "assignee"), "id");
+  if (e.action == "assigned" && !assignee.empty()) {
+    return IssueAssigned{e.repo, e.actor, issue, {assignee}};
+  }
+  if (e.action == "unassigned" && !assignee.empty()) {
+    return IssueUnassigned{e.repo, e.actor, issue, {assignee}};
   }
   if (e.action == "closed") return IssueGone{e.repo, e.actor, issue, GoneReason::kClosed};
   if (e.action == "reopened") return IssueReopened{e.repo, e.actor, issue};

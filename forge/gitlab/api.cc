@@ -62,6 +62,10 @@ Issue ReadIssue(const json& j) {
   for (const json& label : labels.is_array() ? labels : json::array()) {
     if (label.is_string()) issue.labels.push_back(label.get<std::string>());
   }
+  const json& assignees = JsonAt(j, "assignees");
+  for (const json& user : assignees.is_array() ? assignees : json::array()) {
+    issue.assignees.push_back(JsonId(user, "id"));
+  }
   return issue;
 }
 

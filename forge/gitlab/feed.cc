@@ -66,6 +66,23 @@ bool TellsOfAnEdit(const json& note) {
          (body.starts_with("changed title") || body.starts_with("changed the description"));
 }
 
+/// Whom a note of GitLab's own says to be assigned, or not any more: "assigned to @a and @b and
+/// unassigned @c".
+std::vector<std::pair<ThreadAct::Kind, std::string>> AssignmentsIn(const json& note) {
+  std::vector<std::pair<ThreadAct::Kind, std::string>> found;
+  if (!JsonBool(note, "system")) return found;
+  std::optional<ThreadAct::Kind> kind;
+  const std::string body = JsonString(note, "body");
+  for (std::string_view word : Split(body, ' ')) {
+    if (word == "assigned") kind = ThreadAct::Kind::kAssigned;
+    if (word == "unassigned") kind = ThreadAct::Kind::kUnassigned;
+    if (!kind) return {};  // it begins with either
+    if (word.ends_with(',')) word.remove_suffix(1);
+    if (word.starts_with('@')) found.emplace_back(*kind, word.substr(1));
+  }
+  return found;
+}
+
 ThreadAct ReadAct(const json& j, ThreadAct::Kind kind) {
   ThreadAct act;
   act.id = JsonId(j, "id");
@@ -74,6 +91,17 @@ ThreadAct ReadAct(const json& j, ThreadAct::Kind kind) {
   act.label = JsonString(j, "label/name");
   act.at = JsonTime(j, "created_at");
   return act;
+}
+
+void AddActsOf(const json& note, std::vector<ThreadAct>& acts) {
+  const auto add = [&](ThreadAct::Kind kind, std::string login) {
+    ThreadAct act = ReadAct(note, kind);
+    act.actor = ReadUser(JsonAt(note, "author"));
+    act.whom.login = std::move(login);
+    acts.push_back(std::move(act));
+  };
+  if (TellsOfAnEdit(note)) add(ThreadAct::Kind::kTextEdited, "");
+  for (auto& [kind, login] : AssignmentsIn(note)) add(kind, std::move(login));
 }
 
 std::optional<ThreadAct::Kind> KindOfState(std::string_view state) {
@@ -184,15 +212,15 @@ Result<std::vector<ThreadAct>> Feed::ListActs(const RepoRef& repo, const Thread&
         return true;
       }));
   if (thread.kind == ThreadKind::kIssue) {
+    std::vector<ThreadAct> noted;
     SWAGE_RETURN_IF_ERROR(
         ReadPages(api_.rest(), ThreadPath(repo, thread, "/notes?sort=desc&order_by=created_at"), "",
                   kMaxPages, [&](const json& note) {
-                    if (!TellsOfAnEdit(note)) return true;
-                    ThreadAct edit = ReadAct(note, kTextEdited);
-                    edit.actor = ReadUser(JsonAt(note, "author"));
-                    acts.push_back(std::move(edit));
-                    return false;  // the last one is enough
+                    AddActsOf(note, noted);
+                    return true;
                   }));
+    // The newest came first; of one instant, too.
+    acts.insert(acts.end(), noted.rbegin(), noted.rend());
   }
   std::stable_sort(acts.begin(), acts.end(),
                    [](const ThreadAct& a, const ThreadAct& b) { return a.at < b.at; });

@@ -95,6 +95,16 @@ std::vector<std::string> LabelTitles(const json& labels) {
   return titles;
 }
 
+/// Of a list of ids, or of users with one.
+std::vector<std::string> Ids(const json& list) {
+  std::vector<std::string> ids;
+  for (const json& item : list.is_array() ? list : json::array()) {
+    if (item.is_object()) ids.push_back(JsonId(item, "id"));
+    if (item.is_number_integer()) ids.push_back(std::to_string(item.get<std::int64_t>()));
+  }
+  return ids;
+}
+
 std::vector<std::string> Difference(const std::vector<std::string>& of,
                                     const std::vector<std::string>& without) {
   std::vector<std::string> rest;
@@ -127,7 +137,19 @@ Issue ReadIssue(const json& j) {
   issue.author.id = JsonId(j, "author_id");
   issue.open = JsonString(j, "state", "opened") == "opened";
   issue.labels = LabelTitles(JsonAt(j, "labels"));
+  issue.assignees = Ids(JsonAt(j, "assignee_ids"));
   return issue;
+}
+
+Event ParseAssignees(const Envelope& e, const Issue& issue) {
+  const auto before = Ids(JsonAt(e.body, "changes/assignees/previous"));
+  const auto after = Ids(JsonAt(e.body, "changes/assignees/current"));
+  auto removed = Difference(before, after);
+  if (auto added = Difference(after, before); !added.empty()) {
+    return IssueAssigned{e.repo, e.actor, issue, std::move(added), std::move(removed)};
+  }
+  if (!removed.empty()) return IssueUnassigned{e.repo, e.actor, issue, std::move(removed)};
+  return Ignore("issue", e.action);
 }
 
 Event ParseIssue(const Envelope& e) {
@@ -142,10 +164,7 @@ Event ParseIssue(const Envelope& e) {
                      moved ? GoneReason::kTransferred : GoneReason::kClosed};
   }
   if (e.action == "reopen") return IssueReopened{e.repo, e.actor, issue};
-  if (e.action == "open") {
-    if (issue.labels.empty()) return Ignore("issue", "open without labels");
-    return IssueLabeled{e.repo, e.actor, issue, issue.labels, {}};
-  }
+  if (e.action == "open") return IssueOpened{e.repo, e.actor, issue, true};
   // "Label added" has no action of its own.
   const auto before = LabelTitles(JsonAt(e.body, "changes/labels/previous"));
   const auto after = LabelTitles(JsonAt(e.body, "changes/labels/current"));
@@ -156,7 +175,7 @@ Event ParseIssue(const Envelope& e) {
   if (!removed.empty()) {
     return IssueUnlabeled{e.repo, e.actor, issue, std::move(removed)};
   }
-  return Ignore("issue", e.action);
+  return ParseAssignees(e, issue);
 }
 
 // Hooks before GitLab 16.11 carry no action; an edit shows in its times (T19).

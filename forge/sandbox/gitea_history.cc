@@ -84,6 +84,9 @@ std::string_view TypeName(Act::Kind kind) {
     case Act::Kind::kLabeled:
     case Act::Kind::kUnlabeled:
       return "label";
+    case Act::Kind::kAssigned:
+    case Act::Kind::kUnassigned:
+      return "assignees";
     case Act::Kind::kClosed:
       return "close";
     case Act::Kind::kReopened:
@@ -125,6 +128,10 @@ json ActEntry(const RepoCall& in, const Issue& issue, bool on_pull, const Act& a
   json entry = Entry(in, note, on_pull, issue, TypeName(act.kind));
   const Label* label = Objects::FindLabel(in.repo, act.label);
   if (label != nullptr) entry["label"] = in.objects.LabelObject(in.repo, *label);
+  if (act.whom != 0) {
+    entry["assignee"] = in.objects.UserObject(act.whom);
+    entry["removed_assignee"] = act.kind == Act::Kind::kUnassigned;
+  }
   if (act.kind == Act::Kind::kRenamed) {
     entry["old_title"] = act.before;
     entry["new_title"] = issue.title;

@@ -39,6 +39,10 @@ class Describer {
         return AboutIssue("reopened");
       case Happening::kLabelsChanged:
         return event_.on_pull ? AboutPull("label_updated") : AboutIssue("label_updated");
+      case Happening::kAssigneesChanged:
+        return AboutIssue(event_.assignees_after.size() < event_.assignees_before.size()
+                              ? "unassigned"
+                              : "assigned");
       case Happening::kNoteCreated:
         return AboutNote("created");
       case Happening::kNoteEdited:

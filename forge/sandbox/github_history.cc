@@ -21,6 +21,10 @@ std::string_view EventName(Act::Kind kind) {
       return "labeled";
     case Act::Kind::kUnlabeled:
       return "unlabeled";
+    case Act::Kind::kAssigned:
+      return "assigned";
+    case Act::Kind::kUnassigned:
+      return "unassigned";
     case Act::Kind::kClosed:
       return "closed";
     case Act::Kind::kReopened:
@@ -48,6 +52,11 @@ json EventObject(const RepoCall& in, const Issue& issue, const Act& act) {
   if (!act.label.empty()) {
     const json label = in.objects.LabelNamed(in.repo, act.label);
     object["label"] = {{"name", label["name"]}, {"color", label["color"]}};
+  }
+  // Of an assignment the actor is whom it made the assignee.
+  if (act.whom != 0) {
+    object["actor"] = object["assignee"] = in.objects.UserObject(act.whom);
+    object["assigner"] = in.objects.UserObject(act.actor);
   }
   if (act.kind == Act::Kind::kRenamed) {
     object["rename"] = {{"from", act.before}, {"to", issue.title}};

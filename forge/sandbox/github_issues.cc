@@ -135,8 +135,10 @@ Reply CreateIssue(const RepoCall& in) {
   // Without push access labels are dropped in silence.
   const std::vector<std::string> labels =
       in.role >= Role::kTriage ? LabelNames(in.call.body) : std::vector<std::string>();
-  Issue& issue = in.world.OpenIssue(in.repo, in.Actor(), title, body, labels);
-  issue.assignees = UserIds(in.world, JsonAt(in.call.body, "assignees"));
+  const std::vector<Id> assignees = in.role >= Role::kTriage
+                                        ? UserIds(in.world, JsonAt(in.call.body, "assignees"))
+                                        : std::vector<Id>();
+  Issue& issue = in.world.OpenIssue(in.repo, in.Actor(), title, body, labels, assignees);
   return Reply::Json(201, in.objects.IssueObject(in.repo, issue, false));
 }
 
@@ -166,6 +168,26 @@ Reply UpdateIssue(const RepoCall& in, Issue& issue, bool is_pull) {
     change.state_reason = JsonString(body, "state_reason");
   }
   in.world.Update(in.repo, in.Actor(), issue, change);
+  return Reply::Json(200, in.objects.IssueObject(in.repo, issue, is_pull));
+}
+
+// --- assignees of an issue ---
+
+Reply AddAssignees(const RepoCall& in, Issue& issue, bool is_pull) {
+  std::vector<Id> assignees = issue.assignees;
+  for (const Id user : UserIds(in.world, JsonAt(in.call.body, "assignees"))) {
+    if (std::ranges::find(assignees, user) == assignees.end()) assignees.push_back(user);
+  }
+  in.world.SetAssignees(in.repo, in.Actor(), issue, std::move(assignees));
+  return Reply::Json(201, in.objects.IssueObject(in.repo, issue, is_pull));
+}
+
+Reply RemoveAssignees(const RepoCall& in, Issue& issue, bool is_pull) {
+  std::vector<Id> assignees = issue.assignees;
+  for (const Id user : UserIds(in.world, JsonAt(in.call.body, "assignees"))) {
+    std::erase(assignees, user);
+  }
+  in.world.SetAssignees(in.repo, in.Actor(), issue, std::move(assignees));
   return Reply::Json(200, in.objects.IssueObject(in.repo, issue, is_pull));
 }
 
@@ -326,6 +348,8 @@ void MountIssues(Router& router) {
   router.Add("PATCH", issue, OnIssue(Needs::kUser, UpdateIssue));
   router.Add("GET", issue + "/comments", OnIssue(Needs::kSight, ListComments));
   router.Add("POST", issue + "/comments", OnIssue(Needs::kUser, CreateComment));
+  router.Add("POST", issue + "/assignees", OnIssue(Needs::kTriage, AddAssignees));
+  router.Add("DELETE", issue + "/assignees", OnIssue(Needs::kTriage, RemoveAssignees));
   router.Add("GET", issue + "/labels", OnIssue(Needs::kSight, ListIssueLabels));
   router.Add("POST", issue + "/labels", OnIssue(Needs::kTriage, AddLabels));
   router.Add("PUT", issue + "/labels", OnIssue(Needs::kTriage, ReplaceLabels));

@@ -42,6 +42,8 @@ class Describer {
         return AboutTransfer();
       case Happening::kLabelsChanged:
         return AboutLabels();
+      case Happening::kAssigneesChanged:
+        return AboutAssignees();
       case Happening::kNoteCreated:
         return AboutNote("created");
       case Happening::kNoteEdited:
@@ -121,6 +123,23 @@ class Describer {
     extra["number"] = pull_->number;
     extra["pull_request"] = objects_.PullObject(*repo_, *pull_);
     return {Make("pull_request", action, std::move(extra))};
+  }
+
+  /// One payload per account.
+  std::vector<Payload> AboutAssignees() const {
+    std::vector<Payload> payloads;
+    const auto each = [&](const std::vector<Id>& from, const std::vector<Id>& without,
+                          std::string_view action) {
+      for (const Id user : from) {
+        if (std::ranges::find(without, user) != without.end()) continue;
+        for (Payload& payload : AboutIssue(action, {{"assignee", objects_.UserObject(user)}})) {
+          payloads.push_back(std::move(payload));
+        }
+      }
+    };
+    each(event_.assignees_before, event_.assignees_after, "unassigned");
+    each(event_.assignees_after, event_.assignees_before, "assigned");
+    return payloads;
   }
 
   /// One payload per label: "labeled" for the new ones, "unlabeled" for the gone ones.

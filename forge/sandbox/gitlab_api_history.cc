@@ -35,6 +35,8 @@ const char* StateWord(Act::Kind kind) {
       return "merged";
     case Act::Kind::kLabeled:
     case Act::Kind::kUnlabeled:
+    case Act::Kind::kAssigned:
+    case Act::Kind::kUnassigned:
     case Act::Kind::kRenamed:
     case Act::Kind::kDescribed:
       return nullptr;

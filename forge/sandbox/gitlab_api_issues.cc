@@ -29,6 +29,19 @@ Result<Reply> GetIssue(Ctx& ctx) {
   return Reply::Json(200, IssueJson(ctx.world, ctx.repo, *issue, ctx.call.base));
 }
 
+/// Nothing when assignee_ids is not given, or by somebody who may not assign.
+std::optional<std::vector<Id>> NewAssignees(const Ctx& ctx) {
+  const Params& params = ctx.params;
+  const bool given = params.Has("assignee_ids") || params.Has("assignee_ids[]");
+  if (!given || !ctx.AtLeast(Role::kTriage)) return std::nullopt;
+  std::vector<Id> ids;
+  for (const std::string& text : params.List("assignee_ids")) {
+    const auto id = ParseInt(text);
+    if (id && ctx.world.FindUser(Id{*id}) != nullptr) ids.push_back(*id);
+  }
+  return ids;
+}
+
 Result<Reply> CreateIssue(Ctx& ctx) {
   const std::string title(Trim(ctx.params.Str("title")));
   if (title.empty()) return Bad("title is missing");
@@ -36,7 +49,8 @@ Result<Reply> CreateIssue(Ctx& ctx) {
   const ActionText text = TakeQuickActions(ctx.params.Str("description"));
   const std::vector<std::string> labels =
       ctx.AtLeast(Role::kTriage) ? ctx.params.List("labels") : std::vector<std::string>();
-  Issue& issue = ctx.world.OpenIssue(ctx.repo, ctx.Actor(), title, text.text, labels);
+  const std::vector<Id> assignees = NewAssignees(ctx).value_or(std::vector<Id>());
+  Issue& issue = ctx.world.OpenIssue(ctx.repo, ctx.Actor(), title, text.text, labels, assignees);
   RunQuickActions(ctx.world, ctx.repo, ctx.Actor(), issue, nullptr, text.actions);
   return Reply::Json(201, IssueJson(ctx.world, ctx.repo, issue, ctx.call.base));
 }
@@ -72,6 +86,7 @@ Result<Reply> EditIssue(Ctx& ctx) {
   if (ctx.params.Str("state_event") == "close") change.open = false;
   if (ctx.params.Str("state_event") == "reopen") change.open = true;
   change.labels = NewLabels(ctx, *issue);
+  change.assignees = NewAssignees(ctx);
   ctx.world.Update(ctx.repo, ctx.Actor(), *issue, change);
   RunQuickActions(ctx.world, ctx.repo, ctx.Actor(), *issue, nullptr, text.actions);
   return Reply::Json(200, IssueJson(ctx.world, ctx.repo, *issue, ctx.call.base));

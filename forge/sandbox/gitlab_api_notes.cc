@@ -51,17 +51,35 @@ Json RefJson(const Ctx& ctx, const Where& where, const NoteRef& ref) {
                   ctx.call.base);
 }
 
-/// What GitLab itself writes into a thread when its text is changed.
-std::vector<Note> SystemNotes(const Issue& issue) {
+/// What GitLab itself writes into a thread of an act; empty = nothing.
+std::string WordsOf(const Act& act, const Issue& issue, World& world) {
+  switch (act.kind) {
+    case Act::Kind::kRenamed:
+      return "changed title from **" + act.before + "** to **" + issue.title + "**";
+    case Act::Kind::kDescribed:
+      return "changed the description";
+    case Act::Kind::kAssigned:
+      return "assigned to @" + world.UserOf(act.whom).login;
+    case Act::Kind::kUnassigned:
+      return "unassigned @" + world.UserOf(act.whom).login;
+    case Act::Kind::kLabeled:
+    case Act::Kind::kUnlabeled:
+    case Act::Kind::kClosed:
+    case Act::Kind::kReopened:
+    case Act::Kind::kMerged:
+      return "";
+  }
+  return "";
+}
+
+std::vector<Note> SystemNotes(const Issue& issue, World& world) {
   std::vector<Note> notes;
   for (const Act& act : issue.acts) {
-    const bool renamed = act.kind == Act::Kind::kRenamed;
-    if (!renamed && act.kind != Act::Kind::kDescribed) continue;
     Note note;
+    note.body = WordsOf(act, issue, world);
+    if (note.body.empty()) continue;
     note.id = act.id;
     note.author = act.actor;
-    note.body = renamed ? "changed title from **" + act.before + "** to **" + issue.title + "**"
-                        : "changed the description";
     note.created_at = note.updated_at = act.at;
     note.system = true;
     notes.push_back(std::move(note));
@@ -74,7 +92,7 @@ Result<Reply> ListNotes(Ctx& ctx, bool on_pull) {
   std::vector<Json> notes;
   for (Note& note : where.issue->notes)
     notes.push_back(RefJson(ctx, where, {&note, nullptr, nullptr}));
-  for (Note& note : SystemNotes(*where.issue))
+  for (Note& note : SystemNotes(*where.issue, ctx.world))
     notes.push_back(RefJson(ctx, where, {&note, nullptr, nullptr}));
   if (where.pull) {
     for (Discussion& discussion : where.pull->discussions) {

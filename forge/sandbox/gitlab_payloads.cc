@@ -30,12 +30,22 @@ std::string HookTime(WallTime time) {
   return text.substr(0, 19) + " UTC";
 }
 
-Json Actor(const Scene& scene) {
-  return {{"id", scene.actor.id},
-          {"name", scene.actor.name},
-          {"username", scene.actor.login},
+Json UserJson(const User& user) {
+  return {{"id", user.id},
+          {"name", user.name},
+          {"username", user.login},
           {"avatar_url", ""},
           {"email", "[REDACTED]"}};
+}
+
+Json Actor(const Scene& scene) {
+  return UserJson(scene.actor);
+}
+
+Json UsersJson(const Scene& scene, const std::vector<Id>& ids) {
+  Json users = Json::array();
+  for (const Id id : ids) users.push_back(UserJson(scene.world.UserOf(id)));
+  return users;
 }
 
 Json Project(const Scene& scene) {
@@ -97,6 +107,10 @@ Json Changes(const Scene& scene, const Issue& issue) {
   if (event.what == Happening::kLabelsChanged) {
     changes["labels"] =
         Changed(LabelsJson(scene, event.labels_before), LabelsJson(scene, event.labels_after));
+  }
+  if (event.what == Happening::kAssigneesChanged) {
+    changes["assignees"] =
+        Changed(UsersJson(scene, event.assignees_before), UsersJson(scene, event.assignees_after));
   }
   if (event.what == Happening::kIssueEdited || event.what == Happening::kPullEdited) {
     if (event.title_before != issue.title)
@@ -354,6 +368,7 @@ std::vector<Payload> DescribeEvent(World& world, const Event& event, const std::
       return ThreadPayloads(scene, "open");
     case Happening::kIssueEdited:
     case Happening::kLabelsChanged:
+    case Happening::kAssigneesChanged:
     case Happening::kPullEdited:
     case Happening::kPullSynchronized:
     case Happening::kPullReadyForReview:

@@ -123,6 +123,17 @@ void SandboxForge::AddLabel(std::string_view repo, std::string_view login, std::
   });
 }
 
+void SandboxForge::Assign(std::string_view repo, std::string_view login, std::int64_t number,
+                          const std::vector<std::string>& assignees) {
+  state_->OnIssue(repo, login, number, [&](World& world, Repo& in, User& user, Issue& issue) {
+    std::vector<Id> ids;
+    for (const std::string& name : assignees) {
+      if (const User* const one = world.FindUser(name)) ids.push_back(one->id);
+    }
+    world.SetAssignees(in, user, issue, std::move(ids));
+  });
+}
+
 void SandboxForge::RemoveLabel(std::string_view repo, std::string_view login, std::int64_t number,
                                std::string_view label) {
   state_->OnIssue(repo, login, number, [&](World& world, Repo& in, User& user, Issue& issue) {

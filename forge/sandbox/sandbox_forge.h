@@ -1,14 +1,14 @@
 // SandboxForge: a forge in a box, for the demo and for the tests.
 //
-// A real HTTP server on loopback that speaks GitHub's, GitLab's or Gitea's REST dialect over bare git
-// repositories (clone, fetch and push over smart HTTP), sends signed webhooks, and misbehaves on
-// request. State is in memory, git on disk below `data_dir`. The C++ functions act as a person at
-// the forge would; they and the HTTP side share one lock, and all functions are safe from many
+// A real HTTP server on loopback that speaks GitHub's, GitLab's or Gitea's REST dialect over bare
+// git repositories (clone, fetch and push over smart HTTP), sends signed webhooks, and misbehaves
+// on request. State is in memory, git on disk below `data_dir`. The C++ functions act as a person
+// at the forge would; they and the HTTP side share one lock, and all functions are safe from many
 // threads. Snapshots are copies.
 //
-// URLs: GitHub API at Url() and Url()/api/v3, GraphQL at Url()/graphql; GitLab API at Url()/api/v4; Gitea API at
-// Url()/api/v1;
-// git at Url()/owner/name.git; control at Url()/_sandbox/{faults,requests,deliveries}.
+// URLs: GitHub API at Url() and Url()/api/v3, GraphQL at Url()/graphql; GitLab API at Url()/api/v4;
+// Gitea API at Url()/api/v1; git at Url()/owner/name.git; control at
+// Url()/_sandbox/{faults,requests,deliveries}.
 #pragma once
 
 #include <chrono>
@@ -95,6 +95,9 @@ class SandboxForge {
                 std::string_view label);
   void RemoveLabel(std::string_view repo, std::string_view login, std::int64_t number,
                    std::string_view label);
+  /// The issue's assignees from now on, by their logins.
+  void Assign(std::string_view repo, std::string_view login, std::int64_t number,
+              const std::vector<std::string>& assignees);
   void EditIssue(std::string_view repo, std::string_view login, std::int64_t number,
                  const IssueChange& change);
   void CloseIssue(std::string_view repo, std::string_view login, std::int64_t number);

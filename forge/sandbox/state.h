@@ -1,9 +1,9 @@
 // What the sandbox forge knows: one model under both dialects.
 //
-// Plain data without behaviour. GitHub and Gitea number issues and pull requests from one counter and
-// let a pull request be addressed as an issue; GitLab counts them apart. World (world.h) keeps that
-// difference, the dialects only render. Times are wall times; ids come from one counter and are
-// never reused.
+// Plain data without behaviour. GitHub and Gitea number issues and pull requests from one counter
+// and let a pull request be addressed as an issue; GitLab counts them apart. World (world.h) keeps
+// that difference, the dialects only render. Times are wall times; ids come from one counter and
+// are never reused.
 #pragma once
 
 #include <cstdint>
@@ -100,13 +100,24 @@ struct Review {
 
 /// Something that a person did to an issue or pull, as the forges' event lists tell it afterwards.
 struct Act {
-  enum class Kind { kLabeled, kUnlabeled, kClosed, kReopened, kMerged, kRenamed, kDescribed };
+  enum class Kind {
+    kLabeled,
+    kUnlabeled,
+    kAssigned,
+    kUnassigned,
+    kClosed,
+    kReopened,
+    kMerged,
+    kRenamed,
+    kDescribed
+  };
   Id id = 0;
   Kind kind = Kind::kLabeled;
   Id actor = 0;
   std::string label;   ///< of kLabeled, kUnlabeled
   std::string before;  ///< kRenamed: the old title
   WallTime at{};
+  Id whom = 0;  ///< of kAssigned, kUnassigned
 };
 
 struct Issue {

@@ -76,6 +76,7 @@ bool BringsText(Happening what) {
     case Happening::kIssueDeleted:
     case Happening::kIssueTransferred:
     case Happening::kLabelsChanged:
+    case Happening::kAssigneesChanged:
     case Happening::kNoteDeleted:
     case Happening::kPullSynchronized:
     case Happening::kPullClosed:

@@ -32,6 +32,7 @@ enum class Happening {
   kIssueDeleted,      ///< raised while it can still be described
   kIssueTransferred,  ///< target_repo, target_number; GitHub
   kLabelsChanged,     ///< of an issue or pull: labels_before, labels_after
+  kAssigneesChanged,  ///< of an issue: assignees_before, assignees_after
   kNoteCreated,       ///< `note` on an issue or pull (not on a line)
   kNoteEdited,        ///< body_before
   kNoteDeleted,
@@ -64,6 +65,8 @@ struct Event {
   Id status = 0;
   std::vector<std::string> labels_before;
   std::vector<std::string> labels_after;
+  std::vector<Id> assignees_before;
+  std::vector<Id> assignees_after;
   Id target_repo = 0;
   std::int64_t target_number = 0;
   std::string body_before;
@@ -162,10 +165,11 @@ class World {
                      std::string_view description = "");
 
   Issue& OpenIssue(Repo& repo, const User& actor, std::string_view title, std::string_view body,
-                   const std::vector<std::string>& labels);
+                   const std::vector<std::string>& labels, const std::vector<Id>& assignees = {});
   void Update(Repo& repo, const User& actor, Issue& issue, const IssueChange& change);
   void SetLabels(Repo& repo, const User& actor, Issue& issue,
                  const std::vector<std::string>& labels);
+  void SetAssignees(Repo& repo, const User& actor, Issue& issue, std::vector<Id> assignees);
   /// The issue is gone, as if it had never been; its number is not used again.
   void DeleteIssue(Repo& repo, const User& actor, std::int64_t number);
   /// Opens it again in another repository, with its comments and the labels that are known there.
@@ -224,6 +228,7 @@ class World {
   void Record(Issue& issue, const User& actor, Act::Kind kind, std::string_view label = "",
               std::string_view before = "");
   void RecordLabels(Issue& issue, const User& actor, const std::vector<std::string>& before);
+  void RecordAssignees(Issue& issue, const User& actor, const std::vector<Id>& before);
   void SetOpen(Repo& repo, const User& actor, Issue& issue, bool open,
                std::string_view state_reason);
   void SetDraft(Repo& repo, const User& actor, Issue& issue, bool draft);

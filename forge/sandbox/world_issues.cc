@@ -38,7 +38,8 @@ std::vector<std::string> World::Known(Repo& repo, const std::vector<std::string>
 
 void World::Record(Issue& issue, const User& actor, Act::Kind kind, std::string_view label,
                    std::string_view before) {
-  issue.acts.push_back({NextId(), kind, actor.id, std::string(label), std::string(before), Now()});
+  issue.acts.push_back(
+      {NextId(), kind, actor.id, std::string(label), std::string(before), Now(), 0});
 }
 
 void World::RecordLabels(Issue& issue, const User& actor, const std::vector<std::string>& before) {
@@ -53,8 +54,22 @@ void World::RecordLabels(Issue& issue, const User& actor, const std::vector<std:
   }
 }
 
+void World::RecordAssignees(Issue& issue, const User& actor, const std::vector<Id>& before) {
+  const auto each = [&](const std::vector<Id>& from, const std::vector<Id>& without,
+                        Act::Kind kind) {
+    for (const Id user : from) {
+      if (std::ranges::find(without, user) != without.end()) continue;
+      Record(issue, actor, kind);
+      issue.acts.back().whom = user;
+    }
+  };
+  each(before, issue.assignees, Act::Kind::kUnassigned);
+  each(issue.assignees, before, Act::Kind::kAssigned);
+}
+
 Issue& World::OpenIssue(Repo& repo, const User& actor, std::string_view title,
-                        std::string_view body, const std::vector<std::string>& labels) {
+                        std::string_view body, const std::vector<std::string>& labels,
+                        const std::vector<Id>& assignees) {
   const std::int64_t number = NextNumber(repo, false);
   Issue& issue = repo.issues[number];
   issue.id = NextId();
@@ -65,8 +80,15 @@ Issue& World::OpenIssue(Repo& repo, const User& actor, std::string_view title,
   issue.created_at = issue.updated_at = Now();
   issue.labels = Known(repo, labels);
   RecordLabels(issue, actor, {});
+  issue.assignees = assignees;
+  RecordAssignees(issue, actor, {});
   Raise(EventOn(repo, actor, issue, Happening::kIssueOpened));
-  // GitHub tells of the labels of a new issue once more, one by one; GitLab does not.
+  // GitHub tells of the labels and assignees of a new issue once more, one by one; GitLab does not.
+  if (dialect_ == Dialect::kGitHub && !issue.assignees.empty()) {
+    Event event = EventOn(repo, actor, issue, Happening::kAssigneesChanged);
+    event.assignees_after = issue.assignees;
+    Raise(event);
+  }
   if (dialect_ == Dialect::kGitHub && !issue.labels.empty()) {
     Event event = EventOn(repo, actor, issue, Happening::kLabelsChanged);
     event.labels_after = issue.labels;
@@ -84,6 +106,17 @@ void World::SetLabels(Repo& repo, const User& actor, Issue& issue,
   event.labels_after = std::move(wanted);
   issue.updated_at = Now();
   RecordLabels(issue, actor, event.labels_before);
+  Raise(event);
+}
+
+void World::SetAssignees(Repo& repo, const User& actor, Issue& issue, std::vector<Id> assignees) {
+  if (assignees == issue.assignees) return;
+  Event event = EventOn(repo, actor, issue, Happening::kAssigneesChanged);
+  event.assignees_before = std::exchange(issue.assignees, std::move(assignees));
+  event.assignees_after = issue.assignees;
+  if (event.on_pull) return;  // nobody asks for these
+  issue.updated_at = Now();
+  RecordAssignees(issue, actor, event.assignees_before);
   Raise(event);
 }
 
@@ -149,7 +182,6 @@ void World::Update(Repo& repo, const User& actor, Issue& issue, const IssueChang
   edited.body_before = issue.body;
   if (change.title) issue.title = *change.title;
   if (change.body) issue.body = *change.body;
-  if (change.assignees) issue.assignees = *change.assignees;
   bool differs = issue.title != edited.title_before || issue.body != edited.body_before;
   if (change.base_ref && edited.on_pull) {
     Pull& pull = repo.pulls.at(issue.number);
@@ -166,6 +198,7 @@ void World::Update(Repo& repo, const User& actor, Issue& issue, const IssueChang
   }
   if (change.draft) SetDraft(repo, actor, issue, *change.draft);
   if (change.labels) SetLabels(repo, actor, issue, *change.labels);
+  if (change.assignees) SetAssignees(repo, actor, issue, *change.assignees);
   if (change.open) {
     const std::string usual = edited.on_pull ? "" : *change.open ? "reopened" : "completed";
     SetOpen(repo, actor, issue, *change.open, change.state_reason.value_or(usual));

@@ -41,13 +41,8 @@ struct Choice {
 Choice ChooseLevel(const Evidence& evidence, const IsolationRules& server,
                    const IsolationRules& policy);
 
-/// What an issue's text says about how it wants to be worked on. Front matter, at its beginning:
-///   ---
-///   isolation: sandbox
-///   network: true
-///   scope: [src/**, Makefile]
-///   ---
-/// Anything else in there, and front matter that cannot be read, says nothing.
+/// What an issue's text says about how it wants to be kept apart: its front matter, and the files
+/// that it names.
 struct Directives {
   std::optional<IsolationLevel> isolation;
   bool network = false;

@@ -2,45 +2,19 @@
 #include <algorithm>
 
 #include "config/base/text.h"
-#include "config/yaml.h"
+#include "pipeline/front_matter.h"
 #include "pipeline/isolation/choice.h"
 
 namespace swage {
 namespace {
 
-constexpr std::size_t kMaxFrontMatter = 4 << 10;
 constexpr std::size_t kMaxPaths = 200;
 constexpr std::size_t kMaxPathBytes = 200;
-constexpr std::string_view kFence = "---";
-
-// Between two lines of dashes, the first of them the text's own first line.
-std::string_view FrontMatter(std::string_view text) {
-  if (!text.starts_with("---\n") && !text.starts_with("---\r\n")) return {};
-  const std::size_t begin = text.find('\n') + 1;
-  for (std::size_t line = begin; line < text.size() && line < kMaxFrontMatter;) {
-    const std::size_t end = std::min(text.find('\n', line), text.size());
-    if (Trim(text.substr(line, end - line)) == kFence) return text.substr(begin, line - begin);
-    line = end + 1;
-  }
-  return {};
-}
 
 void AddPath(Directives& out, std::string_view path) {
   if (path.starts_with("./")) path.remove_prefix(2);
   if (path.empty() || path.size() > kMaxPathBytes || out.paths.size() == kMaxPaths) return;
   if (std::ranges::find(out.paths, path) == out.paths.end()) out.paths.emplace_back(path);
-}
-
-void ReadEntry(const YamlEntry& entry, Directives& out) {
-  const YamlNode& value = entry.value;
-  if (entry.key == "isolation") out.isolation = ParseIsolationLevel(value.text);
-  if (entry.key == "network") {
-    out.network = value.text == "true" || !value.items.empty();
-  }
-  if (entry.key == "scope") {
-    AddPath(out, value.text);
-    for (const YamlNode& item : value.items) AddPath(out, item.text);
-  }
 }
 
 bool IsPathByte(char c) {
@@ -83,14 +57,10 @@ void FindFiles(std::string_view text, Directives& out) {
 }  // namespace
 
 Directives ReadDirectives(std::string_view text) {
-  Directives out;
-  const std::string_view front = FrontMatter(text);
-  Faults faults("front matter");
-  const auto root = front.empty() ? std::nullopt : ParseYaml(front, faults);
-  if (root && faults.empty() && root->kind == YamlNode::Kind::kMap) {
-    for (const YamlEntry& entry : root->entries) ReadEntry(entry, out);
-  }
-  FindFiles(text.substr(front.empty() ? 0 : front.data() + front.size() - text.data()), out);
+  const FrontMatter front = ReadFrontMatter(text);
+  Directives out{front.isolation, front.network, {}};
+  for (const std::string& path : front.scope) AddPath(out, path);
+  FindFiles(text.substr(front.bytes), out);
   return out;
 }
 

@@ -47,27 +47,33 @@ std::optional<Event> EventOfReopening(const RepoRef& repo, const Issue& issue,
 
 std::optional<Event> EventOfIssue(const RepoRef& repo, const Issue& issue,
                                   const std::optional<Task>& task, bool by_label,
-                                  const std::vector<ThreadAct>& acts, std::string_view trigger) {
+                                  const std::vector<ThreadAct>& acts, const Triggers& wishes,
+                                  const Actor& self) {
+  const std::string& trigger = wishes.label;
   const bool active = task && IsActive(task->state);
   if (active && !issue.open) {
     return IssueGone{repo, ActorOf(LastAct(acts, ThreadAct::Kind::kClosed, trigger)), issue,
                      GoneReason::kClosed};
   }
   std::vector<std::string> triggers = TriggersAmong(issue.labels, trigger);
-  if (active && by_label && triggers.empty()) {
+  const bool assigned = wishes.Means(issue.assignees, self);
+  if (active && by_label && triggers.empty() && !assigned) {
     const ThreadAct* act = LastAct(acts, ThreadAct::Kind::kUnlabeled, trigger);
     return IssueUnlabeled{
         repo, ActorOf(act), issue, {act == nullptr ? std::string(trigger) : act->label}};
   }
   const bool free = !task || IsTerminal(task->state);
-  if (!free || !issue.open || triggers.empty()) return std::nullopt;
+  if (!free || !issue.open || (triggers.empty() && !assigned)) return std::nullopt;
   if (EndedWithItsIssue(task)) {
     const ThreadAct* reopened = LastAct(acts, ThreadAct::Kind::kReopened, trigger);
     const ThreadAct* labeled = LastAct(acts, ThreadAct::Kind::kLabeled, trigger);
-    // Set once more after that, the label is what counts.
-    const bool relabelled = reopened && labeled && labeled->at > reopened->at;
-    if (!relabelled) return EventOfReopening(repo, issue, reopened, acts);
+    const std::optional<Wish> given = CurrentAssignment(acts, self);
+    // Asked for once more after that, it is that which counts.
+    const bool asked_again = reopened && ((labeled && labeled->at > reopened->at) ||
+                                          (given && given->act.at > reopened->at));
+    if (!asked_again) return EventOfReopening(repo, issue, reopened, acts);
   }
+  if (triggers.empty()) return IssueAssigned{repo, {}, issue, {self.id}, {}, true};
   return IssueLabeled{repo, {}, issue, std::move(triggers), {}, true};
 }
 

@@ -7,6 +7,7 @@
 
 #include "forge/event.h"
 #include "forge/feed.h"
+#include "pipeline/labelling.h"
 #include "pipeline/task.h"
 
 namespace swage {
@@ -15,7 +16,8 @@ namespace swage {
 /// it yet. `acts` is read only for who did it; empty = somebody, or for what begins work nobody.
 std::optional<Event> EventOfIssue(const RepoRef& repo, const Issue& issue,
                                   const std::optional<Task>& task, bool by_label,
-                                  const std::vector<ThreadAct>& acts, std::string_view trigger);
+                                  const std::vector<ThreadAct>& acts, const Triggers& triggers,
+                                  const Actor& self);
 /// As above for an issue that is not found any more.
 std::optional<Event> EventOfMissingIssue(const Task& task);
 /// `task` is the one that the pull request belongs to.

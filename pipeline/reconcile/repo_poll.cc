@@ -152,7 +152,7 @@ Result<int> RepoPoll::FirstRound(Forge& forge, const RepoRef& repo, Budget& budg
 }
 
 Result<int> RepoPoll::FirstIssues(Forge& forge, const RepoRef& repo, Budget& budget) {
-  const std::string& trigger = gate_.Rules(repo.forge).trigger_label;
+  const std::string& trigger = gate_.Rules(repo.forge).triggers.label;
   std::set<std::int64_t>& considered = begun_[MarkKey("", repo)].considered;
   budget.Take();
   SWAGE_ASSIGN_OR_RETURN(const std::vector<std::string> labels, forge.Feed()->ListLabels(repo));
@@ -224,18 +224,21 @@ Result<int> RepoPoll::TakeThread(Forge& forge, const RepoRef& repo, const Thread
 
 Result<int> RepoPoll::TakeIssue(Forge& forge, const RepoRef& repo, const Issue& issue,
                                 Budget& budget) {
-  const std::string& trigger = gate_.Rules(repo.forge).trigger_label;
+  const Triggers& triggers = gate_.Rules(repo.forge).triggers;
+  SWAGE_ASSIGN_OR_RETURN(const Actor self, gate_.Self(forge));
   SWAGE_ASSIGN_OR_RETURN(const auto task, store_.FindTaskByIssue(repo, issue.number));
   bool by_label = false;
   if (task) {
     SWAGE_ASSIGN_OR_RETURN(by_label, store_.IsByLabel(task->id));
   }
-  auto event = EventOfIssue(repo, issue, task, by_label, {}, trigger);
+  auto event = EventOfIssue(repo, issue, task, by_label, {}, triggers, self);
   if (!event) return 0;
-  if (!std::holds_alternative<IssueLabeled>(*event)) {
+  const bool asks_by_itself =
+      std::holds_alternative<IssueLabeled>(*event) || std::holds_alternative<IssueAssigned>(*event);
+  if (!asks_by_itself) {
     SWAGE_ASSIGN_OR_RETURN(const std::vector<ThreadAct> acts,
                            ActsOf(forge, repo, {ThreadKind::kIssue, issue.number}));
-    event = EventOfIssue(repo, issue, task, by_label, acts, trigger);
+    event = EventOfIssue(repo, issue, task, by_label, acts, triggers, self);
     if (!event) return 0;
   }
   // I14: work begins for somebody whom the forge names.

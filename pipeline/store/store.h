@@ -152,9 +152,15 @@ struct NewTask {
   FrozenText text;
   Actor requester;
   std::string profile;
-  bool by_label = false;        ///< work that is wanted only as long as the label stands
-  std::string branch_prefix;    ///< the branch is BranchName(prefix, number, generation, title)
-  bool new_generation = false;  ///< begin another one when the newest is merged or closed
+  /// Work that is wanted only as long as the label, or the assignment of the bot, stands.
+  bool by_label = false;
+  std::string remark = {};       ///< what the requester said beside the issue's text
+  std::string branch_prefix;     ///< the branch is BranchName(prefix, number, generation, title)
+  bool new_generation = false;   ///< begin another one when the newest is merged or closed
+  std::string base_branch = {};  ///< to stand on; empty = the default one
+  /// Issues of the repository that must be closed first: it begins as kWaiting, with this reason.
+  std::vector<std::int64_t> waits_for = {};
+  std::string waits_reason = {};
 };
 
 /// "Its effects in line" are those that wait for one another (push to resolve); reactions, comments
@@ -187,6 +193,19 @@ struct TaskChange {
   /// which the work goes on. Empty = from the last checkpoint.
   CommitSha adopt = {};
   bool by_label = false;  ///< kRequeue: as in NewTask
+};
+
+/// A task that waits for other issues of its repository.
+struct BlockedTask {
+  TaskId task;
+  RepoRef repo;
+  std::vector<std::int64_t> issues;
+};
+
+/// Tasks that began lately.
+struct Starts {
+  std::int64_t in_repo = 0;
+  std::int64_t of_account = 0;  ///< in all repositories of the forge
 };
 
 /// Somebody who may command one task without the role (G3). Known by the account: names change
@@ -472,8 +491,14 @@ class Store {
   virtual Result<bool> HasDeliverySince(std::string_view forge, WallTime since) = 0;
   /// The repository is known by this path from now on, also in its tasks.
   virtual Result<void> RenameRepo(const RepoRef& repo) = 0;
-  /// Whether the run of a task is wanted only as long as its label stands.
+  /// Whether the run of a task is wanted only as long as its label or assignment stands.
   virtual Result<bool> IsByLabel(TaskId task) = 0;
+  /// Those that wait for issues, oldest first; at most so many pairs of task and
+  /// issue are read.
+  virtual Result<std::vector<BlockedTask>> ListBlocked(int limit) = 0;
+  /// In so much time before now; they are remembered for a day.
+  virtual Result<Starts> CountStarts(const RepoRef& repo, std::string_view account,
+                                     std::chrono::milliseconds within) = 0;
 
   // Lookups. The newest generation; nullopt when there is none.
   virtual Result<Task> GetTask(TaskId id) = 0;

@@ -69,6 +69,13 @@ class StoreFilter : public Store {
   Result<bool> IsByLabel(TaskId task) override {
     return Read("IsByLabel", [&] { return inner_.IsByLabel(task); });
   }
+  Result<std::vector<BlockedTask>> ListBlocked(int limit) override {
+    return Read("ListBlocked", [&] { return inner_.ListBlocked(limit); });
+  }
+  Result<Starts> CountStarts(const RepoRef& repo, std::string_view account,
+                             std::chrono::milliseconds within) override {
+    return Read("CountStarts", [&] { return inner_.CountStarts(repo, account, within); });
+  }
 
   // --- lookups
   Result<Task> GetTask(TaskId id) override {

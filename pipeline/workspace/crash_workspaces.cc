@@ -58,6 +58,10 @@ class CrashWorkspaces final : public Workspaces {
       const std::function<bool(std::string_view)>& holds) override {
     return inner_->FindInHistory(repo, base, head, holds);
   }
+  Result<std::vector<CommitSha>> ListEarlier(const RepoRef& repo, const CommitSha& commit,
+                                             std::string_view path, int limit) override {
+    return inner_->ListEarlier(repo, commit, path, limit);
+  }
   bool HasCommit(const RepoRef& repo, const CommitSha& commit) override {
     return inner_->HasCommit(repo, commit);
   }

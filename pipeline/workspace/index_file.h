@@ -4,13 +4,13 @@
 // damaged is never passed on under a hash of its own: git would believe it. Pure.
 #pragma once
 
-#include <git2.h>
-
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "pipeline/workspace/git_library.h"
 
 namespace swage {
 

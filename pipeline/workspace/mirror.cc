@@ -123,6 +123,16 @@ Result<CommitSha> ReadRemoteBranch(const fs::path& git_dir, const std::string& b
   return CommitSha{git2::Hex(oid)};
 }
 
+/// What the commit holds there; nothing when it has no such file.
+std::optional<std::string> BlobAt(git_commit* commit, const std::string& path) {
+  const auto tree = git2::TreeOf(commit);
+  if (!tree.ok()) return std::nullopt;
+  git_tree_entry* raw_entry = nullptr;
+  if (git_tree_entry_bypath(&raw_entry, tree->get(), path.c_str()) != 0) return std::nullopt;
+  const git2::TreeEntry entry(raw_entry);
+  return git2::Hex(*git_tree_entry_id(entry.get()));
+}
+
 }  // namespace
 
 Result<void> Mirror::Create() {
@@ -272,6 +282,25 @@ Result<std::optional<CommitSha>> Mirror::FindMergeBase(const CommitSha& one,
   if (code == GIT_ENOTFOUND) return std::optional<CommitSha>();
   if (code != 0) return git2::FailureOf(code, "compare two commits");
   return std::optional(CommitSha{git2::Hex(oid)});
+}
+
+Result<std::vector<CommitSha>> Mirror::ListEarlier(const CommitSha& sha, std::string_view path,
+                                                   int limit) const {
+  constexpr int kMaxCommits = 5'000;
+  SWAGE_ASSIGN_OR_RETURN(const auto repository, git2::OpenBare(git_dir_));
+  SWAGE_ASSIGN_OR_RETURN(git2::Commit commit, git2::FindCommit(repository.get(), sha));
+  const std::string name(path);
+  std::vector<CommitSha> earlier;
+  std::optional<std::string> newer = BlobAt(commit.get(), name);
+  for (int i = 0; i < kMaxCommits && static_cast<int>(earlier.size()) < limit; ++i) {
+    git_commit* raw_parent = nullptr;
+    if (git_commit_parent(&raw_parent, commit.get(), 0) != 0) break;  // the first commit
+    commit.reset(raw_parent);
+    std::optional<std::string> here = BlobAt(commit.get(), name);
+    if (here && here != newer) earlier.push_back({git2::Hex(*git_commit_id(commit.get()))});
+    newer = std::move(here);
+  }
+  return earlier;
 }
 
 Result<std::string> Mirror::ReadCommitted(const CommitSha& sha, std::string_view path) {

@@ -33,7 +33,7 @@ class Mirror {
     return git_dir_ / "worktrees" / workspace;
   }
 
-  /// See Workspaces::Fetch, Push, FindMergeBase and ReadCommitted.
+  /// See Workspaces::Fetch, Push, FindMergeBase, ReadCommitted and ListEarlier.
   Result<CommitSha> Fetch(const GitRemote& remote, const std::string& branch, std::stop_token stop);
   /// What the last fetch found as `branch`. Errors: kNotFound.
   Result<CommitSha> ReadFetched(const std::string& branch) const;
@@ -41,6 +41,8 @@ class Mirror {
   Result<std::optional<CommitSha>> FindMergeBase(const CommitSha& one,
                                                  const CommitSha& other) const;
   Result<std::string> ReadCommitted(const CommitSha& commit, std::string_view path);
+  Result<std::vector<CommitSha>> ListEarlier(const CommitSha& commit, std::string_view path,
+                                             int limit) const;
 
   /// Whether there was a fetch; Provision and reads need one.
   bool Exists() const;

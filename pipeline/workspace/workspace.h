@@ -145,6 +145,11 @@ class Workspaces {
   /// A file of a commit in the mirror; kNotFound when absent. Never touches a work tree.
   virtual Result<std::string> ReadCommitted(const RepoRef& repo, const CommitSha& commit,
                                             std::string_view path) = 0;
+  /// The file before its last changes, newest first: the last commit of each earlier version of
+  /// it, on the line of first parents behind `commit`. At most `limit`, among the newest few
+  /// thousand commits.
+  virtual Result<std::vector<CommitSha>> ListEarlier(const RepoRef& repo, const CommitSha& commit,
+                                                     std::string_view path, int limit) = 0;
   /// Where a commit between `base` and `head` first brings something that `holds` says yes to: a
   /// path, "a file name" or "a commit message"; nothing when all are clean (T39). Errors:
   /// kNotFound.

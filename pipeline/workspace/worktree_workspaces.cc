@@ -81,6 +81,13 @@ class WorktreeWorkspaces final : public Workspaces {
     return swage::FindInHistory(mirror.GitDir(), base, head, holds);
   }
 
+  Result<std::vector<CommitSha>> ListEarlier(const RepoRef& repo, const CommitSha& commit,
+                                             std::string_view path, int limit) override {
+    SWAGE_ASSIGN_OR_RETURN(const Mirror mirror, MirrorOf(repo));
+    SWAGE_RETURN_IF_ERROR(MustExist(mirror, repo));
+    return mirror.ListEarlier(commit, path, limit);
+  }
+
   bool HasCommit(const RepoRef& repo, const CommitSha& commit) override {
     const Result<Mirror> mirror = MirrorOf(repo);
     return mirror.ok() && mirror->Exists() && swage::HasCommit(mirror->GitDir(), commit);

@@ -254,7 +254,7 @@ int Preview(const std::string& port) {
   Settings settings;
   settings.data_dir = data_dir.path();
   settings.dashboard = "127.0.0.1:" + port;
-  Dashboard dashboard(settings, "preview", store, clock, log);
+  Dashboard dashboard(settings, "preview", store, clock, log, [] {});
   if (const Result<void> started = dashboard.Start(); !started.ok()) {
     std::fprintf(stderr, "%s\n", started.error().message.c_str());
     return 1;

@@ -25,6 +25,12 @@ std::vector<std::string> Told(const std::vector<ThreadAct>& acts) {
       case Kind::kUnlabeled:
         told.push_back("-" + act.label);
         break;
+      case Kind::kAssigned:
+        told.push_back("to " + act.whom.login);
+        break;
+      case Kind::kUnassigned:
+        told.push_back("not to " + act.whom.login);
+        break;
       case Kind::kClosed:
         told.push_back("closed");
         break;
@@ -192,6 +198,19 @@ TEST_P(ForgeSuite, TellsWhoDidWhatToAnIssue) {
   EXPECT_EQ((*acts)[1].actor.id, ActorOf("acme").id);
   EXPECT_NE((*acts)[0].id, (*acts)[2].id);
   EXPECT_NE((*acts)[0].at, WallTime{});
+}
+
+TEST_P(ForgeSuite, TellsWhoAssignedWhom) {
+  const std::int64_t issue = server_->CreateIssue(kRepo, "reader", "Broken", "Body");
+  server_->Assign(kRepo, "ann", issue, {"reader", "acme"});
+  server_->Assign(kRepo, "acme", issue, {"acme"});
+  const auto acts = forge_->Feed()->ListActs(repo_, {ThreadKind::kIssue, issue});
+  ASSERT_TRUE(acts.ok()) << acts.error().message;
+  EXPECT_EQ(Told(*acts), (std::vector<std::string>{"to reader", "to acme", "not to reader"}));
+  EXPECT_EQ((*acts)[0].actor.id, ActorOf("ann").id);
+  EXPECT_EQ((*acts)[2].actor.id, ActorOf("acme").id);
+  EXPECT_EQ(forge_->GetIssue(repo_, issue)->assignees,
+            std::vector<std::string>{ActorOf("acme").id});
 }
 
 TEST_P(ForgeSuite, Threat_T18_TellsThatTheTextWasEdited) {

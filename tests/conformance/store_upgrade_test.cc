@@ -77,6 +77,10 @@ INSERT INTO level_waits (task_id, level, epoch) VALUES (3, 'sandbox', 1);
     {13, R"(
 INSERT INTO task_signs (task_id, sign) VALUES (3, 'limit_hit');
 )"},
+    {16, R"(
+INSERT INTO dependencies (task_id, issue_number) VALUES (3, 9);
+INSERT INTO task_starts (at_us, repo, forge, account) VALUES (1, 1, 'f', '5');
+)"},
 };
 
 // What the two engines keep in columns of their own.

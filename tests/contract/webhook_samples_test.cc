@@ -60,6 +60,9 @@ constexpr const char* kNoExamples =
 // What is no row here is ignored.
 const std::map<std::string, std::map<std::string, int>>& GitHubDecisions() {
   static const std::map<std::string, std::map<std::string, int>> kDecisions = {
+      {"issues opened", {{"IssueOpened", 4}}},
+      {"issues assigned", {{"IssueAssigned", 3}}},
+      {"issues unassigned", {{"IssueUnassigned", 2}}},
       {"issues labeled", {{"IssueLabeled", 2}}},
       {"issues unlabeled", {{"IssueUnlabeled", 2}}},
       {"issues reopened", {{"IssueReopened", 1}}},
@@ -134,7 +137,7 @@ TEST(WebhookSamples, GitLabPayloadsLeadToTheRightDecision) {
       FromEnvironment("SWAGE_SAMPLES", test::SourcePath("../shared/samples/gitlab").string());
   if (!std::filesystem::is_directory(folder)) GTEST_SKIP() << "no samples at " << folder;
   const std::map<std::string, std::string> decisions = {
-      {"issue.json", "IssueLabeled"},  // opened with the label "API"
+      {"issue.json", "IssueOpened"},
       {"note_issue.json", "CommentCreated"},
       {"note_merge_request.json", "CommentCreated"},
       {"service_merge_request.json", "PullRequestPushed"},

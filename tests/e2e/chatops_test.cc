@@ -69,6 +69,42 @@ TEST_P(ChatOps, StopKillsTheAgentAndRetryGoesOn) {
   EXPECT_THAT(box.Pulls(), SizeIs(1));
 }
 
+TEST_P(ChatOps, HoldPutsTheWorkAsideAndUnholdGoesOn) {
+  Box box(Options(AnswerRepo(), ""));
+  SetAgent(box, HangingAgent(box));
+  const std::int64_t issue = box.LabelledIssue("The answer is wrong");
+  ASSERT_TRUE(box.WaitForFile(box.dir() / "pid"));
+  const pid_t agent = std::stoi(*ReadFile(box.dir() / "pid"));
+  box.forge().Comment(box.repo(), "ada", issue, "/swage hold");
+  EXPECT_TRUE(box.WaitForSticky(issue, "ada put it aside")) << box.Sticky(issue);
+  EXPECT_TRUE(box.WaitFor([&] { return kill(agent, 0) != 0; }));
+  SetAgent(box, TwoCycleAgent());
+  box.forge().Comment(box.repo(), "ada", issue, "/swage unhold");
+  ASSERT_TRUE(box.WaitForSticky(issue, "in review")) << box.Sticky(issue);
+  box.forge().Comment(box.repo(), "ada", issue, "/swage logs");
+  ASSERT_TRUE(box.WaitFor([&] { return Answers(box, issue).size() == 1; }));
+  EXPECT_THAT(Answers(box, issue).front(), HasSubstr("`tests`"));
+}
+
+// F8: what somebody pushed is judged by the gates, and the next change stands on it.
+TEST_P(ChatOps, TakeoverJudgesWhatAPersonPushed) {
+  Box box(Options(AnswerRepo(), TwoCycleAgent()));
+  const std::int64_t issue = box.LabelledIssue("The answer is wrong");
+  ASSERT_TRUE(box.WaitForSticky(issue, "in review"));
+  const sandbox::Pull before = box.Pulls().front();
+  ASSERT_TRUE(
+      box.forge()
+          .CommitToBranch(box.repo(), "ada", before.head_ref, {{"theirs.txt", "x\n"}}, "Mine")
+          .ok());
+  ASSERT_TRUE(box.WaitForSticky(issue, "a human took over the branch"));
+  const std::string pushed = box.Pulls().front().head_sha;
+  box.CommentOnPull("ada", before.number, "/swage takeover");
+  ASSERT_TRUE(box.WaitForPull(
+      issue, [&](const sandbox::Pull& pull) { return box.ReviewBodies(pull).size() == 2; }));
+  ASSERT_TRUE(box.WaitForSticky(issue, "in review"));
+  EXPECT_EQ(box.Pulls().front().head_sha, pushed) << "nothing was changed";
+}
+
 TEST_P(ChatOps, HelpAndStatusAnswerOnce) {
   Box box(Options(AnswerRepo(), TwoCycleAgent()));
   const std::int64_t issue = box.LabelledIssue("The answer is wrong");

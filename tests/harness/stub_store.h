@@ -124,6 +124,10 @@ class StubStore : public Store {
   Result<std::vector<BlockedHost>> ListBlockedHosts(TaskId) override {
     return Unexpected("ListBlockedHosts");
   }
+  Result<std::vector<BlockedTask>> ListBlocked(int) override { return Unexpected("ListBlocked"); }
+  Result<Starts> CountStarts(const RepoRef&, std::string_view, std::chrono::milliseconds) override {
+    return Unexpected("CountStarts");
+  }
   Result<std::set<Sign>> ListSigns(TaskId) override { return Unexpected("ListSigns"); }
   Result<std::int64_t> StartStep(const Lease&, const Step&) override {
     return Unexpected("StartStep");

@@ -116,6 +116,10 @@ class GitPort final : public Workspaces {
   Result<std::string> ReadCommitted(const RepoRef&, const CommitSha&, std::string_view) override {
     return MakeError(ErrorCode::kNotFound, "no such file");
   }
+  Result<std::vector<CommitSha>> ListEarlier(const RepoRef&, const CommitSha&, std::string_view,
+                                             int) override {
+    return std::vector<CommitSha>();
+  }
   Result<std::optional<std::string>> FindInHistory(
       const RepoRef&, const CommitSha& base, const CommitSha& head,
       const std::function<bool(std::string_view)>&) override {

@@ -118,6 +118,31 @@ TEST(Command, SuggestsTheNearestVerb) {
   ExpectBad("/swage <img src=x>", "unknown command", "");
 }
 
+TEST(Command, PlainWordsAreForWhomIsCalledByName) {
+  const auto request = [](std::string_view body) { return Parse(body).request.value_or(""); };
+  EXPECT_EQ(request("@swage-bot please fix the typo\nin README.md"),
+            "please fix the typo\nin README.md");
+  EXPECT_EQ(request("@swage-bot: could you look?"), "could you look?");
+  EXPECT_EQ(request("@swage-bot <!-- hidden -->make it green"), "make it green");
+  EXPECT_EQ(request("/swage please fix the typo"), "");
+  EXPECT_EQ(request("@swage-bot sotp it"), "") << "a slip of the pen";
+  EXPECT_EQ(request("@swage-bot status"), "") << "a command";
+  EXPECT_EQ(request("@swage-bot " + std::string(kMaxCommandText + 1, 'x')), "");
+  EXPECT_EQ(request("> @swage-bot please fix it"), "");
+}
+
+TEST(Command, AMentionBeginsALineOutsideQuotesAndCode) {
+  EXPECT_TRUE(Mentions("@swage-bot", "swage-bot"));
+  EXPECT_TRUE(Mentions("It is broken.\n\n@Swage-Bot: please fix it.\r\n", "swage-bot"));
+  for (const char* text :
+       {"", "thanks to @swage-bot", "> @swage-bot do it", "    @swage-bot do it", "@swage-bots",
+        "@swage-bot-dev do it", "```\n@swage-bot do it\n```", "`@swage-bot do it`"}) {
+    EXPECT_FALSE(Mentions(text, "swage-bot")) << text;
+  }
+  EXPECT_TRUE(Mentions("```\ncode\n```\n@swage-bot do it", "swage-bot"));
+  EXPECT_FALSE(Mentions("@ do it", ""));
+}
+
 TEST(Command, TextIsBounded) {
   ExpectBad("/swage fix " + std::string(kMaxCommandText + 1, 'x'), "longer than");
   const ParsedComment huge = Parse("/swage " + std::string(1 << 20, 'x'));

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -44,7 +46,8 @@ class DashboardTest : public testing::Test {
   }
 
   void Serve() {
-    dashboard_ = std::make_unique<Dashboard>(settings_, "one", store_, clock_, log_);
+    dashboard_ =
+        std::make_unique<Dashboard>(settings_, "one", store_, clock_, log_, [this] { ++stored_; });
     const Result<void> started = dashboard_->Start();
     ASSERT_TRUE(started.ok());
   }
@@ -80,6 +83,7 @@ class DashboardTest : public testing::Test {
   CannedStore store_;
   Settings settings_;
   Task task_;
+  std::atomic<int> stored_{0};
   std::unique_ptr<Dashboard> dashboard_;
 };
 
@@ -282,7 +286,7 @@ TEST_F(DashboardTest, Threat_T53_OtherHostNamesAreRefused) {
 
 TEST_F(DashboardTest, Threat_T56_RefusesToBeReachableFromOutside) {
   settings_.dashboard = "0.0.0.0:0";
-  Dashboard dashboard(settings_, "one", store_, clock_, log_);
+  Dashboard dashboard(settings_, "one", store_, clock_, log_, [this] { ++stored_; });
   const Result<void> started = dashboard.Start();
   ASSERT_FALSE(started.ok());
   EXPECT_EQ(started.error().code, ErrorCode::kInvalid);

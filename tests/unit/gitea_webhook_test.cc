@@ -87,7 +87,7 @@ constexpr const char* kIssue =
 TEST_F(GiteaWebhook, ALabelEventSaysWhatIsThereNotWhatChanged) {
   for (const char* action : {"label_updated", "label_cleared"}) {
     const Event event = Parse("issues", std::string(R"("action":")") + action + "\"," + kIssue);
-    const auto* relabeled = std::get_if<IssueRelabeled>(&event);
+    const auto* relabeled = std::get_if<IssueAltered>(&event);
     ASSERT_NE(relabeled, nullptr) << action;
     EXPECT_EQ(relabeled->actor.id, "3");
     EXPECT_EQ(relabeled->issue.author.id, "5");
@@ -98,8 +98,9 @@ TEST_F(GiteaWebhook, ALabelEventSaysWhatIsThereNotWhatChanged) {
 
 TEST_F(GiteaWebhook, TellsIssuesApart) {
   const std::string issue = kIssue;
-  EXPECT_EQ(NameOf("issues", R"("action":"opened",)" + issue), "IssueLabeled");
-  EXPECT_EQ(NameOf("issues", R"("action":"opened","issue":{"number":4})"), "Ignored");
+  EXPECT_EQ(NameOf("issues", R"("action":"opened",)" + issue), "IssueOpened");
+  EXPECT_EQ(NameOf("issues", R"("action":"assigned",)" + issue), "IssueAltered");
+  EXPECT_EQ(NameOf("issues", R"("action":"unassigned",)" + issue), "IssueAltered");
   EXPECT_EQ(NameOf("issues", R"("action":"closed",)" + issue), "IssueGone");
   EXPECT_EQ(NameOf("issues", R"("action":"deleted",)" + issue), "IssueGone");
   EXPECT_EQ(NameOf("issues", R"("action":"reopened",)" + issue), "IssueReopened");

@@ -106,7 +106,7 @@ TEST(Blame, ALockedRepositoryIsNoAttemptAndAPlainRefusalIsOne) {
 IntakeRules Rules() {
   IntakeRules rules;
   rules.repos = {"acme/*"};
-  rules.trigger_label = "swage";
+  rules.triggers.label = "swage";
   rules.command_prefix = "/swage";
   rules.min_role = Role::kWrite;
   return rules;

@@ -21,7 +21,7 @@ const Actor kSelf{"9", "swage-bot", true};
 IntakeRules Rules() {
   IntakeRules rules;
   rules.repos = {"acme/*"};
-  rules.trigger_label = "swage";
+  rules.triggers.label = "swage";
   rules.command_prefix = "/swage";
   rules.min_role = Role::kWrite;
   rules.branch_prefix = "swage/";
@@ -389,6 +389,67 @@ TEST(Intake, StopAndRetryFitTheState) {
   ExpectNoWork(Decide(Said("/swage retry"), FactsWith(TaskState::kRunning), Rules()));
 }
 
+TEST(Intake, TakeoverJudgesWhatSomebodyElsePushed) {
+  IntakeFacts facts = FactsWith(TaskState::kWaiting);
+  facts.task->pr_number = 20;
+  facts.task->pushed = {"ours"};
+  facts.pull = PullRequest{};
+  facts.pull->number = 20;
+  facts.pull->head_sha = {"theirs"};
+  const CommentCreated said = Said("/swage takeover", ThreadKind::kPullRequest);
+  const IntakePlan plan = Decide(said, facts, Rules());
+  ASSERT_EQ(plan.changes.size(), 1U);
+  EXPECT_EQ(plan.changes[0].kind, TaskChangeKind::kRequeue);
+  EXPECT_EQ(plan.changes[0].run_kind, RunKind::kGates);
+  EXPECT_EQ(plan.changes[0].adopt.value, "theirs");
+  facts.pull->head_sha = {"ours"};
+  EXPECT_THAT(ReplyText(Decide(said, facts, Rules())), HasSubstr("nobody else has pushed"));
+  EXPECT_THAT(ReplyText(Decide(Said("/swage takeover"), FactsWith(TaskState::kRunning), Rules())),
+              HasSubstr("there is no pull request yet"));
+}
+
+TEST(Intake, HoldPutsWorkAsideAndUnholdGoesOn) {
+  for (const TaskState state : {TaskState::kQueued, TaskState::kRunning}) {
+    const IntakePlan plan = Decide(Said("/swage hold"), FactsWith(state), Rules());
+    ASSERT_EQ(plan.changes.size(), 1U);
+    EXPECT_EQ(plan.changes[0].kind, TaskChangeKind::kPause);
+    EXPECT_EQ(plan.changes[0].reason, "ada put it aside; `/swage unhold` goes on");
+  }
+  EXPECT_THAT(ReplyText(Decide(Said("/swage hold"), FactsWith(TaskState::kInReview), Rules())),
+              HasSubstr("only queued and running work"));
+  const IntakePlan on = Decide(Said("/swage unhold"), FactsWith(TaskState::kWaiting), Rules());
+  ASSERT_EQ(on.changes.size(), 1U);
+  EXPECT_EQ(on.changes[0].kind, TaskChangeKind::kRequeue);
+  EXPECT_THAT(ReplyText(Decide(Said("/swage unhold"), FactsWith(TaskState::kRunning), Rules())),
+              HasSubstr("was not put aside"));
+}
+
+TEST(Intake, LogsNameTheStepsOfTheLastRun) {
+  IntakeFacts facts = FactsWith(TaskState::kInReview);
+  facts.task->run = 2;
+  Step step;
+  step.task = facts.task->id;
+  step.id = 7;
+  step.run = 1;
+  step.kind = StepKind::kGate;
+  step.name = "old";
+  step.log_path = "logs/4/7.log";
+  facts.steps = {step};
+  step.run = 2;
+  step.id = 8;
+  step.name = "tests";
+  step.outcome = "failed";
+  step.summary = "2 of 3 | failed";
+  facts.steps.push_back(step);
+  IntakeRules rules = Rules();
+  rules.public_url = "https://swage.example.com/";
+  const std::string text = ReplyText(Decide(Said("/swage logs"), facts, rules));
+  EXPECT_THAT(text, HasSubstr("[log](https://swage.example.com/tasks/4/logs/8)"));
+  EXPECT_THAT(text, HasSubstr("| `tests` | failed |"));
+  EXPECT_THAT(text, testing::Not(HasSubstr("old")));
+  EXPECT_THAT(ReplyText(Decide(Said("/swage logs"), facts, Rules())), HasSubstr("swage show 4"));
+}
+
 TEST(Intake, HelpAndStatusOnlyAnswer) {
   const IntakePlan help = Decide(Said("/swage help"), Facts(), Rules());
   ExpectNoWork(help);
@@ -572,6 +633,182 @@ TEST(Intake, ConversationIsIgnored) {
   EXPECT_TRUE(Decide(Said("Looks good to me"), Facts(), Rules()).ignored);
 }
 
+// --- the assignee and the mention
+
+Issue Unlabelled() {
+  Issue issue = OpenIssue();
+  issue.labels = {"bug"};
+  return issue;
+}
+
+IssueAssigned Assigned(const Actor& actor = kAda) {
+  Issue issue = Unlabelled();
+  issue.assignees = {"3", kSelf.id};
+  return {kRepo, actor, issue, {kSelf.id}};
+}
+
+IntakeFacts AssignedFacts() {
+  IntakeFacts facts = Facts();
+  facts.issue = Assigned().issue;
+  return facts;
+}
+
+TEST(Intake, AnAssignmentToTheBotIsARequest) {
+  const IntakePlan plan = Decide(Assigned(), AssignedFacts(), Rules());
+  ASSERT_TRUE(plan.task.has_value());
+  EXPECT_EQ(plan.task->requester.login, "ada");
+  EXPECT_EQ(plan.task->text.body, "Steps...");
+  EXPECT_TRUE(plan.task->by_label) << "wanted as long as it stands";
+  EXPECT_THAT(Kinds(plan.effects), testing::ElementsAre(EffectKind::kReaction));
+  IssueAssigned other = Assigned();
+  other.added = {"3"};
+  ExpectNoWork(Decide(other, AssignedFacts(), Rules()));
+  IntakeRules rules = Rules();
+  rules.triggers.assignee = false;
+  ExpectNoWork(Decide(Assigned(), AssignedFacts(), rules));
+  IntakeFacts taken_back = AssignedFacts();
+  taken_back.issue->assignees = {"3"};
+  ExpectNoWork(Decide(Assigned(), taken_back, Rules()));
+}
+
+TEST(Intake, Threat_T15_AnAssignmentNeedsTheRole) {
+  IntakeFacts facts = AssignedFacts();
+  facts.role = Role::kTriage;
+  const IntakePlan plan = Decide(Assigned(), facts, Rules());
+  ExpectNoWork(plan);
+  EXPECT_THAT(ReplyText(plan), HasSubstr("needs the role"));
+  ExpectNoWork(Decide(Assigned({"7", "evil[bot]", true}), AssignedFacts(), Rules()));
+  ExpectNoWork(Decide(Assigned(kSelf), AssignedFacts(), Rules()));
+}
+
+TEST(Intake, TakingTheAssignmentBackStopsTheWorkUnlessTheLabelStands) {
+  const IssueUnassigned event{kRepo, kAda, Unlabelled(), {kSelf.id}};
+  IntakeFacts facts = FactsWith(TaskState::kRunning);
+  facts.issue = Unlabelled();
+  const IntakePlan plan = Decide(event, facts, Rules());
+  ASSERT_EQ(plan.changes.size(), 1U);
+  EXPECT_EQ(plan.changes[0].kind, TaskChangeKind::kCancel);
+  EXPECT_EQ(plan.outcome, "the assignment was taken back by ada");
+  facts.issue = OpenIssue();
+  ExpectNoWork(Decide(event, facts, Rules()));
+  // And the other way round.
+  facts.issue = Assigned().issue;
+  ExpectNoWork(Decide(IssueUnlabeled{kRepo, kAda, Unlabelled(), {"swage"}}, facts, Rules()));
+}
+
+TEST(Intake, ANewIssueThatCallsTheBotIsARequest) {
+  IssueOpened event{kRepo, kAda, Unlabelled()};
+  event.issue.body = "It is broken.\n\n@swage-bot please mend it.";
+  IntakeFacts facts = Facts();
+  facts.issue = event.issue;
+  const IntakePlan plan = Decide(event, facts, Rules());
+  ASSERT_TRUE(plan.task.has_value());
+  EXPECT_EQ(plan.task->text.body, event.issue.body);
+  EXPECT_FALSE(plan.task->by_label);
+  EXPECT_EQ(plan.command_key, Decide(event, facts, Rules()).command_key);
+  IntakeRules rules = Rules();
+  rules.triggers.mention = false;
+  ExpectNoWork(Decide(event, facts, rules));
+  event.issue.body = "Written by @swage-bot once.";
+  ExpectNoWork(Decide(event, facts, Rules()));
+  event.issue.body = "@swage-bot-dev please mend it.";
+  ExpectNoWork(Decide(event, facts, Rules()));
+  event.issue.body = "@swage-bot";
+  facts.role = Role::kRead;
+  ExpectNoWork(Decide(event, facts, Rules()));
+}
+
+TEST(Intake, ANewIssueAsksByItsLabelsWhereNothingElseTellsOfThem) {
+  IssueOpened event{kRepo, kAda, OpenIssue()};
+  ExpectNoWork(Decide(event, Facts(), Rules()));
+  event.tells_all = true;
+  EXPECT_TRUE(Decide(event, Facts(), Rules()).task.has_value());
+  event.issue = Assigned().issue;
+  EXPECT_TRUE(Decide(event, AssignedFacts(), Rules()).task.has_value());
+}
+
+TEST(Intake, PlainWordsBeginTheWorkOrSteerIt) {
+  const CommentCreated words = Said("@swage-bot please mend the parser");
+  const IntakePlan begun = Decide(words, Facts(), Rules());
+  ASSERT_TRUE(begun.task.has_value());
+  EXPECT_EQ(begun.task->remark, "please mend the parser");
+  EXPECT_EQ(begun.command, "/swage run");
+  const IntakePlan steered = Decide(words, FactsWith(TaskState::kRunning), Rules());
+  ASSERT_EQ(steered.changes.size(), 1U);
+  EXPECT_EQ(steered.changes[0].kind, TaskChangeKind::kRemark);
+  EXPECT_EQ(steered.changes[0].remark, "please mend the parser");
+  const IntakePlan again = Decide(words, FactsWith(TaskState::kInReview), Rules());
+  ASSERT_EQ(again.changes.size(), 1U);
+  EXPECT_EQ(again.changes[0].kind, TaskChangeKind::kRequeue);
+  IntakeRules rules = Rules();
+  rules.triggers.mention = false;
+  EXPECT_THAT(ReplyText(Decide(words, Facts(), rules)), HasSubstr("unknown command"));
+  IntakeFacts facts = Facts();
+  facts.role = Role::kRead;
+  ExpectNoWork(Decide(words, facts, Rules()));
+}
+
+// --- what the issue's first lines ask for, and quotas
+
+IssueLabeled LabeledWith(const std::string& front) {
+  IssueLabeled event = Labeled();
+  event.issue.body = "---\n" + front + "\n---\nSteps...";
+  return event;
+}
+
+TEST(Intake, TheFirstLinesChooseBaseAndProfile) {
+  const IntakePlan plan = Decide(LabeledWith("base: release/2\nprofile: docs"), Facts(), Rules());
+  ASSERT_TRUE(plan.task.has_value());
+  EXPECT_EQ(plan.task->base_branch, "release/2");
+  EXPECT_EQ(plan.task->profile, "docs");
+  IssueLabeled by_label = LabeledWith("profile: docs");
+  by_label.added = {"swage:tests"};
+  EXPECT_EQ(Decide(by_label, Facts(), Rules()).task->profile, "tests") << "the label wins";
+}
+
+TEST(Intake, WhatTheFirstLinesGetWrongIsSaidOnceAndTheWorkBegins) {
+  IntakeRules rules = Rules();
+  rules.agent = "claude";
+  const IssueLabeled event = LabeledWith("prioritie: high\nagent: codex");
+  const IntakePlan plan = Decide(event, Facts(), rules);
+  ASSERT_TRUE(plan.task.has_value());
+  EXPECT_THAT(ReplyText(plan), HasSubstr("line 2: there is no"));
+  EXPECT_THAT(ReplyText(plan), HasSubstr("this server has no `codex`, only `claude`"));
+  EXPECT_EQ(ReplyText(Decide(LabeledWith("agent: claude"), Facts(), rules)), "");
+}
+
+TEST(Intake, ATaskWaitsForOpenIssuesOnly) {
+  IntakeFacts facts = Facts();
+  facts.open_dependencies = {34};
+  const IntakePlan plan = Decide(LabeledWith("depends-on: [12, 33, 34]"), facts, Rules());
+  ASSERT_TRUE(plan.task.has_value());
+  EXPECT_THAT(plan.task->waits_for, testing::ElementsAre(34));
+  EXPECT_EQ(plan.task->waits_reason, "it waits for #34 to be closed");
+  EXPECT_THAT(Decide(LabeledWith("depends-on: 33"), Facts(), Rules()).task->waits_for, IsEmpty());
+}
+
+TEST(Intake, BeyondTheQuotaNothingBeginsAndWhoAskedIsTold) {
+  IntakeRules rules = Rules();
+  rules.quota_repo = 3;
+  rules.quota_account = 2;
+  IntakeFacts facts = Facts();
+  facts.starts = {2, 1};
+  EXPECT_TRUE(Decide(Labeled(), facts, rules).task.has_value());
+  facts.starts = {3, 0};
+  IntakePlan plan = Decide(Labeled(), facts, rules);
+  ExpectNoWork(plan);
+  EXPECT_TRUE(plan.refused);
+  EXPECT_FALSE(plan.command_key.empty()) << "said once";
+  EXPECT_THAT(ReplyText(plan), HasSubstr("3 tasks began here in the last hour"));
+  facts.starts = {2, 2};
+  EXPECT_THAT(ReplyText(Decide(Labeled(), facts, rules)), HasSubstr("no more than 2 for one"));
+  EXPECT_THAT(ReplyText(Decide(Said("/swage run"), facts, rules)), HasSubstr("Ask again later"));
+  // What was begun before goes on.
+  IntakeFacts failed = FactsWith(TaskState::kFailed);
+  failed.starts = facts.starts;
+  EXPECT_EQ(Decide(Said("/swage run"), failed, rules).changes.size(), 1U);
+}
+
 // --- what a poll found
 
 IssueLabeled FoundLabel() {
@@ -584,8 +821,8 @@ IssueLabeled FoundLabel() {
   return e;
 }
 
-Labelling LabelledBy(const Actor& actor, const char* id = "501") {
-  Labelling labelling;
+Wish LabelledBy(const Actor& actor, const char* id = "501") {
+  Wish labelling;
   labelling.act.id = id;
   labelling.act.actor = actor;
   labelling.act.label = "swage";
@@ -595,24 +832,24 @@ Labelling LabelledBy(const Actor& actor, const char* id = "501") {
 TEST(IntakePolled, Threat_T15_TheForgeSaysWhoSetTheLabel) {
   IntakeFacts facts = Facts();
   EXPECT_FALSE(Decide(FoundLabel(), facts, Rules()).task.has_value());
-  facts.labelling = LabelledBy({"6", "eve", false});
+  facts.wish = LabelledBy({"6", "eve", false});
   const IntakePlan plan = Decide(FoundLabel(), facts, Rules());
   ASSERT_TRUE(plan.task.has_value());
   EXPECT_EQ(plan.task->requester.login, "eve");
   EXPECT_EQ(plan.task->text.body, "Steps...");  // as it reads now
   EXPECT_TRUE(plan.task->by_label);
-  facts.labelling = LabelledBy(kSelf);
+  facts.wish = LabelledBy(kSelf);
   EXPECT_FALSE(Decide(FoundLabel(), facts, Rules()).task.has_value());
-  facts.labelling = LabelledBy({"7", "evil[bot]", true});
+  facts.wish = LabelledBy({"7", "evil[bot]", true});
   EXPECT_FALSE(Decide(FoundLabel(), facts, Rules()).task.has_value());
-  facts.labelling = LabelledBy({"6", "eve", false});
+  facts.wish = LabelledBy({"6", "eve", false});
   facts.role = Role::kTriage;
   EXPECT_FALSE(Decide(FoundLabel(), facts, Rules()).task.has_value());
 }
 
 TEST(IntakePolled, AWebhookAndAPollOfOneLabelAreOneRequest) {
   IntakeFacts facts = Facts();
-  facts.labelling = LabelledBy(kAda);
+  facts.wish = LabelledBy(kAda);
   IssueLabeled told = FoundLabel();
   told.found = false;
   told.actor = kAda;
@@ -621,14 +858,14 @@ TEST(IntakePolled, AWebhookAndAPollOfOneLabelAreOneRequest) {
   EXPECT_FALSE(by_webhook.command_key.empty());
   EXPECT_EQ(by_webhook.command_key, by_poll.command_key);
   EXPECT_EQ(by_webhook.task->text.body, "as listed");  // what its author saw
-  facts.labelling = LabelledBy(kAda, "502");
+  facts.wish = LabelledBy(kAda, "502");
   EXPECT_NE(Decide(FoundLabel(), facts, Rules()).command_key, by_poll.command_key);
 }
 
 TEST(IntakePolled, Threat_T18_AnEditBehindTheLabelIsAskedAboutOnce) {
   IntakeFacts facts = Facts();
-  facts.labelling = LabelledBy(kAda);
-  facts.labelling->edited_since = true;
+  facts.wish = LabelledBy(kAda);
+  facts.wish->edited_since = true;
   const IntakePlan plan = Decide(FoundLabel(), facts, Rules());
   EXPECT_FALSE(plan.task.has_value());
   ASSERT_EQ(plan.effects.size(), 1U);

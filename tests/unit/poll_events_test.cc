@@ -17,6 +17,8 @@ ThreadAct Act(const char* id, Kind kind, const char* label, int at) {
   return {id, kind, {"5", "ada", false}, label, WallTime(std::chrono::seconds(at))};
 }
 
+const Actor kSelf{"9", "swage-bot", true};
+
 Issue MakeIssue(bool open, std::vector<std::string> labels) {
   Issue issue;
   issue.number = 12;
@@ -36,7 +38,7 @@ Task MakeTask(TaskState state) {
 }
 
 std::string EventFor(const Issue& issue, const std::optional<Task>& task, bool by_label) {
-  const auto event = EventOfIssue(kRepo, issue, task, by_label, {}, "swage");
+  const auto event = EventOfIssue(kRepo, issue, task, by_label, {}, Triggers{}, kSelf);
   return event ? std::string(EventName(*event)) : "";
 }
 
@@ -51,12 +53,12 @@ TEST(PollEvents, AReopenedIssueIsForWhoeverReopenedIt) {
   const std::vector<ThreadAct> acts = {Act("1", Kind::kLabeled, "swage", 1),
                                        Act("2", Kind::kClosed, "", 2),
                                        Act("3", Kind::kReopened, "", 3)};
-  const auto event = EventOfIssue(kRepo, open, MakeClosedTask(), true, acts, "swage");
+  const auto event = EventOfIssue(kRepo, open, MakeClosedTask(), true, acts, Triggers{}, kSelf);
   ASSERT_TRUE(event && std::holds_alternative<IssueReopened>(*event));
   EXPECT_EQ(std::get<IssueReopened>(*event).actor.login, "ada");
   EXPECT_EQ(std::get<IssueReopened>(*event).act, "3");
   // Nobody is named: nobody can have asked for work.
-  const auto unknown = EventOfIssue(kRepo, open, MakeClosedTask(), true, {}, "swage");
+  const auto unknown = EventOfIssue(kRepo, open, MakeClosedTask(), true, {}, Triggers{}, kSelf);
   ASSERT_TRUE(unknown && std::holds_alternative<IssueReopened>(*unknown));
   EXPECT_EQ(std::get<IssueReopened>(*unknown).actor.id, "");
 }
@@ -65,16 +67,44 @@ TEST(PollEvents, AReopenedIssueThatWasEditedOrLabelledSinceIsNoReopening) {
   const Issue open = MakeIssue(true, {"swage"});
   EXPECT_FALSE(EventOfIssue(kRepo, open, MakeClosedTask(), true,
                             {Act("3", Kind::kReopened, "", 3), Act("4", Kind::kTextEdited, "", 4)},
-                            "swage")
+                            Triggers{}, kSelf)
                    .has_value());
   const auto labelled = EventOfIssue(
       kRepo, open, MakeClosedTask(), true,
-      {Act("3", Kind::kReopened, "", 3), Act("4", Kind::kLabeled, "swage", 4)}, "swage");
+      {Act("3", Kind::kReopened, "", 3), Act("4", Kind::kLabeled, "swage", 4)}, Triggers{}, kSelf);
   EXPECT_TRUE(labelled && std::holds_alternative<IssueLabeled>(*labelled));
   // What was stopped by a command, or closed without a label, stays as it is.
   EXPECT_EQ(EventFor(open, MakeTask(TaskState::kCancelled), true), "IssueLabeled");
   EXPECT_EQ(EventFor(MakeIssue(true, {}), MakeClosedTask(), true), "");
   EXPECT_EQ(EventFor(MakeIssue(false, {"swage"}), MakeClosedTask(), true), "");
+}
+
+TEST(PollEvents, AnAssignmentAsksAsTheLabelDoes) {
+  Issue assigned = MakeIssue(true, {});
+  assigned.assignees = {kSelf.id};
+  EXPECT_EQ(EventFor(assigned, std::nullopt, false), "IssueAssigned");
+  EXPECT_EQ(EventFor(assigned, MakeTask(TaskState::kRunning), true), "");
+  EXPECT_EQ(EventFor(MakeIssue(true, {}), MakeTask(TaskState::kRunning), true), "IssueUnlabeled");
+  assigned.assignees = {"1"};
+  EXPECT_EQ(EventFor(assigned, std::nullopt, false), "");
+}
+
+TEST(Labelling, AnAssignmentStandsUntilItIsTakenBack) {
+  const auto act = [](const char* id, Kind kind, const Actor& whom, int at) {
+    ThreadAct made = Act(id, kind, "", at);
+    made.whom = whom;
+    return made;
+  };
+  const Actor by_name{"", "Swage-Bot", false};
+  std::vector<ThreadAct> acts = {act("1", Kind::kAssigned, kSelf, 1),
+                                 act("2", Kind::kUnassigned, {"1", "ada", false}, 2)};
+  ASSERT_TRUE(CurrentAssignment(acts, kSelf).has_value());
+  EXPECT_EQ(CurrentAssignment(acts, kSelf)->act.id, "1");
+  acts.push_back(act("3", Kind::kUnassigned, by_name, 3));
+  EXPECT_FALSE(CurrentAssignment(acts, kSelf).has_value());
+  acts.push_back(act("4", Kind::kAssigned, by_name, 4));
+  acts.push_back(act("5", Kind::kTextEdited, {}, 5));
+  EXPECT_TRUE(CurrentAssignment(acts, kSelf)->edited_since);
 }
 
 TEST(Labelling, TheNewestThatStillStandsCounts) {

@@ -334,11 +334,27 @@ TEST_F(GitLabWebhook, AnEditThatAddsAndRemovesLabelsSaysBoth) {
   EXPECT_EQ(std::get<IssueLabeled>(both).removed, std::vector<std::string>{"swage"});
 }
 
-TEST_F(GitLabWebhook, AnIssueOpenedWithLabelsIsLabeled) {
-  const Event opened = Parse("", IssueHook("open", R"([{"title":"swage"}])", "{}"));
-  ASSERT_EQ(EventName(opened), "IssueLabeled");
-  EXPECT_EQ(std::get<IssueLabeled>(opened).added, std::vector<std::string>{"swage"});
-  EXPECT_EQ(EventName(Parse("", IssueHook("open", "[]", "{}"))), "Ignored");
+TEST_F(GitLabWebhook, ANewIssueTellsOfItsLabelsAndAssignees) {
+  const Event opened =
+      Parse("", IssueHook("open", R"([{"title":"swage"}])", "{}", R"(,"assignee_ids":[9,12])"));
+  ASSERT_EQ(EventName(opened), "IssueOpened");
+  EXPECT_TRUE(std::get<IssueOpened>(opened).tells_all);
+  EXPECT_EQ(std::get<IssueOpened>(opened).issue.labels, std::vector<std::string>{"swage"});
+  EXPECT_EQ(std::get<IssueOpened>(opened).issue.assignees, (std::vector<std::string>{"9", "12"}));
+}
+
+TEST_F(GitLabWebhook, TakesTheDifferenceForTheAssignees) {
+  const auto parse = [&](const std::string& changes) {
+    return Parse("", IssueHook("update", "[]", R"({"assignees":)" + changes + "}"));
+  };
+  const Event added =
+      parse(R"({"previous":[{"id":3}],"current":[{"id":3},{"id":9,"username":"bot"}]})");
+  ASSERT_EQ(EventName(added), "IssueAssigned");
+  EXPECT_EQ(std::get<IssueAssigned>(added).added, std::vector<std::string>{"9"});
+  const Event removed = parse(R"({"previous":[{"id":3},{"id":9}],"current":[{"id":3}]})");
+  ASSERT_EQ(EventName(removed), "IssueUnassigned");
+  EXPECT_EQ(std::get<IssueUnassigned>(removed).removed, std::vector<std::string>{"9"});
+  EXPECT_EQ(EventName(parse(R"({"previous":[],"current":[]})")), "Ignored");
 }
 
 TEST_F(GitLabWebhook, Fault_X25_TellsThatAMergeRequestWasPushedTo) {

@@ -95,6 +95,37 @@ INSERT INTO tasks (repo, issue_number, generation, issue_url, title, requester_i
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)
 RETURNING id;
 
+-- name: SetWantedBase
+UPDATE tasks SET base_branch = $2 WHERE id = $1;
+
+-- name: AddDependency
+INSERT INTO dependencies (task_id, issue_number) VALUES ($1, $2) ON CONFLICT DO NOTHING;
+
+-- name: DropDependencies
+DELETE FROM dependencies WHERE task_id = $1;
+
+-- name: ListBlocked
+SELECT t.id, r.forge, r.forge_repo_id, r.path, w.issue_number
+FROM dependencies w
+JOIN tasks t ON t.id = w.task_id
+JOIN repos r ON r.id = t.repo
+WHERE t.state = 'waiting'
+ORDER BY w.task_id, w.issue_number
+LIMIT $1;
+
+-- name: AddStart
+INSERT INTO task_starts (at_us, repo, forge, account) VALUES ($1, $2, $3, $4);
+
+-- name: DropOldStarts
+DELETE FROM task_starts WHERE at_us < $1;
+
+-- name: CountRepoStarts
+SELECT count(*) FROM task_starts s JOIN repos r ON r.id = s.repo
+WHERE r.forge = $1 AND r.forge_repo_id = $2 AND s.at_us >= $3;
+
+-- name: CountAccountStarts
+SELECT count(*) FROM task_starts WHERE forge = $1 AND account = $2 AND at_us >= $3;
+
 -- name: AddTaskText
 INSERT INTO task_texts (task_id, body, hash) VALUES ($1, $2, $3);
 

@@ -107,6 +107,11 @@ class PlanApplier {
     result_.created = true;
     SWAGE_RETURN_IF_ERROR(tx_.db.Post("AddTaskText", result_.task, task.text.body, task.text.hash));
     if (task.by_label) SWAGE_RETURN_IF_ERROR(tx_.db.Post("SetByLabel", result_.task));
+    SWAGE_RETURN_IF_ERROR(AddRemark(result_.task, task.remark, task.requester.login));
+    if (!task.base_branch.empty()) {
+      SWAGE_RETURN_IF_ERROR(tx_.db.Post("SetWantedBase", result_.task, task.base_branch));
+    }
+    SWAGE_RETURN_IF_ERROR(CountStart(task, repo));
     SWAGE_ASSIGN_OR_RETURN(const Task made, GetTask(tx_.db, result_.task));
     task_key_ = TaskKey(made);
     SWAGE_RETURN_IF_ERROR(AddAudit(tx_, audit::Person(task.requester.login), audit::kTaskCreated,
@@ -115,7 +120,23 @@ class PlanApplier {
     // The story begins when the delivery came, not when it was decided.
     SWAGE_RETURN_IF_ERROR(tx_.db.Post("AddTimeline", result_.task, received_, timeline::kReceived,
                                       timeline::Received(task.requester.login, generation)));
-    return Ok();
+    return task.waits_for.empty() ? Ok() : WaitFor(made, task);
+  }
+
+  Result<void> CountStart(const NewTask& task, std::int64_t repo) {
+    constexpr std::chrono::hours kKept{24};
+    SWAGE_RETURN_IF_ERROR(tx_.db.Post("DropOldStarts", tx_.now - kKept));
+    return tx_.db.Post("AddStart", tx_.now, repo, task.repo.forge, task.requester.id);
+  }
+
+  Result<void> WaitFor(const Task& made, const NewTask& task) {
+    for (const std::int64_t issue : task.waits_for) {
+      SWAGE_RETURN_IF_ERROR(tx_.db.Post("AddDependency", made.id, issue));
+    }
+    SWAGE_RETURN_IF_ERROR(MoveTask(tx_, made, TaskState::kWaiting, task.waits_reason,
+                                   audit::Person(task.requester.login)));
+    return AddTimeline(tx_, made.id, timeline::KindOfMove(TaskState::kWaiting),
+                       timeline::Moved(TaskState::kWaiting, task.waits_reason));
   }
 
   Result<void> Change(const TaskChange& change) {
@@ -144,7 +165,7 @@ class PlanApplier {
     if (task.state == TaskState::kQueued || task.state == TaskState::kRunning) {
       return Remark(task, change);
     }
-    SWAGE_RETURN_IF_ERROR(AddRemark(task, change));
+    SWAGE_RETURN_IF_ERROR(AddRemark(task.id, change.remark, change.actor));
     if (change.text) {
       SWAGE_RETURN_IF_ERROR(tx_.db.Post("SetTaskTitle", task.id, change.text->title));
       SWAGE_RETURN_IF_ERROR(
@@ -154,6 +175,7 @@ class PlanApplier {
       SWAGE_RETURN_IF_ERROR(tx_.db.Post("AdoptHead", task.id, change.adopt));
     }
     SWAGE_RETURN_IF_ERROR(tx_.db.Post(change.by_label ? "SetByLabel" : "SetByCommand", task.id));
+    SWAGE_RETURN_IF_ERROR(tx_.db.Post("DropDependencies", task.id));
     return Requeue(tx_, task, change.run_kind, change.actor);
   }
 
@@ -163,15 +185,14 @@ class PlanApplier {
                                                          TaskKey(task), Name(task.state)));
     }
     if (change.remark.empty()) return Ok();
-    SWAGE_RETURN_IF_ERROR(AddRemark(task, change));
+    SWAGE_RETURN_IF_ERROR(AddRemark(task.id, change.remark, change.actor));
     return AddTimeline(tx_, task.id, timeline::kRemark,
                        timeline::OneLine(fmt::format("remark from @{}", change.actor)));
   }
 
-  Result<void> AddRemark(const Task& task, const TaskChange& change) {
-    if (change.remark.empty()) return Ok();
-    SWAGE_RETURN_IF_ERROR(tx_.db.Post("AddRemark", task.id, change.remark, change.actor, tx_.now));
-    return Ok();
+  Result<void> AddRemark(TaskId task, const std::string& remark, const std::string& actor) {
+    if (remark.empty()) return Ok();
+    return tx_.db.Post("AddRemark", task, remark, actor, tx_.now);
   }
 
   Result<void> ChangeDelegate(const DelegateChange& change) {
@@ -193,6 +214,7 @@ class PlanApplier {
     SWAGE_RETURN_IF_ERROR(MoveTask(tx_, task, to, reason, audit::Person(change.actor)));
     SWAGE_RETURN_IF_ERROR(tx_.db.Post("RaiseEpoch", task.id));
     SWAGE_RETURN_IF_ERROR(tx_.db.Post("SupersedeEffects", task.id, tx_.now));
+    SWAGE_RETURN_IF_ERROR(tx_.db.Post("DropDependencies", task.id));
     SWAGE_RETURN_IF_ERROR(
         AddTimeline(tx_, task.id, timeline::KindOfMove(to), timeline::Moved(to, reason)));
     result_.cancelled.push_back(task.id);

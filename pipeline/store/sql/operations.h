@@ -65,6 +65,9 @@ Result<bool> IsObeyed(Connection& db, std::string_view command_key);
 Result<bool> HasDelivery(Connection& db, std::string_view forge, std::string_view key);
 Result<bool> HasDeliverySince(Connection& db, std::string_view forge, WallTime since);
 Result<bool> IsByLabel(Connection& db, TaskId task);
+Result<std::vector<BlockedTask>> ListBlocked(Connection& db, int limit);
+Result<Starts> CountStarts(Connection& db, const RepoRef& repo, std::string_view account,
+                           WallTime since);
 
 // claims.cc
 Result<std::vector<Claimed>> ClaimTasks(Tx& tx, std::string_view node,

@@ -70,6 +70,18 @@ Result<bool> SqlStore::IsByLabel(TaskId task) {
   return Read("find label", [&](Connection& db, WallTime) { return sql::IsByLabel(db, task); });
 }
 
+Result<std::vector<BlockedTask>> SqlStore::ListBlocked(int limit) {
+  return Read("list blocked tasks",
+              [&](Connection& db, WallTime) { return sql::ListBlocked(db, limit); });
+}
+
+Result<Starts> SqlStore::CountStarts(const RepoRef& repo, std::string_view account,
+                                     std::chrono::milliseconds within) {
+  return Read("count starts", [&](Connection& db, WallTime now) {
+    return sql::CountStarts(db, repo, account, now - within);
+  });
+}
+
 Result<Task> SqlStore::GetTask(TaskId id) {
   return Read("get task", [&](Connection& db, WallTime) { return sql::GetTask(db, id); });
 }

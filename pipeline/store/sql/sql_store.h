@@ -29,6 +29,9 @@ class SqlStore : public Store {
   Result<bool> HasDeliverySince(std::string_view forge, WallTime since) final;
   Result<void> RenameRepo(const RepoRef& repo) final;
   Result<bool> IsByLabel(TaskId task) final;
+  Result<std::vector<BlockedTask>> ListBlocked(int limit) final;
+  Result<Starts> CountStarts(const RepoRef& repo, std::string_view account,
+                             std::chrono::milliseconds within) final;
 
   Result<Task> GetTask(TaskId id) final;
   Result<std::optional<Task>> FindTaskByIssue(const RepoRef& repo, std::int64_t issue) final;
