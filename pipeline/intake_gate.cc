@@ -166,7 +166,8 @@ Result<IntakePlan> IntakeGate::ConsiderLabels(Forge& forge, const IssueAltered& 
   }
   const bool altered = event && (std::holds_alternative<IssueLabeled>(*event) ||
                                  std::holds_alternative<IssueUnlabeled>(*event) ||
-                                 std::holds_alternative<IssueAssigned>(*event));
+                                 std::holds_alternative<IssueAssigned>(*event) ||
+                                 std::holds_alternative<IssueUnassigned>(*event));
   if (!altered) return intake::Ignore("nothing new about the trigger label or our assignment");
   if (auto* found = std::get_if<IssueLabeled>(&*event)) found->actor = e.actor;
   return Consider(forge.Name(), *event, digest);

@@ -23,6 +23,11 @@ bool HasLabel(ThreadAct::Kind kind) {
   return kind == ThreadAct::Kind::kLabeled || kind == ThreadAct::Kind::kUnlabeled;
 }
 
+// Some forges name an account by its login alone.
+bool IsSame(const Actor& whom, const Actor& self) {
+  return whom.id.empty() ? EqualsIgnoreCase(whom.login, self.login) : whom.id == self.id;
+}
+
 template <class Begins, class Ends>
 std::optional<Wish> CurrentWish(const std::vector<ThreadAct>& acts, Begins begins, Ends ends) {
   std::optional<Wish> current;
@@ -70,16 +75,13 @@ std::optional<Wish> CurrentLabelling(const std::vector<ThreadAct>& acts, std::st
 }
 
 std::optional<Wish> CurrentAssignment(const std::vector<ThreadAct>& acts, const Actor& self) {
-  const auto is_self = [&](const Actor& whom) {
-    return whom.id.empty() ? EqualsIgnoreCase(whom.login, self.login) : whom.id == self.id;
-  };
   return CurrentWish(
       acts,
       [&](const ThreadAct& act) {
-        return act.kind == ThreadAct::Kind::kAssigned && is_self(act.whom);
+        return act.kind == ThreadAct::Kind::kAssigned && IsSame(act.whom, self);
       },
       [&](const ThreadAct& act, const ThreadAct&) {
-        return act.kind == ThreadAct::Kind::kUnassigned && is_self(act.whom);
+        return act.kind == ThreadAct::Kind::kUnassigned && IsSame(act.whom, self);
       });
 }
 
@@ -96,6 +98,13 @@ Triggers TriggersFor(const Settings& settings) {
 
 bool IsWanted(const Issue& issue, const Triggers& triggers, const Actor& self) {
   return TriggerProfile(issue.labels, triggers.label) || triggers.Means(issue.assignees, self);
+}
+
+const ThreadAct* LastUnassignment(const std::vector<ThreadAct>& acts, const Actor& self) {
+  const auto found = std::find_if(acts.rbegin(), acts.rend(), [&](const ThreadAct& act) {
+    return act.kind == ThreadAct::Kind::kUnassigned && IsSame(act.whom, self);
+  });
+  return found == acts.rend() ? nullptr : &*found;
 }
 
 const ThreadAct* LastAct(const std::vector<ThreadAct>& acts, ThreadAct::Kind kind,

@@ -48,6 +48,8 @@ std::optional<Wish> CurrentLabelling(const std::vector<ThreadAct>& acts, std::st
 /// The same of an assignment of `self`.
 std::optional<Wish> CurrentAssignment(const std::vector<ThreadAct>& acts, const Actor& self);
 
+/// The newest act that took an assignment of `self` back; nullptr = none.
+const ThreadAct* LastUnassignment(const std::vector<ThreadAct>& acts, const Actor& self);
 /// The newest act of a kind (of the trigger label, for the two that have one); nullptr = none.
 const ThreadAct* LastAct(const std::vector<ThreadAct>& acts, ThreadAct::Kind kind,
                          std::string_view trigger);

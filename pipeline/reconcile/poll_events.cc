@@ -59,6 +59,10 @@ std::optional<Event> EventOfIssue(const RepoRef& repo, const Issue& issue,
   const bool assigned = wishes.Means(issue.assignees, self);
   if (active && by_label && triggers.empty() && !assigned) {
     const ThreadAct* act = LastAct(acts, ThreadAct::Kind::kUnlabeled, trigger);
+    const ThreadAct* unassigned = LastUnassignment(acts, self);
+    if (unassigned != nullptr && (act == nullptr || unassigned->at >= act->at)) {
+      return IssueUnassigned{repo, ActorOf(unassigned), issue, {self.id}};
+    }
     return IssueUnlabeled{
         repo, ActorOf(act), issue, {act == nullptr ? std::string(trigger) : act->label}};
   }

@@ -85,6 +85,14 @@ TEST(PollEvents, AnAssignmentAsksAsTheLabelDoes) {
   EXPECT_EQ(EventFor(assigned, std::nullopt, false), "IssueAssigned");
   EXPECT_EQ(EventFor(assigned, MakeTask(TaskState::kRunning), true), "");
   EXPECT_EQ(EventFor(MakeIssue(true, {}), MakeTask(TaskState::kRunning), true), "IssueUnlabeled");
+  ThreadAct taken_back = Act("7", Kind::kUnassigned, "", 7);
+  taken_back.whom = kSelf;
+  taken_back.actor = {"5", "ada", false};
+  const auto unassigned =
+      EventOfIssue(kRepo, MakeIssue(true, {}), MakeTask(TaskState::kRunning), true,
+                   {Act("6", Kind::kUnlabeled, "swage", 6), taken_back}, Triggers{}, kSelf);
+  ASSERT_TRUE(unassigned && std::holds_alternative<IssueUnassigned>(*unassigned));
+  EXPECT_EQ(std::get<IssueUnassigned>(*unassigned).actor.login, "ada");
   assigned.assignees = {"1"};
   EXPECT_EQ(EventFor(assigned, std::nullopt, false), "");
 }
