@@ -35,9 +35,9 @@ struct Decision {
 const std::vector<Decision>& Golden() {
   static const std::vector<Decision> kGolden = {
       {"01-push", "push event"},
-      {"02-issues-opened", "issues opened"},
+      {"02-issues-opened", "asks for nothing"},
       {"03-issue_label-label_updated", "task created"},
-      {"04-issue_comment-created", "refused: not a command"},
+      {"04-issue_comment-created", "remark for the next cycle"},
       {"05-issue_comment-created", "our own act"},
       {"06-issue_comment-edited", "issue_comment edited"},
       {"07-issue_label-label_updated", "our own act"},
