@@ -21,10 +21,11 @@ namespace {
 constexpr int kMaxTreeDepth = 64;  ///< each level holds two descriptors
 
 Error FromErrno(int error, std::string_view act, const fs::path& path) {
-  const ErrorCode code = error == ENOENT || error == ENOTDIR ? ErrorCode::kNotFound
-                         : error == EACCES || error == EPERM ? ErrorCode::kDenied
-                         : error == EXDEV || error == ELOOP  ? ErrorCode::kInvalid
-                                                             : ErrorCode::kInternal;
+  const ErrorCode code = error == ENOENT || error == ENOTDIR  ? ErrorCode::kNotFound
+                         : error == EACCES || error == EPERM  ? ErrorCode::kDenied
+                         : error == EXDEV || error == ELOOP   ? ErrorCode::kInvalid
+                         : error == ENOSPC || error == EDQUOT ? ErrorCode::kUnavailable
+                                                              : ErrorCode::kInternal;
   return MakeError(code, fmt::format("{} {}: {}", act, path.string(),
                                      std::error_code(error, std::generic_category()).message()));
 }

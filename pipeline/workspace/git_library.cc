@@ -42,8 +42,10 @@ ErrorCode CodeOf(int code) {
 
 Error FailureOf(int code, std::string_view act) {
   const git_error* last = git_error_last();
-  return MakeError(CodeOf(code),
-                   fmt::format("{}: {}", act, last != nullptr ? last->message : "unknown failure"));
+  const std::string_view said = last != nullptr ? last->message : "unknown failure";
+  // There may be room later; the library's codes do not tell.
+  const bool full = said.find("No space left on device") != said.npos;
+  return MakeError(full ? ErrorCode::kUnavailable : CodeOf(code), fmt::format("{}: {}", act, said));
 }
 
 Result<Repository> OpenBare(const std::filesystem::path& git_dir) {

@@ -111,7 +111,7 @@ TEST_P(MovedOn, Fault_X24_AnIssueClosedOrUnlabelledWhileTheAgentWorksEndsIt) {
     EXPECT_TRUE(box.WaitFor([&] { return State(box) == "cancelled"; })) << State(box);
     EXPECT_THAT(Reason(box), HasSubstr("by ada"));
     EXPECT_TRUE(box.WaitFor([&] { return kill(agent, 0) != 0; }));
-    EXPECT_TRUE(box.WaitForSticky(issue, close ? "closed" : "removed"));
+    EXPECT_TRUE(box.WaitForSticky(issue, close ? "closed" : "taken away"));
     EXPECT_THAT(box.Pulls(), IsEmpty());
   }
 }
@@ -151,7 +151,7 @@ TEST_P(MovedOn, Fault_X24_NothingIsOpenedForAnIssueThatWasDroppedDuringThePush) 
     box.forge().faults().Clear();
     EXPECT_TRUE(box.WaitFor([&] { return State(box) == "cancelled"; })) << State(box);
     EXPECT_THAT(box.Pulls(), IsEmpty());
-    EXPECT_TRUE(box.WaitForSticky(issue, close ? "closed" : "removed"));
+    EXPECT_TRUE(box.WaitForSticky(issue, close ? "closed" : "taken away"));
   }
 }
 
