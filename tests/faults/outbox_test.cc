@@ -179,7 +179,8 @@ TEST_P(OutboxFault, X7_ALimitWithoutATimeWaitsLongerEachTime) {
   ExpectOneOfEverything(box, box.LabelledIssue("The answer is wrong"));
   std::vector<WallTime> refused;
   for (const auto& request : ApiRequests(box)) {
-    if (request.status == 403) refused.push_back(request.at);
+    // Gitea refuses some questions, too, to whom is no administrator.
+    if (request.status == 403 && request.method == "POST") refused.push_back(request.at);
   }
   ASSERT_THAT(refused, SizeIs(3));
   std::size_t later = 0;
