@@ -58,8 +58,8 @@ std::string Logs(std::string_view marker, const Task& task, const std::vector<St
   }
   if (rows.empty()) return body + "It has no steps yet.\n";
   const bool linked = !public_url.empty();
-  body += fmt::format("| Cycle | Step | Outcome | In short |{}\n|--:|---|---|---|{}\n{}", linked ? " |" : "",
-                      linked ? "---|" : "", rows);
+  body += fmt::format("| Cycle | Step | Outcome | In short |{}\n|--:|---|---|---|{}\n{}",
+                      linked ? " |" : "", linked ? "---|" : "", rows);
   if (!linked) {
     body += fmt::format("\nThe logs are on the server: `swage show {}` names their files.\n",
                         task.id.value);
