@@ -586,7 +586,7 @@ class Dice {
 class Exactly {
  public:
   explicit Exactly(std::string_view bytes) : bytes_(bytes.begin(), bytes.end()) {}
-  operator std::string_view() const { return {bytes_.data(), bytes_.size()}; }
+  std::string_view View() const { return {bytes_.data(), bytes_.size()}; }
 
  private:
   const std::vector<char> bytes_;
@@ -600,7 +600,7 @@ TEST(IndexFile, SplicesAreThoseOfAMap) {
     std::string index = RenderIndex({});
     for (int step = 0; step < 5; ++step) {
       const IndexUpdates updates = dice.Updates(40);
-      const auto spliced = SpliceIndex(Exactly(index), updates);
+      const auto spliced = SpliceIndex(Exactly(index).View(), updates);
       ASSERT_TRUE(spliced.has_value());
       index = *spliced;
       model = Updated(std::move(model), updates);
@@ -623,8 +623,8 @@ TEST_F(IndexFileTest, WhateverTheDamageTheResultIsRightOrNone) {
     const std::string hashed = Rehashed(body);  // or hardly anything would get past the hash
     const Exactly damaged(hashed);
     const IndexUpdates updates = dice.Updates(6);
-    const auto entries = ParseIndex(damaged);
-    const auto spliced = SpliceIndex(damaged, updates);
+    const auto entries = ParseIndex(damaged.View());
+    const auto spliced = SpliceIndex(damaged.View(), updates);
     ASSERT_EQ(entries.has_value(), spliced.has_value());
     if (!entries) continue;
     ++taken;
