@@ -111,7 +111,7 @@ TEST_P(MovedOn, Fault_X24_AnIssueClosedOrUnlabelledWhileTheAgentWorksEndsIt) {
     EXPECT_TRUE(box.WaitFor([&] { return State(box) == "cancelled"; })) << State(box);
     EXPECT_THAT(Reason(box), HasSubstr("by ada"));
     EXPECT_TRUE(box.WaitFor([&] { return kill(agent, 0) != 0; }));
-    EXPECT_TRUE(box.WaitForSticky(issue, close ? "closed" : "taken away"));
+    EXPECT_TRUE(box.WaitForSticky(issue, close ? "closed" : "was removed"));
     EXPECT_THAT(box.Pulls(), IsEmpty());
   }
 }
