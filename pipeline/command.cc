@@ -113,7 +113,19 @@ ParsedComment ParsePerson(const VerbInfo& info, std::string_view words) {
                       info.takes == Argument::kPerson ? "one `@name`" : "one `@name` or nothing"))};
 }
 
-ParsedComment ParseVerb(std::string_view first_line_rest, std::string_view later_lines) {
+// What plain words ask for. A word or two beside a known one are a slip of the pen, not a sentence.
+std::optional<std::string> RequestIn(std::string_view line, std::string_view later_lines,
+                                     const BadCommand& bad) {
+  const bool terse = Trim(later_lines).empty() && Split(line, ' ').size() <= 2;
+  if (!bad.suggestion.empty() && terse) return std::nullopt;
+  std::string text = PlainText(line, later_lines);
+  if (text.empty() || text.size() > kMaxCommandText) return std::nullopt;
+  return text;
+}
+
+/// `by_name`: it is an "@mention", and may go on in plain words.
+ParsedComment ParseVerb(std::string_view first_line_rest, std::string_view later_lines,
+                        bool by_name) {
   while (!first_line_rest.empty() &&
          (first_line_rest.front() == ':' || first_line_rest.front() == ',')) {
     first_line_rest.remove_prefix(1);
@@ -133,11 +145,7 @@ ParsedComment ParseVerb(std::string_view first_line_rest, std::string_view later
     const std::string shown =
         ShownWord(line.substr(0, std::min(line.find_first_of(" \t"), line.size())));
     ParsedComment unknown{{}, Bad(fmt::format("unknown command `{}`", shown), NearestVerb(word))};
-    // A word or two beside a known one are a slip of the pen; more are a sentence.
-    const bool terse = Trim(later_lines).empty() && Split(line, ' ').size() <= 2;
-    if (unknown.bad->suggestion.empty() || !terse) {
-      unknown.request = PlainText(line, later_lines);
-    }
+    if (by_name) unknown.request = RequestIn(line, later_lines, *unknown.bad);
     return unknown;
   }
 
@@ -211,19 +219,8 @@ ParsedComment ParseComment(std::string_view body, std::string_view prefix,
     const std::size_t indent = line.find_first_not_of(' ');
     if (indent > 3) return {};
     line.remove_prefix(indent);
-    if (const auto rest = AfterAddress(line, prefix)) {
-      ParsedComment parsed = ParseVerb(*rest, later);
-      parsed.request
-          .reset();  // commands have a grammar; words are for those who are called by name
-      return parsed;
-    }
-    if (const auto rest = AfterAddress(line, mention)) {
-      ParsedComment parsed = ParseVerb(*rest, later);
-      const bool fits =
-          parsed.request && !parsed.request->empty() && parsed.request->size() <= kMaxCommandText;
-      if (!fits) parsed.request.reset();
-      return parsed;
-    }
+    if (const auto rest = AfterAddress(line, prefix)) return ParseVerb(*rest, later, false);
+    if (const auto rest = AfterAddress(line, mention)) return ParseVerb(*rest, later, true);
     return {};
   }
   return {};

@@ -18,6 +18,7 @@
 namespace swage {
 namespace {
 
+using intake::AnswerOnIssue;
 using intake::Deny;
 using intake::Ignore;
 using intake::PlanStart;
@@ -54,14 +55,6 @@ IntakePlan DecideUnassigned(const IssueUnassigned& e, const IntakeFacts& facts,
                             const IntakeRules& rules) {
   if (!rules.triggers.Means(e.removed, facts.self)) return Ignore("not our account");
   return DecideTakenBack(e.actor, messages::UnassignedBy(e.actor.login), facts, rules);
-}
-
-NewEffect AnswerOnIssue(const RepoRef& repo, const Actor& actor, std::int64_t number,
-                        const std::string& key, std::string_view sentence) {
-  const std::string marker = messages::ReplyMarker(key);
-  const std::string answer = messages::Answer(marker, actor.login, sentence);
-  return {EffectKind::kComment, fmt::format("reply:{}:{}:{}", repo.forge, repo.id, key), repo,
-          TaskId{}, Encode(CommentEffect{{ThreadKind::kIssue, number}, marker, answer})};
 }
 
 // A refusal that its author hears of once per issue, however often the label comes and goes.
@@ -286,11 +279,6 @@ IntakeRules RulesFor(const Settings& settings, const ForgeSettings& forge) {
 Role IntakeRules::RoleFor(Verb verb) const {
   const auto set = command_roles.find(verb);
   return set == command_roles.end() ? min_role : set->second;
-}
-
-std::string NamedIn(const CommentCreated& e, const IntakeRules& rules, const Actor& self) {
-  const ParsedComment parsed = ParseComment(e.comment.body, rules.command_prefix, self.login);
-  return parsed.command ? parsed.command->person : "";
 }
 
 std::optional<Role> ParseRole(std::string_view name) {

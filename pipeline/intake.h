@@ -83,9 +83,6 @@ struct Admission {
 Admission Admit(const RepoRef& repo, const Actor& actor, const Standing& standing, Role needs,
                 const Actor& self, const IntakeRules& rules);
 
-/// Whom a comment's command names and the forge must be asked for: a login, or empty.
-std::string NamedIn(const CommentCreated& event, const IntakeRules& rules, const Actor& self);
-
 /// The plan for what Screen found of no interest.
 IntakePlan Uninteresting(const Event& event, const Screening& screening);
 

@@ -10,6 +10,7 @@
 #include "pipeline/intake_access.h"
 #include "pipeline/intake_parts.h"
 #include "pipeline/reconcile/poll_events.h"
+#include "pipeline/takeover.h"
 
 namespace swage {
 namespace {
@@ -83,11 +84,6 @@ const Issue* TextOf(const Event& event) {
   return nullptr;
 }
 
-bool AsksForLogs(const CommentCreated& event, const IntakeRules& rules, const Actor& self) {
-  const auto parsed = ParseComment(event.comment.body, rules.command_prefix, self.login);
-  return parsed.command && parsed.command->verb == Verb::kLogs;
-}
-
 // What cannot be asked now may be asked later; what is refused is known not to be told.
 bool IsRefusal(ErrorCode code) {
   return code == ErrorCode::kNotFound || code == ErrorCode::kDenied || code == ErrorCode::kInvalid;
@@ -140,7 +136,7 @@ Result<IntakePlan> IntakeGate::Consider(std::string_view name, const Event& even
   const Screening screening = Screen(event, Rules(name), facts.self);
   if (!screening.interesting) return Uninteresting(event, screening);
   if (const auto* e = std::get_if<IssueAltered>(&event)) {
-    return ConsiderLabels(*forge, *e, digest);
+    return ConsiderAltered(*forge, *e, digest);
   }
   if (const auto* e = std::get_if<ReviewSubmitted>(&event)) {
     return ConsiderReview(*forge, *e, digest);
@@ -149,8 +145,8 @@ Result<IntakePlan> IntakeGate::Consider(std::string_view name, const Event& even
 }
 
 // As a poll compares them; the forge is asked only when they mean something for the task.
-Result<IntakePlan> IntakeGate::ConsiderLabels(Forge& forge, const IssueAltered& e,
-                                              std::string_view digest) {
+Result<IntakePlan> IntakeGate::ConsiderAltered(Forge& forge, const IssueAltered& e,
+                                               std::string_view digest) {
   const Triggers& triggers = Rules(forge.Name()).triggers;
   SWAGE_ASSIGN_OR_RETURN(const Actor self, Self(forge));
   SWAGE_ASSIGN_OR_RETURN(const auto task, store_.FindTaskByIssue(e.repo, e.issue.number));
@@ -244,9 +240,9 @@ Result<IntakePlan> IntakeGate::ConsiderAccess(Forge& forge, const AccessChanged&
   return intake::DecideAccess(event, tasks);
 }
 
-// Only open issues are waited for; one that is gone holds nothing up.
 Result<void> IntakeGate::GatherStart(Forge& forge, const Event& event, const Actor& actor,
                                      IntakeFacts& facts) {
+  if (facts.task && !intake::IsOver(facts.task->state)) return Ok();  // no other one begins
   const RepoRef& repo = *EventRepo(event);
   const IntakeRules& rules = Rules(forge.Name());
   if (rules.quota_repo > 0 || rules.quota_account > 0) {
@@ -262,9 +258,8 @@ Result<void> IntakeGate::GatherStart(Forge& forge, const Event& event, const Act
   if (const Issue* const told = TextOf(event)) look(*told);
   if (facts.issue) look(*facts.issue);
   for (const std::int64_t number : wanted) {
-    const Result<Issue> other = forge.GetIssue(repo, number);
-    if (!other.ok() && other.error().code != ErrorCode::kNotFound) return other.error();
-    if (other.ok() && other->open) facts.open_dependencies.insert(number);
+    SWAGE_ASSIGN_OR_RETURN(const bool open, IsIssueOpen(forge, repo, number));
+    if (open) facts.open_dependencies.insert(number);
   }
   return Ok();
 }
@@ -275,10 +270,13 @@ Result<void> IntakeGate::GatherPeople(const CommentCreated& event, Forge& forge,
                                       IntakeFacts& facts) {
   SWAGE_ASSIGN_OR_RETURN(facts.delegates, store_.ListDelegates(facts.task->id));
   const IntakeRules& rules = Rules(forge.Name());
-  if (AsksForLogs(event, rules, facts.self)) {
+  const auto command =
+      ParseComment(event.comment.body, rules.command_prefix, facts.self.login).command;
+  if (!command) return Ok();
+  if (command->verb == Verb::kLogs) {
     SWAGE_ASSIGN_OR_RETURN(facts.steps, store_.ListSteps(facts.task->id));
   }
-  const std::string login = NamedIn(event, rules, facts.self);
+  const std::string& login = command->person;
   const Role needs = std::min(rules.RoleFor(Verb::kDelegate), rules.RoleFor(Verb::kUndelegate));
   if (login.empty() || facts.role < needs) return Ok();
   Result<Actor> named = forge.FindAccount(login);

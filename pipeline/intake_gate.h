@@ -32,8 +32,8 @@ class IntakeGate {
   Result<Actor> Self(Forge& forge);
 
  private:
-  Result<IntakePlan> ConsiderLabels(Forge& forge, const IssueAltered& event,
-                                    std::string_view digest);
+  Result<IntakePlan> ConsiderAltered(Forge& forge, const IssueAltered& event,
+                                     std::string_view digest);
   Result<IntakePlan> ConsiderReview(Forge& forge, const ReviewSubmitted& event,
                                     std::string_view digest);
   Result<IntakePlan> ConsiderInteresting(Forge& forge, const Event& event, IntakeFacts facts);

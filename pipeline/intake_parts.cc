@@ -16,18 +16,18 @@ bool IsOverQuota(const IntakeFacts& facts, const IntakeRules& rules) {
   return repo || (rules.quota_account > 0 && facts.starts.of_account >= rules.quota_account);
 }
 
-NewTask FreshTask(const StartRequest& request, const IntakeFacts& facts, const IntakeRules& rules) {
+NewTask FreshTask(const StartRequest& request, FrozenText text, const FrontMatter& front,
+                  const IntakeFacts& facts, const IntakeRules& rules) {
   NewTask fresh;
   fresh.repo = request.repo;
   fresh.issue_number = request.text.number;
   fresh.issue_url = request.text.web_url;
-  fresh.text = Freeze(request.text);
+  fresh.text = std::move(text);
   fresh.requester = request.actor;
   fresh.branch_prefix = rules.branch_prefix;
   fresh.by_label = request.by_label;
   fresh.remark = request.remark;
   fresh.new_generation = facts.task.has_value();  // merged or closed: a human asks for another one
-  const FrontMatter front = ReadFrontMatter(fresh.text.body);
   fresh.profile = request.profile.empty() ? front.profile : request.profile;
   fresh.base_branch = front.base;
   for (const std::int64_t issue : front.depends_on) {
@@ -38,22 +38,16 @@ NewTask FreshTask(const StartRequest& request, const IntakeFacts& facts, const I
 }
 
 // Said once for each text: what is not understood has no effect, and its author should not wonder.
-void TellOfFaults(const StartRequest& request, IntakePlan& plan, const IntakeRules& rules) {
-  FrontMatter front = ReadFrontMatter(plan.task->text.body);
+void TellOfFaults(const StartRequest& request, FrontMatter front, IntakePlan& plan,
+                  const IntakeRules& rules) {
   if (!front.agent.empty() && front.agent != rules.agent) {
     front.faults.push_back(messages::NoSuchAgent(front.agent, rules.agent));
   }
   if (front.faults.empty()) return;
   const std::string key =
       fmt::format("front-matter-{}-{}", request.text.number, plan.task->text.hash.substr(0, 16));
-  const Thread thread{ThreadKind::kIssue, request.text.number};
-  const std::string marker = messages::ReplyMarker(key);
-  plan.effects.push_back({EffectKind::kComment,
-                          fmt::format("reply:{}:{}:{}", request.repo.forge, request.repo.id, key),
-                          request.repo, TaskId{},
-                          Encode(CommentEffect{thread, marker,
-                                               messages::FrontMatterFaults(
-                                                   marker, request.actor.login, front.faults)})});
+  plan.effects.push_back(AnswerOnIssue(request.repo, request.actor, request.text.number, key,
+                                       messages::FrontMatterFaults(front.faults)));
 }
 
 }  // namespace
@@ -81,6 +75,14 @@ NewEffect ReactionTo(const RepoRef& repo, const Thread& thread, std::string_view
       EffectKind::kReaction,
       fmt::format("reaction:{}:{}:{}:{}", repo.forge, repo.id, where, static_cast<int>(reaction)),
       repo, TaskId{}, Encode(ReactionEffect{thread, std::string(comment_id), reaction})};
+}
+
+NewEffect AnswerOnIssue(const RepoRef& repo, const Actor& actor, std::int64_t number,
+                        const std::string& key, std::string_view sentence) {
+  const std::string marker = messages::ReplyMarker(key);
+  const std::string answer = messages::Answer(marker, actor.login, sentence);
+  return {EffectKind::kComment, fmt::format("reply:{}:{}:{}", repo.forge, repo.id, key), repo,
+          TaskId{}, Encode(CommentEffect{{ThreadKind::kIssue, number}, marker, answer})};
 }
 
 bool IsForeignBot(const Actor& actor, const IntakeRules& rules) {
@@ -131,9 +133,11 @@ StartOutcome PlanStart(const StartRequest& request, const IntakeFacts& facts,
     plan.refused = true;
     return StartOutcome::kOverQuota;
   }
-  plan.task = FreshTask(request, facts, rules);
+  FrozenText text = Freeze(request.text);
+  FrontMatter front = ReadFrontMatter(text.body);
+  plan.task = FreshTask(request, std::move(text), front, facts, rules);
   plan.effects_for_new_task.push_back(StickyEffect(request.repo, TaskId{}));
-  TellOfFaults(request, plan, rules);
+  TellOfFaults(request, std::move(front), plan, rules);
   plan.outcome = task ? "task created (new generation)" : "task created";
   return StartOutcome::kStarted;
 }

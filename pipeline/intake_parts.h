@@ -16,6 +16,10 @@ IntakePlan Deny(std::string why);
 NewEffect ReactionTo(const RepoRef& repo, const Thread& thread, std::string_view comment_id,
                      Reaction reaction);
 
+/// A comment on the issue for `actor`: once, ever, under this key.
+NewEffect AnswerOnIssue(const RepoRef& repo, const Actor& actor, std::int64_t number,
+                        const std::string& key, std::string_view sentence);
+
 /// A bot that the settings do not list.
 bool IsForeignBot(const Actor& actor, const IntakeRules& rules);
 /// Merged or closed: another pull request is another task.

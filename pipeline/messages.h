@@ -204,8 +204,7 @@ std::string OverQuota(const Starts& starts, int of_repo, int of_account);
 /// "it waits for #12, #34 to be closed": as a task's reason.
 std::string WaitsForIssues(const std::vector<std::int64_t>& issues);
 std::string NoSuchAgent(std::string_view wanted, std::string_view there_is);
-std::string FrontMatterFaults(std::string_view marker, std::string_view login,
-                              const std::vector<std::string>& faults);
+std::string FrontMatterFaults(const std::vector<std::string>& faults);
 std::string NoSuchBase(std::string_view branch);
 std::string BrokenPolicy(std::string_view faults);
 /// A line of the gate's own log.

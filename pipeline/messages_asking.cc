@@ -53,16 +53,15 @@ std::string NoSuchAgent(std::string_view wanted, std::string_view there_is) {
                      CodeSpan(there_is, 60));
 }
 
-std::string FrontMatterFaults(std::string_view marker, std::string_view login,
-                              const std::vector<std::string>& faults) {
+std::string FrontMatterFaults(const std::vector<std::string>& faults) {
   std::string list;
   for (const std::string& fault : faults) {
     list += fmt::format("- {}\n", InertPlain(fault, 300));
   }
   return fmt::format(
-      "{}\n{}: some of the lines at the top of this issue could not be followed; the work goes on "
-      "without them:\n\n{}\nMend them and ask anew if they matter.\n",
-      marker, CodeSpan(login, 60), list);
+      "some of the lines at the top of this issue could not be followed; the work goes on without "
+      "them:\n\n{}\nMend them and ask anew if they matter.",
+      list);
 }
 
 }  // namespace swage::messages

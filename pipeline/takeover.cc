@@ -45,6 +45,12 @@ Result<std::optional<Objection>> FindObjection(Forge& forge, Store& store, const
   return std::optional<Objection>();
 }
 
+Result<bool> IsIssueOpen(Forge& forge, const RepoRef& repo, std::int64_t number) {
+  const Result<Issue> issue = forge.GetIssue(repo, number);
+  if (!issue.ok() && issue.error().code != ErrorCode::kNotFound) return issue.error();
+  return issue.ok() && issue->open;
+}
+
 Result<std::optional<CommitSha>> FindOwnHead(Workspaces& workspaces, Forge& forge, const Task& task,
                                              const std::string& base_branch,
                                              const std::string& email, std::stop_token stop) {

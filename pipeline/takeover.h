@@ -27,6 +27,10 @@ struct Objection {
 Result<std::optional<Objection>> FindObjection(Forge& forge, Store& store, const Task& task,
                                                const Triggers& triggers);
 
+/// Whether others still wait for it: one that is gone holds nothing up. Errors: as
+/// Forge::GetIssue, but for kNotFound.
+Result<bool> IsIssueOpen(Forge& forge, const RepoRef& repo, std::int64_t number);
+
 /// The head of the task's branch at the forge, when all of it is the bot's own (X26, X29): made as
 /// `email`. Errors: as Workspaces::FindOwnBranch.
 Result<std::optional<CommitSha>> FindOwnHead(Workspaces& workspaces, Forge& forge, const Task& task,

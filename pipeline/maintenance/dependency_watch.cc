@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "pipeline/effects.h"
+#include "pipeline/takeover.h"
 
 namespace swage {
 
@@ -37,9 +38,9 @@ Result<bool> DependencyWatch::IsOpen(const RepoRef& repo, std::int64_t issue, An
   if (forge == nullptr) {
     return MakeError(ErrorCode::kInvalid, repo.forge + " is not configured any more");
   }
-  const Result<Issue> asked = forge->GetIssue(repo, issue);
-  if (!asked.ok() && asked.error().code != ErrorCode::kNotFound) return asked.error();
-  return answers[key] = asked.ok() && asked->open;
+  SWAGE_ASSIGN_OR_RETURN(const bool open, IsIssueOpen(*forge, repo, issue));
+  answers[key] = open;
+  return open;
 }
 
 Result<void> DependencyWatch::Queue(const BlockedTask& task) {

@@ -47,17 +47,17 @@ std::optional<Event> EventOfReopening(const RepoRef& repo, const Issue& issue,
 
 std::optional<Event> EventOfIssue(const RepoRef& repo, const Issue& issue,
                                   const std::optional<Task>& task, bool by_label,
-                                  const std::vector<ThreadAct>& acts, const Triggers& wishes,
+                                  const std::vector<ThreadAct>& acts, const Triggers& triggers,
                                   const Actor& self) {
-  const std::string& trigger = wishes.label;
+  const std::string& trigger = triggers.label;
   const bool active = task && IsActive(task->state);
   if (active && !issue.open) {
     return IssueGone{repo, ActorOf(LastAct(acts, ThreadAct::Kind::kClosed, trigger)), issue,
                      GoneReason::kClosed};
   }
-  std::vector<std::string> triggers = TriggersAmong(issue.labels, trigger);
-  const bool assigned = wishes.Means(issue.assignees, self);
-  if (active && by_label && triggers.empty() && !assigned) {
+  std::vector<std::string> labels = TriggersAmong(issue.labels, trigger);
+  const bool assigned = triggers.Means(issue.assignees, self);
+  if (active && by_label && labels.empty() && !assigned) {
     const ThreadAct* act = LastAct(acts, ThreadAct::Kind::kUnlabeled, trigger);
     const ThreadAct* unassigned = LastUnassignment(acts, self);
     if (unassigned != nullptr && (act == nullptr || unassigned->at >= act->at)) {
@@ -67,7 +67,7 @@ std::optional<Event> EventOfIssue(const RepoRef& repo, const Issue& issue,
         repo, ActorOf(act), issue, {act == nullptr ? std::string(trigger) : act->label}};
   }
   const bool free = !task || IsTerminal(task->state);
-  if (!free || !issue.open || (triggers.empty() && !assigned)) return std::nullopt;
+  if (!free || !issue.open || (labels.empty() && !assigned)) return std::nullopt;
   if (EndedWithItsIssue(task)) {
     const ThreadAct* reopened = LastAct(acts, ThreadAct::Kind::kReopened, trigger);
     const ThreadAct* labeled = LastAct(acts, ThreadAct::Kind::kLabeled, trigger);
@@ -77,8 +77,8 @@ std::optional<Event> EventOfIssue(const RepoRef& repo, const Issue& issue,
                                           (given && given->act.at > reopened->at));
     if (!asked_again) return EventOfReopening(repo, issue, reopened, acts);
   }
-  if (triggers.empty()) return IssueAssigned{repo, {}, issue, {self.id}, {}, true};
-  return IssueLabeled{repo, {}, issue, std::move(triggers), {}, true};
+  if (labels.empty()) return IssueAssigned{repo, {}, issue, {self.id}, {}, true};
+  return IssueLabeled{repo, {}, issue, std::move(labels), {}, true};
 }
 
 std::optional<Event> EventOfMissingIssue(const Task& task) {
