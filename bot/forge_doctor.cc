@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <csignal>
 #include <ostream>
 
 #include "bot/cli.h"
@@ -40,6 +41,7 @@ int DoctorForges(const std::filesystem::path& config, const ForgeMaker& make_for
     err << redactor.Apply(settings.error().message) << "\n";
     return kExitUsage;
   }
+  std::signal(SIGPIPE, SIG_IGN);  // a server that hangs up is a finding
   const SystemClock clock;
   bool well = true;
   for (const ForgeSettings& forge : settings->forges) {

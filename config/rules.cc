@@ -326,6 +326,16 @@ std::optional<std::string> UrlRule::Read(const YamlNode& node, const Spot& spot)
   return url->Str();
 }
 
+std::optional<HostPort> ProxyRule::Read(const YamlNode& node, const Spot& spot) const {
+  const std::string* text = ScalarText(node, "none or a URL", spot);
+  if (text == nullptr) return std::nullopt;
+  if (*text == "none") return HostPort{};
+  Result<HostPort> server = ParseProxyAddress(*text);
+  if (server.ok()) return *std::move(server);
+  spot.Fault(server.error().message);
+  return std::nullopt;
+}
+
 std::optional<std::string> AddressRule::Read(const YamlNode& node, const Spot& spot) const {
   const std::string* text = ScalarText(node, "HOST:PORT", spot);
   if (text == nullptr) return std::nullopt;

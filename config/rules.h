@@ -126,6 +126,13 @@ struct UrlRule {
   std::optional<std::string> Read(const YamlNode& node, const Spot& spot) const;
 };
 
+/// "none" or "http://HOST:PORT".
+struct ProxyRule {
+  using Value = HostPort;
+  std::string Describe() const { return "none or an http URL"; }
+  std::optional<HostPort> Read(const YamlNode& node, const Spot& spot) const;
+};
+
 struct AddressRule {
   using Value = std::string;
   bool loopback_only = false;

@@ -30,6 +30,10 @@ std::set<std::string> BotVariables(const Settings& settings) {
     add(forge.app.private_key);
     add(forge.webhook_secret);
     for (const auto& [repo, secret] : forge.repo_webhook_secrets) add(secret);
+    add(forge.proxy.password);
+    if (forge.proxy.of_environment && !forge.proxy.password.value.empty()) {
+      names.insert(std::begin(kProxyVariables), std::end(kProxyVariables));
+    }
   }
   // What single steps are granted is not for every agent.
   for (const NamedSecret& secret : settings.secrets) add(secret.value);
@@ -118,6 +122,8 @@ class Checker {
       values.insert(forge.token.value);
       values.insert(forge.app.private_key.value);
       values.insert(forge.webhook_secret.value);
+      // The environment's own is told by its variables.
+      if (!forge.proxy.of_environment) values.insert(forge.proxy.password.value);
       for (const auto& [repo, secret] : forge.repo_webhook_secrets) values.insert(secret.value);
     }
     for (const DatabaseSettings& database : settings_.databases) {
@@ -129,8 +135,11 @@ class Checker {
       Fault(fmt::format("secrets[{}].value", i), "is a secret of the bot; no task must get it");
     }
     for (const std::string& name : settings_.agent.pass_env) {
-      const char* value = std::getenv(name.c_str());
-      if (own.contains(name) || (value != nullptr && values.contains(value))) {
+      const char* set = std::getenv(name.c_str());
+      const std::string_view value = set == nullptr ? "" : set;
+      const bool holds_one = std::ranges::any_of(
+          values, [&](const std::string& secret) { return value.find(secret) != value.npos; });
+      if (own.contains(name) || holds_one) {
         Fault("agent.pass_env",
               fmt::format("{} holds a secret of the bot; the agent must not get it", name));
       }

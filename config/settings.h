@@ -17,6 +17,7 @@
 #include "config/isolation_means.h"
 #include "config/isolation_rules.h"
 #include "config/limits_settings.h"
+#include "config/proxy.h"
 #include "config/repo_policy.h"
 #include "config/runtime_settings.h"
 #include "config/secret.h"
@@ -49,6 +50,7 @@ struct ForgeSettings {
   std::string api_url;  ///< "https://api.github.com", "https://gitlab.example.com/api/v4"
   std::string git_url;  ///< "https://github.com": clone URLs are git_url/owner/name.git
   std::string ca_file;  ///< additional PEM authority; empty = the system's
+  Proxy proxy;          ///< the way there, for its API and for git
   SecretValue token;    ///< empty with an App
   AppSettings app;
   SecretValue webhook_secret;

@@ -66,6 +66,10 @@ bool IsNodeName(std::string_view s) {
   return s.find_first_not_of(kAllowed) == s.npos && s.front() != '-';
 }
 
+bool HasNoColon(std::string_view s) {
+  return s.find(':') == s.npos;
+}
+
 bool IsTriggerKind(std::string_view s) {
   return s == "label" || s == "assignee" || s == "mention";
 }
@@ -147,6 +151,35 @@ void SettleCredential(const ForgeSettings& forge, const Spot& spot) {
               : "is missing; write for example file:/etc/swage/token");
   } else if (!app && given("installation_id")) {
     fault("installation_id", "has no meaning without app_id; remove it");
+  }
+}
+
+// The file's proxy with its credential, or the environment's with its own.
+void SettleProxy(ForgeSettings& forge, const Spot& spot) {
+  const auto given = [&](const char* name) {
+    return spot.reading.lines.contains(spot.setting + "." + name);
+  };
+  const auto fault = [&](const char* name, std::string_view text) {
+    const std::string setting = spot.setting + "." + name;
+    spot.reading.faults.Add(spot.reading.LineOf(setting, spot.line), setting, text);
+  };
+  for (const char* name : {"proxy_user", "proxy_password"}) {
+    if (given(name) && !given("proxy")) fault(name, "has no meaning without proxy; remove it");
+  }
+  if (given("proxy_user") != given("proxy_password")) {
+    fault(given("proxy_user") ? "proxy_password" : "proxy_user",
+          "is missing; a proxy asks for both, or for neither");
+  }
+  if (given("proxy")) return;
+  Result<Proxy> proxy = ProxyOfEnvironment();
+  if (!proxy.ok()) {
+    fault("proxy", proxy.error().message + "; write none, or http://HOST:PORT");
+    return;
+  }
+  forge.proxy = *std::move(proxy);
+  // A short one would blank out ordinary words.
+  if (spot.reading.redactor != nullptr) {
+    (void)spot.reading.redactor->Add(forge.proxy.password.value);
   }
 }
 
@@ -263,6 +296,27 @@ const std::vector<Setting<ForgeSettings>>& ForgeTable() {
            .example = "/etc/swage/ca.pem"},
           CertificateRule{}, [](auto& f) -> auto& { return f.ca_file; }),
       Declare<ForgeSettings>(
+          {.path = "proxy",
+           .manual =
+               "The HTTP proxy that requests and git go through, by CONNECT; `none`: straight "
+               "there. `HTTPS_PROXY` may hold a user and a password; `NO_PROXY` lists hosts "
+               "and domains that need none. Agents and gates learn of no proxy.",
+           .example = "http://proxy.example.com:3128",
+           .fallback = "what `HTTPS_PROXY` and `NO_PROXY` say"},
+          ProxyRule{}, [](auto& f) -> auto& { return f.proxy.server; }),
+      Declare<ForgeSettings>(
+          {.path = "proxy_user",
+           .manual = "Whom the proxy knows the bot as (basic authentication).",
+           .example = "swage",
+           .fallback = "nobody"},
+          TextRule{.kind = "a user name without a colon", .valid = HasNoColon},
+          [](auto& f) -> auto& { return f.proxy.username; }),
+      Declare<ForgeSettings>(
+          {.path = "proxy_password",
+           .manual = "That user's password.",
+           .example = "file:/etc/swage/proxy-password"},
+          SecretRule{}, [](auto& f) -> auto& { return f.proxy.password; }),
+      Declare<ForgeSettings>(
           {.path = "timeout",
            .manual = "How long one request may take before it counts as failed.",
            .example = "30s"},
@@ -299,6 +353,7 @@ std::optional<std::vector<ForgeSettings>> ForgesRule::Read(const YamlNode& node,
     ReadSettings(node.items[i], ForgeTable(), at.setting + ".", forge, spot.reading);
     SettleAddresses(forge, at);
     SettleCredential(forge, at);
+    SettleProxy(forge, at);
     if (forge.name.empty()) forge.name = forge.kind;
     if (!forge.name.empty() && !names.insert(forge.name).second) {
       spot.reading.faults.Add(

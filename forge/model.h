@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "config/base/ids.h"
+#include "config/proxy.h"
 
 namespace swage {
 
@@ -158,6 +159,7 @@ struct GitRemote {
   std::string username;  ///< for basic authentication
   std::string password;
   std::string ca_file;  ///< PEM authority that signs this host; empty = the system's
+  Proxy proxy = {};     ///< the way there
 };
 
 }  // namespace swage

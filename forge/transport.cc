@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <thread>
 
@@ -31,6 +32,7 @@ constexpr std::size_t kMaxTarget = 8'192;
 // One keep-alive connection. The socket handle must outlive the client.
 struct Connection {
   SocketHandle socket;
+  std::optional<int> tunnel_status;  // the proxy's answer to this attempt, where it was asked
   std::unique_ptr<httplib::Client> client;
   MonotonicTime idle_since;
 };
@@ -61,6 +63,10 @@ X509_STORE* MakeStore(const std::string& ca_file) {
   return nullptr;
 }
 
+bool IsSuccess(int status) {
+  return status >= 200 && status < 300;
+}
+
 bool IsRedirect(int status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
@@ -68,7 +74,12 @@ bool IsRedirect(int status) {
 class HttplibTransport final : public HttpTransport {
  public:
   HttplibTransport(TransportOptions options, RequestUrl base, const Clock& clock)
-      : options_(std::move(options)), base_(std::move(base)), clock_(clock), watchdog_(clock) {}
+      : options_(std::move(options)),
+        base_(std::move(base)),
+        proxied_(options_.proxy.Serves(base_.origin.Str())),
+        via_(proxied_ ? " through the proxy " + options_.proxy.Address() : ""),
+        clock_(clock),
+        watchdog_(clock) {}
 
   Result<HttpResponse> Send(const HttpRequest& request) override;
 
@@ -80,14 +91,18 @@ class HttplibTransport final : public HttpTransport {
   Outcome Attempt(const HttpRequest& request, const std::string& target, MonotonicTime deadline);
   Outcome Judge(httplib::Error error, bool late, bool too_large,
                 const httplib::Response& raw) const;
+  Outcome TunnelRefused(int status) const;
   Result<std::unique_ptr<Connection>> Take();
   Result<std::unique_ptr<Connection>> Connect() const;
+  void UseProxy(Connection& connection) const;
   void GiveBack(std::unique_ptr<Connection> connection);
   /// Waits before the next attempt; false when the deadline leaves no room for it.
   bool Backoff(int attempt, MonotonicTime deadline);
 
   const TransportOptions options_;
   const RequestUrl base_;
+  const bool proxied_;
+  const std::string via_;  // for messages
   const Clock& clock_;
   Watchdog watchdog_;
   std::mutex mutex_;
@@ -119,7 +134,22 @@ Result<std::unique_ptr<Connection>> HttplibTransport::Connect() const {
       client.set_ca_cert_store(store);  // takes ownership
     }
   }
+  if (proxied_) UseProxy(*connection);
   return connection;
+}
+
+void HttplibTransport::UseProxy(Connection& connection) const {
+  const Proxy& proxy = options_.proxy;
+  connection.client->set_proxy(proxy.server.host, proxy.server.port);
+  if (!proxy.username.empty()) {
+    connection.client->set_proxy_basic_auth(proxy.username, proxy.password.value);
+  }
+  // The client takes most refusals for the beginning of TLS, but tells its logger of them.
+  connection.client->set_logger(
+      [status = &connection.tunnel_status](const httplib::Request& request,
+                                           const httplib::Response& response) {
+        if (request.method == "CONNECT") *status = response.status;
+      });
 }
 
 Result<std::unique_ptr<Connection>> HttplibTransport::Take() {
@@ -142,6 +172,19 @@ void HttplibTransport::GiveBack(std::unique_ptr<Connection> connection) {
   if (idle_.size() < kMaxIdleConnections) idle_.push_back(std::move(connection));
 }
 
+// Only what a proxy says of the way beyond it may be better the next moment.
+Outcome HttplibTransport::TunnelRefused(int status) const {
+  constexpr int kProxyAuthenticationRequired = 407;
+  const std::string answer = status > 0 ? std::to_string(status) : "no HTTP";
+  std::string message = fmt::format("the proxy {} opens no way to {} ({})",
+                                    options_.proxy.Address(), base_.origin.Str(), answer);
+  if (status == kProxyAuthenticationRequired) {
+    message += options_.proxy.username.empty() ? "; it asks for proxy_user and proxy_password"
+                                               : "; it refuses proxy_user and proxy_password";
+  }
+  return {{}, MakeError(ErrorCode::kUnavailable, std::move(message)), status >= 500};
+}
+
 Outcome HttplibTransport::Judge(httplib::Error error, bool late, bool too_large,
                                 const httplib::Response& raw) const {
   Outcome outcome;
@@ -155,9 +198,10 @@ Outcome HttplibTransport::Judge(httplib::Error error, bool late, bool too_large,
                 fmt::format("the response exceeds {} bytes", options_.max_response_bytes), false);
   }
   if (late) {
-    return fail(ErrorCode::kTimeout,
-                fmt::format("no complete answer within {}", FormatDuration(options_.total_timeout)),
-                false);
+    return fail(
+        ErrorCode::kTimeout,
+        fmt::format("no complete answer within {}{}", FormatDuration(options_.total_timeout), via_),
+        false);
   }
   if (error == httplib::Error::SSLServerVerification || error == httplib::Error::SSLLoadingCerts) {
     return fail(
@@ -166,8 +210,9 @@ Outcome HttplibTransport::Judge(httplib::Error error, bool late, bool too_large,
         false);
   }
   if (error != httplib::Error::Success) {
-    return fail(ErrorCode::kUnavailable,
-                fmt::format("{} failed ({})", base_.origin.Str(), httplib::to_string(error)), true);
+    return fail(
+        ErrorCode::kUnavailable,
+        fmt::format("{} failed{} ({})", base_.origin.Str(), via_, httplib::to_string(error)), true);
   }
   for (const auto& [name, value] : raw.headers) {
     std::string safe = value;
@@ -203,6 +248,8 @@ Outcome HttplibTransport::Attempt(const HttpRequest& request, const std::string&
   if (!request.body.empty()) raw.set_header("Content-Type", "application/json");
   if (!request.if_none_match.empty()) raw.set_header("If-None-Match", request.if_none_match);
   raw.set_header("Accept-Encoding", "identity");
+  // Else the client adds the proxy's credential to what it sends through the tunnel.
+  if (proxied_) raw.set_header("Proxy-Authorization", "");
   raw.content_receiver = [&](const char* data, std::size_t size, std::uint64_t, std::uint64_t) {
     too_large = body.size() + size > options_.max_response_bytes;
     if (!too_large) body.append(data, size);
@@ -212,6 +259,7 @@ Outcome HttplibTransport::Attempt(const HttpRequest& request, const std::string&
   httplib::Error error = httplib::Error::Success;
   bool sent = false;
   bool late = false;
+  connection->tunnel_status.reset();
   try {
     Watchdog::Guard guard(watchdog_, connection->socket, deadline);
     sent = connection->client->send(raw, answer, error);
@@ -221,6 +269,9 @@ Outcome HttplibTransport::Attempt(const HttpRequest& request, const std::string&
     return {{}, MakeError(ErrorCode::kInternal, "the HTTP client failed"), false};
   }
   if (!may_go.ok()) return {{}, may_go.error(), false};
+  if (const auto status = connection->tunnel_status; status && !IsSuccess(*status)) {
+    return TunnelRefused(*status);
+  }
   if (!sent && error == httplib::Error::Success) error = httplib::Error::Unknown;
   Outcome outcome = Judge(error, late, too_large, answer);
   if (!outcome.failure) {

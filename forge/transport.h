@@ -4,10 +4,11 @@
 // What an implementation owes: the base URL is fixed by the settings and never by a payload (T51);
 // a redirect is followed by hand and only to the same scheme, host and port (T50); connect, read
 // and total deadlines; a response cap; TLS is verified (T52); header values are free of CR/LF;
-// errors carry no token. A write is checked (see WorkScope) once more when its connection stands:
-// its body is the last thing that leaves, and without it it is no request. Retries: only reads, at
-// most kMaxAttempts, on 5xx and connection failures; 429 and GitHub's 403 rate limits become
-// kRateLimited with retry_after. Blocks; safe from many threads.
+// errors carry no token; a proxy gets its own credential and the forge never that one. A write is
+// checked (see WorkScope) once more when its connection stands: its body is the last thing that
+// leaves, and without it it is no request. Retries: only reads, at most kMaxAttempts, on 5xx and
+// connection failures; 429 and GitHub's 403 rate limits become kRateLimited with retry_after.
+// Blocks; safe from many threads.
 #pragma once
 
 #include <chrono>
@@ -21,6 +22,7 @@
 #include "config/base/clock.h"
 #include "config/base/redact.h"
 #include "config/base/result.h"
+#include "config/proxy.h"
 
 namespace swage {
 
@@ -55,6 +57,7 @@ struct TransportOptions {
   std::chrono::milliseconds total_timeout{30'000};
   std::size_t max_response_bytes = 16 << 20;
   std::string ca_file;  ///< PEM of an additional authority; empty = the system's
+  Proxy proxy;          ///< asked for a tunnel where it serves the base URL
   /// How to wait between two attempts; empty = the thread sleeps. Tests record instead.
   std::function<void(std::chrono::milliseconds)> sleep;
 };

@@ -1,6 +1,7 @@
 #include "forge/gitea/gitea_forge.h"
 
 #include "config/base/text.h"
+#include "forge/git_remote.h"
 #include "forge/gitea/api.h"
 #include "forge/gitea/feed.h"
 
@@ -43,10 +44,7 @@ class GiteaForge final : public Forge {
   }
   ForgeFeed* Feed() override { return &feed_; }
   Result<GitRemote> Remote(const RepoRef& repo, GitAccess) override {
-    std::string url = api_.settings().git_url;
-    while (url.ends_with('/')) url.pop_back();
-    return GitRemote{url + "/" + repo.path + ".git", kGitUser, api_.settings().token.value,
-                     api_.settings().ca_file};
+    return RemoteOf(api_.settings(), repo, kGitUser);
   }
 
   Result<std::vector<std::string>> FindMissingRights() override {
@@ -93,6 +91,7 @@ TransportOptions GiteaTransportOptions(const ForgeSettings& settings) {
   TransportOptions options;
   options.base_url = settings.api_url;
   options.ca_file = settings.ca_file;
+  options.proxy = settings.proxy;
   options.total_timeout = settings.timeout;
   options.headers = {{"Authorization", "token " + settings.token.value},
                      {"Accept", "application/json"},

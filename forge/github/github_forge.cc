@@ -1,6 +1,7 @@
 #include "forge/github/github_forge.h"
 
 #include "config/base/rsa.h"
+#include "forge/git_remote.h"
 #include "forge/github/api.h"
 #include "forge/github/app_transport.h"
 #include "forge/github/feed.h"
@@ -39,10 +40,7 @@ class GitHubForge final : public Forge {
   }
   ForgeFeed* Feed() override { return &feed_; }
   Result<GitRemote> Remote(const RepoRef& repo, GitAccess access) override {
-    std::string url = api_.settings().git_url;
-    while (url.ends_with('/')) url.pop_back();
-    GitRemote remote{url + "/" + repo.path + ".git", "x-access-token", api_.settings().token.value,
-                     api_.settings().ca_file};
+    GitRemote remote = RemoteOf(api_.settings(), repo, "x-access-token");
     if (api_.app() == nullptr) return remote;
     const auto scope =
         access == GitAccess::kWrite ? github::AppScope::kPush : github::AppScope::kFetch;
@@ -97,6 +95,7 @@ TransportOptions GitHubTransportOptions(const ForgeSettings& settings) {
   TransportOptions options;
   options.base_url = settings.api_url;
   options.ca_file = settings.ca_file;
+  options.proxy = settings.proxy;
   options.total_timeout = settings.timeout;
   options.headers = {{"Accept", "application/vnd.github+json"},
                      {"X-GitHub-Api-Version", "2022-11-28"},

@@ -1,5 +1,6 @@
 #include "forge/gitlab/gitlab_forge.h"
 
+#include "forge/git_remote.h"
 #include "forge/gitlab/api.h"
 #include "forge/gitlab/feed.h"
 #include "forge/origin.h"
@@ -35,10 +36,7 @@ class GitLabForge final : public Forge {
   }
   ForgeFeed* Feed() override { return &feed_; }
   Result<GitRemote> Remote(const RepoRef& repo, GitAccess) override {
-    std::string url = api_.settings().git_url;
-    while (url.ends_with('/')) url.pop_back();
-    return GitRemote{url + "/" + repo.path + ".git", "oauth2", api_.settings().token.value,
-                     api_.settings().ca_file};
+    return RemoteOf(api_.settings(), repo, "oauth2");
   }
 
   // docs.gitlab.com, "Private commit email": ID-USERNAME@users.noreply.HOST.
@@ -81,6 +79,7 @@ TransportOptions GitLabTransportOptions(const ForgeSettings& settings) {
   TransportOptions options;
   options.base_url = settings.api_url;
   options.ca_file = settings.ca_file;
+  options.proxy = settings.proxy;
   options.total_timeout = settings.timeout;
   options.headers = {{"PRIVATE-TOKEN", settings.token.value},
                      {"Accept", "application/json"},

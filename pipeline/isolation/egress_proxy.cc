@@ -70,15 +70,15 @@ Fd ReceiveSocket(int connection) {
   return std::move(received.front());
 }
 
-class Proxy final : public EgressProxy {
+class ListeningProxy final : public EgressProxy {
  public:
-  Proxy(EgressOptions options, HostResolver& resolver, EgressRecord& record)
+  ListeningProxy(EgressOptions options, HostResolver& resolver, EgressRecord& record)
       : options_(std::move(options)),
         resolver_(resolver),
         record_(record),
         socket_path_(options_.dir / kSocketName) {}
 
-  ~Proxy() override {
+  ~ListeningProxy() override {
     const std::uint64_t one = 1;
     if (stop_.valid()) (void)!write(stop_.get(), &one, sizeof one);
     {
@@ -190,7 +190,7 @@ class Proxy final : public EgressProxy {
 Result<std::unique_ptr<EgressProxy>> EgressProxy::Start(EgressOptions options,
                                                         HostResolver& resolver,
                                                         EgressRecord& record) {
-  auto proxy = std::make_unique<Proxy>(std::move(options), resolver, record);
+  auto proxy = std::make_unique<ListeningProxy>(std::move(options), resolver, record);
   SWAGE_RETURN_IF_ERROR(proxy->Open());
   return std::unique_ptr<EgressProxy>(std::move(proxy));
 }

@@ -88,9 +88,10 @@ std::string BasicCredential(const GitRemote& remote) {
 }
 
 std::string WithoutCredential(std::string text, const GitRemote* remote) {
-  if (remote == nullptr || remote->password.empty()) return text;
+  if (remote == nullptr) return text;
   for (const std::string& secret :
-       {BasicCredential(*remote), remote->password, PercentEncode(remote->password)}) {
+       {BasicCredential(*remote), remote->password, PercentEncode(remote->password),
+        remote->proxy.password.value, PercentEncode(remote->proxy.password.value)}) {
     text = ReplaceAll(std::move(text), secret, "[redacted]");
   }
   return text;
@@ -115,7 +116,10 @@ struct Symptom {
 };
 
 // The first that occurs decides, so causes stand before the noise that follows them.
-constexpr std::array<Symptom, 41> kSymptoms = {{
+constexpr std::array<Symptom, 44> kSymptoms = {{
+    {"from proxy after connect", ErrorCode::kUnavailable},
+    {"connect tunnel failed", ErrorCode::kUnavailable},
+    {"proxy connect aborted", ErrorCode::kUnavailable},
     {"authentication failed", ErrorCode::kUnauthenticated},
     {"could not read username", ErrorCode::kUnauthenticated},
     {"could not read password", ErrorCode::kUnauthenticated},
@@ -209,13 +213,18 @@ Result<ProcessSpec> Git::MakeSpec(const GitCall& call) const {
   const GitRemote& remote = *call.remote;
   SWAGE_ASSIGN_OR_RETURN(spec.env["GIT_ALLOW_PROTOCOL"],
                          ProtocolFor(remote.url, options_.allow_file_remotes));
-  if (!remote.password.empty() || !remote.ca_file.empty()) {
+  const bool proxied = remote.proxy.Serves(remote.url);
+  if (!remote.password.empty() || !remote.ca_file.empty() || proxied) {
     ConfigEnvironment config(spec.env, static_cast<int>(kSettings.size()));
     const std::string section = fmt::format("http.{}/.", OriginOf(remote.url));
     if (!remote.password.empty()) {
       config.Add(section + "extraHeader", "Authorization: Basic " + BasicCredential(remote));
     }
     if (!remote.ca_file.empty()) config.Add(section + "sslCAInfo", remote.ca_file);
+    if (proxied) {
+      config.Add(section + "proxy", remote.proxy.AddressWithCredential());
+      config.Add(section + "proxyAuthMethod", "basic");
+    }
   }
   return spec;
 }

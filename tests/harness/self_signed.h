@@ -1,4 +1,4 @@
-// A certificate for 127.0.0.1 signed by nobody else, with its key.
+// A certificate for 127.0.0.1 and forge.test signed by nobody else, with its key.
 #pragma once
 
 #include <openssl/rsa.h>
@@ -22,7 +22,7 @@ struct SelfSigned {
                                reinterpret_cast<const unsigned char*>("127.0.0.1"), -1, -1, 0);
     X509_set_issuer_name(certificate.get(), name);
     X509_EXTENSION* names =
-        X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, "IP:127.0.0.1");
+        X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, "IP:127.0.0.1,DNS:forge.test");
     X509_add_ext(certificate.get(), names, -1);
     X509_EXTENSION_free(names);
     X509_sign(certificate.get(), key.get(), EVP_sha256());

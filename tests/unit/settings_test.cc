@@ -97,6 +97,7 @@ TEST_F(SettingsTest, FillsDefaultsOfAMinimalFile) {
 TEST_F(SettingsTest, ReadsEverySetting) {
   Write("hook", "file-hook-0123\n");
   Write("model", "model-key-0123");
+  Write("proxy", "proxy-key-0123");
   Write("key", kSshKey);
   Write("ca.pem", "-----BEGIN CERTIFICATE-----\n");
   const auto s = Load(R"(
@@ -119,6 +120,9 @@ forges:
     write_interval: 0s
     pause: 2m
     ca_file: ca.pem
+    proxy: http://proxy.example.com:3128
+    proxy_user: bot
+    proxy_password: file:proxy
 trigger: {label: bot, min_role: maintain}
 commands: {prefix: /bot, roles: {stop: triage, delegate: admin}}
 agent:
@@ -160,6 +164,9 @@ drain_limit: 0s
   EXPECT_EQ(forge.pause, std::chrono::minutes(2));
   EXPECT_EQ(s->publishers, 2);
   EXPECT_EQ(forge.ca_file, (dir_.path() / "ca.pem").string());
+  EXPECT_EQ(forge.proxy.AddressWithCredential(),
+            "http://bot:proxy-key-0123@proxy.example.com:3128");
+  EXPECT_TRUE(redactor_.Contains("proxy-key-0123"));
   EXPECT_EQ(s->trigger_label, "bot");
   EXPECT_EQ(s->min_role, "maintain");
   EXPECT_EQ(s->command_prefix, "/bot");
@@ -181,7 +188,7 @@ drain_limit: 0s
   EXPECT_EQ(s->commit_email, "b@example.com");
   EXPECT_EQ(s->signing_key.file, dir_.path() / "key");
   EXPECT_EQ(s->signing_key.kind, SigningKey::Kind::kSsh);
-  EXPECT_EQ(s->signing_key.where, (dir_.path() / "swage.yml:39: publish.signing_key").string());
+  EXPECT_EQ(s->signing_key.where, (dir_.path() / "swage.yml:42: publish.signing_key").string());
   EXPECT_TRUE(s->keep_workspaces);
   EXPECT_EQ(s->drain_limit, milliseconds(0));
 }
@@ -253,6 +260,46 @@ TEST_F(SettingsTest, AForgeIsAnAppOrAnAccountAndNotBoth) {
       bad.npos)
       << bad;
   EXPECT_EQ(bad.find("token-0123456789"), bad.npos);
+}
+
+TEST_F(SettingsTest, AProxyIsNamedWithoutItsCredential) {
+  const auto with = [&](std::string_view lines) {
+    return Faults(
+        ReplaceAll(std::string(kMinimal), "    repos:", std::string(lines) + "    repos:"));
+  };
+  EXPECT_EQ(with("    proxy: none\n"), "");
+  EXPECT_EQ(with("    proxy: socks5://proxy:1080\n"),
+            "swage.yml:6: forges[0].proxy: not an http or https URL; write for example "
+            "http://proxy.example.com:3128");
+  EXPECT_EQ(with("    proxy: https://proxy:3128\n"),
+            "swage.yml:6: forges[0].proxy: is not http://HOST:PORT; other proxies cannot be used; "
+            "write for example http://proxy.example.com:3128");
+  const std::string credential = with("    proxy: http://me:" + std::string(kCanary) + "@proxy\n");
+  EXPECT_NE(credential.find("forges[0].proxy: holds an @"), credential.npos) << credential;
+  EXPECT_EQ(credential.find(kCanary), credential.npos);
+  EXPECT_EQ(with("    proxy: http://proxy\n    proxy_user: bot\n"),
+            "swage.yml:3: forges[0].proxy_password: is missing; a proxy asks for both, or for "
+            "neither");
+  EXPECT_EQ(with("    proxy_user: bot\n    proxy_password: env:SWAGE_TEST_HOOK\n"),
+            "swage.yml:6: forges[0].proxy_user: has no meaning without proxy; remove it\n"
+            "swage.yml:7: forges[0].proxy_password: has no meaning without proxy; remove it");
+}
+
+// T25, T26: what the environment says of a proxy may hold a password.
+TEST_F(SettingsTest, AProxyOfTheEnvironmentIsTheBotsAlone) {
+  setenv("HTTPS_PROXY", "http://bot:proxy-pass-0123@proxy:3128", 1);
+  const auto s = Load(kMinimal);
+  ASSERT_TRUE(s.ok()) << s.error().message;
+  EXPECT_EQ(s->forges[0].proxy.Address(), "http://proxy:3128");
+  EXPECT_TRUE(redactor_.Contains("proxy-pass-0123"));
+  const std::string passed = Faults(ReplaceAll(std::string(kMinimal), "{preset: codex}",
+                                               "{preset: codex, pass_env: [HTTPS_PROXY]}"));
+  EXPECT_NE(passed.find("HTTPS_PROXY holds a secret of the bot"), passed.npos) << passed;
+  const auto none =
+      Load(ReplaceAll(std::string(kMinimal), "    repos:", "    proxy: none\n    repos:"));
+  EXPECT_FALSE(none.value().forges[0].proxy.Given());
+  ForgetSecretVariables(*s);
+  EXPECT_EQ(std::getenv("HTTPS_PROXY"), nullptr);
 }
 
 TEST_F(SettingsTest, ReadsTheKeyOfAnAppAndKeepsItToItself) {

@@ -6,7 +6,9 @@
 
 #include "config/base/process.h"
 #include "pipeline/workspace/workspace.h"
+#include "tests/harness/connect_proxy.h"
 #include "tests/harness/paths.h"
+#include "tests/harness/tls_front.h"
 #include "tests/unit/sandbox_fixture.h"
 
 namespace swage {
@@ -114,6 +116,37 @@ TEST_F(WorkspaceHttp, APersonsCommitOnTheBranchIsNeverOverwritten) {
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code, ErrorCode::kConflict) << refused.error().message;
   EXPECT_EQ(RemoteHead(), theirs);
+}
+
+TEST_F(WorkspaceHttp, GoesThroughTheProxyWithItsOwnCredential) {
+  const std::string url = forge_->Url();
+  test::TlsFront front(std::stoi(url.substr(url.rfind(':') + 1)));
+  test::ConnectProxy proxy(front.port());
+  proxy.Require("swage:p@ss/word");
+  GitRemote remote = Remote(bot_);
+  remote.url = "https://forge.test/acme/widget.git";
+  remote.ca_file = front.ca_file();
+  const std::string address = proxy.Url();
+  remote.proxy.server = {"127.0.0.1", std::stoi(address.substr(address.rfind(':') + 1))};
+  remote.proxy.username = "swage";
+  remote.proxy.password.value = "p@ss/word";
+  const auto base = workspaces_->Fetch(ref_, remote, "main", {});
+  ASSERT_TRUE(base.ok()) << base.error().message;
+  const CommitSha commit = Checkpoint(*base, "fixed\n");
+  const auto pushed = workspaces_->Push({ref_, remote, kBranch, commit, {}}, {});
+  ASSERT_TRUE(pushed.ok()) << pushed.error().message;
+  EXPECT_EQ(RemoteHead(), commit.value);
+  for (const std::string& head : proxy.Seen()) {
+    EXPECT_TRUE(head.starts_with("CONNECT forge.test:443 ")) << head;
+  }
+
+  remote.proxy.password.value = "wr@ng/word";
+  const auto refused = workspaces_->Fetch(ref_, remote, "main", {});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, ErrorCode::kUnavailable) << refused.error().message;
+  EXPECT_EQ(refused.error().message.find("ng/word"), std::string::npos);
+  remote.proxy.server.port = front.port();  // speaks TLS, so it is no proxy
+  EXPECT_EQ(workspaces_->Fetch(ref_, remote, "main", {}).error().code, ErrorCode::kUnavailable);
 }
 
 }  // namespace
