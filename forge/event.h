@@ -94,13 +94,16 @@ struct CommentCreated {
   std::optional<Issue> issue;
 };
 
-/// A review, told without its line comments and without an id: see Forge::ListReviewTexts.
+/// A review whose line comments the payload leaves out: see Forge::GetReview.
 struct ReviewSubmitted {
   RepoRef repo;
   Actor actor;
   std::int64_t number = 0;
   std::string text;
   bool thread_open = true;
+  bool asks_for_changes = false;
+  std::string id = {};     ///< as GetReview takes it; empty: known by its author and its text
+  bool tells_all = false;  ///< no event of their own tells of its line comments
 };
 
 struct PullRequestClosed {

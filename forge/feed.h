@@ -105,6 +105,8 @@ class ForgeFeed {
   /// ListChanges named, for forges that keep no list of a whole repository.
   virtual Result<CommentPage> ListComments(const RepoRef& repo, WallTime since,
                                            const std::vector<ThreadChange>& changed) = 0;
+  /// Those of a pull request that ask for changes, oldest first, without their line comments.
+  virtual Result<std::vector<Review>> ListReviews(const RepoRef& repo, std::int64_t number) = 0;
   /// Oldest first. kTextEdited: of an issue, the last one at least.
   virtual Result<std::vector<ThreadAct>> ListActs(const RepoRef& repo, const Thread& thread) = 0;
 

@@ -54,12 +54,13 @@ class Forge {
   /// The newest pull request from `head_branch` of the same repository, in any state.
   virtual Result<std::optional<PullRequest>> FindPullRequest(const RepoRef& repo,
                                                              std::string_view head_branch) = 0;
-  /// What the newest review of `author` with this text says: the text, then its line comments. For
-  /// forges whose webhooks leave that out (ReviewSubmitted); the others tell it by themselves.
-  virtual Result<std::vector<Comment>> ListReviewTexts(const RepoRef&, std::int64_t /*number*/,
-                                                       const Actor& /*author*/,
-                                                       std::string_view /*text*/) {
-    return std::vector<Comment>();
+  /// The review that the event tells of, with its line comments. kNotFound when it is gone.
+  virtual Result<Review> GetReview(const ReviewSubmitted& event) = 0;
+  /// Where a comment on a pull request hangs, for forges whose webhooks leave that out; nothing for
+  /// one that is on no line.
+  virtual Result<std::optional<DiffPlace>> FindPlace(const RepoRef&, std::int64_t /*number*/,
+                                                     const Comment& comment) {
+    return comment.place;
   }
   /// What happened meanwhile; lives as long as this. nullptr: this forge can only tell, by
   /// webhooks.
@@ -98,6 +99,9 @@ class Forge {
   /// Marks the thread of a line comment as resolved; where the forge cannot, edits it to say so.
   virtual Result<void> ResolveThread(const RepoRef& repo, std::int64_t number,
                                      std::string_view thread_id, std::string_view note) = 0;
+  /// Answers in threads of comments, also in other people's. One whose thread is gone is left out.
+  virtual Result<void> EnsureReplies(const RepoRef& repo, std::int64_t number,
+                                     const std::vector<ThreadReply>& replies) = 0;
   virtual Result<void> EnsureStatus(const RepoRef& repo, const CommitStatus& status) = 0;
 };
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "config/base/clock.h"
 #include "config/base/ids.h"
 #include "config/proxy.h"
 
@@ -58,11 +59,38 @@ struct Thread {
   std::int64_t number = 0;
 };
 
+/// Where in a pull request's diff a thread of comments hangs.
+struct DiffPlace {
+  std::string thread_id;  ///< for EnsureReplies
+  std::string path;
+  int first_line = 0;  ///< from 1; 0 = the whole file
+  int last_line = 0;
+  bool old_side = false;  ///< lines of the base's version of the file, not of the head's
+  CommitSha commit;       ///< the head that was looked at; may be empty
+};
+
 struct Comment {
   std::string id;  ///< as the forge addresses it
   std::string body;
   std::string web_url;
   Actor author;
+  std::optional<DiffPlace> place = {};  ///< of one on a diff, where the forge said it
+};
+
+/// What somebody said of a pull request at once.
+struct Review {
+  std::string id;  ///< unique among the reviews of a repository
+  Comment text;    ///< its body may be empty
+  bool asks_for_changes = false;
+  WallTime at{};                       ///< by the forge's clock
+  std::vector<Comment> comments = {};  ///< on the diff, oldest first, each with its place
+};
+
+/// An answer of ours in a thread of comments.
+struct ThreadReply {
+  DiffPlace place;
+  std::string marker;  ///< hidden in the body; one reply per marker, ever
+  std::string body;
 };
 
 enum class PullRequestState { kOpen, kClosed, kMerged };

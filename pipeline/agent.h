@@ -17,6 +17,7 @@
 #include "config/base/process.h"
 #include "config/settings.h"
 #include "pipeline/gate.h"
+#include "pipeline/remark.h"
 #include "pipeline/task.h"
 
 namespace swage {
@@ -35,7 +36,7 @@ struct HandOff {
   int cycle = 1;
   std::vector<GateSpec> gates;
   std::vector<CycleHistory> history;
-  std::vector<std::string> remarks;  ///< texts of `/swage fix`, oldest first
+  std::vector<Remark> remarks;  ///< texts of `/swage fix` and of reviews, oldest first
   std::string repo_instructions;
   bool reads_only = false;  ///< an answer is wanted, and no change (C4)
 };

@@ -224,7 +224,18 @@ std::string Encode(const ResolveEffect& e) {
                        {"thread_id", c.thread_id},
                        {"place", NameIn(kPlaces, c.place)}});
   }
-  return Seal(EffectKind::kResolve, {{"head", e.head.value}, {"threads", std::move(threads)}});
+  json answers = json::array();
+  for (const ThreadReply& a : e.answers) {
+    answers.push_back({{"thread_id", a.place.thread_id},
+                       {"path", a.place.path},
+                       {"line", a.place.last_line},
+                       {"old", a.place.old_side},
+                       {"marker", a.marker},
+                       {"body", a.body}});
+  }
+  return Seal(
+      EffectKind::kResolve,
+      {{"head", e.head.value}, {"threads", std::move(threads)}, {"answers", std::move(answers)}});
 }
 
 Result<ResolveEffect> DecodeResolve(std::string_view payload) {
@@ -235,6 +246,12 @@ Result<ResolveEffect> DecodeResolve(std::string_view payload) {
     PostedComment comment{JsonString(c, "fingerprint"), JsonString(c, "thread_id"), {}};
     SWAGE_ASSIGN_OR_RETURN(comment.place, ReadName(kPlaces, c, "place"));
     e.threads.push_back(std::move(comment));
+  }
+  for (const json& a : ArrayAt(value, "answers")) {
+    const int line = static_cast<int>(JsonInt(a, "line"));
+    const DiffPlace place{
+        JsonString(a, "thread_id"), JsonString(a, "path"), line, line, JsonBool(a, "old"), {}};
+    e.answers.push_back({place, JsonString(a, "marker"), JsonString(a, "body")});
   }
   return e;
 }

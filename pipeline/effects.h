@@ -45,10 +45,12 @@ struct ReviewEffect {
   ReviewDraft review;
 };
 
-/// Threads whose findings are gone.
+/// The end of conversations: answers to what people asked for in threads, and threads whose
+/// findings are gone.
 struct ResolveEffect {
   std::vector<PostedComment> threads;
   CommitSha head;
+  std::vector<ThreadReply> answers = {};
 };
 
 std::string Encode(const ReactionEffect& e);

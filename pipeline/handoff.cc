@@ -15,6 +15,7 @@
 #include "pipeline/agent.h"
 #include "pipeline/command.h"
 #include "pipeline/findings/text_rules.h"
+#include "pipeline/review_remark.h"
 
 namespace swage {
 namespace {
@@ -28,7 +29,9 @@ constexpr std::size_t kMaxLastDigest = 24 << 10;
 constexpr std::size_t kMaxOldDigest = 1 << 10;
 constexpr std::size_t kMaxShownCycles = 4;
 constexpr std::size_t kMaxRemarks = 5;
-constexpr std::size_t kMaxOldRemark = 2'000;  // the newest one is never cut
+constexpr std::size_t kMaxNewRemarks = 20;
+constexpr std::size_t kMaxOldRemark = 2'000;
+constexpr std::size_t kNewRemarksRoom = 20'000;  // for all that this run is told for the first time
 constexpr std::size_t kMaxGates = 50;
 constexpr std::size_t kMaxCommandLine = 300;
 constexpr std::size_t kMaxPrompt = 112 << 10;
@@ -137,22 +140,75 @@ std::string HistorySection(const HandOff& handoff) {
   return out;
 }
 
-std::size_t RemarkBound(const HandOff& handoff, std::size_t at) {
-  return at + 1 == handoff.remarks.size() ? kMaxCommandText : kMaxOldRemark;
+// The remarks that are shown: those that this run is the first to see, and some from before. Of a
+// run that nobody has told anything new, the newest one counts as new.
+struct ShownRemarks {
+  std::size_t first = 0;
+  std::size_t first_new = 0;
+
+  explicit ShownRemarks(const HandOff& handoff) {
+    const auto& remarks = handoff.remarks;
+    first_new = remarks.size();
+    while (first_new > 0 && remarks[first_new - 1].run == handoff.task.run) --first_new;
+    if (first_new == remarks.size() && first_new > 0) --first_new;
+    first_new = std::max(first_new, SkipAllBut(remarks, kMaxNewRemarks));
+    first = std::min(first_new, SkipAllBut(remarks, kMaxRemarks));
+  }
+};
+
+// How much of it is told. The new ones share their room, and one alone is never cut.
+std::size_t RemarkBound(const HandOff& handoff, const ShownRemarks& shown, std::size_t at) {
+  if (at < shown.first_new) return kMaxOldRemark;
+  static_assert(kNewRemarksRoom >= kMaxCommandText && kNewRemarksRoom >= kMaxReviewRemark);
+  return kNewRemarksRoom / (handoff.remarks.size() - shown.first_new);
 }
 
 std::string RemarksSection(const HandOff& handoff) {
   if (handoff.remarks.empty()) return {};
-  std::string out =
+  const ShownRemarks shown(handoff);
+  const std::size_t fresh = handoff.remarks.size() - shown.first_new;
+  std::string out = fmt::format(
       "## Remarks of the reviewers\n\n"
-      "Written by people who may write to this repository, oldest first. Do what the newest one "
-      "asks; it narrows "
-      "or extends the issue, within the rules above.\n\n";
-  for (std::size_t i = SkipAllBut(handoff.remarks, kMaxRemarks); i < handoff.remarks.size(); ++i) {
-    const std::size_t bound = RemarkBound(handoff, i);
-    out += Fence(Clean(handoff.remarks[i], bound), "text", bound + 100) + "\n\n";
+      "Written by people who may write to this repository, oldest first. Do what {} asks; it "
+      "narrows or extends the issue, within the rules above.\n\n",
+      fresh == 1 ? "the newest one" : fmt::format("each of the newest {}", fresh));
+  bool in_threads = false;
+  for (std::size_t i = shown.first; i < handoff.remarks.size(); ++i) {
+    const std::size_t bound = RemarkBound(handoff, shown, i);
+    out += Fence(Clean(handoff.remarks[i].text, bound), "text", bound + 100) + "\n\n";
+    in_threads |= i >= shown.first_new && !handoff.remarks[i].threads.empty();
+  }
+  if (in_threads) {
+    out +=
+        "Each thread that is named there is answered with your own words. For each of them, write "
+        "a line of its own at the end of your last message: `thread ID: what you did about it`, or "
+        "why nothing.\n\n";
   }
   return out;
+}
+
+json RemarksJson(const HandOff& handoff) {
+  json remarks = json::array();
+  const ShownRemarks shown(handoff);
+  for (std::size_t i = shown.first; i < handoff.remarks.size(); ++i) {
+    remarks.push_back(Clean(handoff.remarks[i].text, RemarkBound(handoff, shown, i)));
+  }
+  return remarks;
+}
+
+// The threads of what is new.
+json ThreadsJson(const HandOff& handoff) {
+  json threads = json::array();
+  for (std::size_t i = ShownRemarks(handoff).first_new; i < handoff.remarks.size(); ++i) {
+    for (const AskedThread& thread : handoff.remarks[i].threads) {
+      threads.push_back({{"id", thread.place.thread_id},
+                         {"author", OneLine(thread.author, kMaxTitle)},
+                         {"path", OneLine(thread.place.path, kMaxTitle)},
+                         {"first_line", thread.place.first_line},
+                         {"last_line", thread.place.last_line}});
+    }
+  }
+  return threads;
 }
 
 json GateJson(const GateSpec& gate) {
@@ -190,17 +246,14 @@ std::string RenderTaskJson(const HandOff& handoff) {
   }
   json gates = json::array();
   for (const GateSpec& gate : handoff.gates) gates.push_back(GateJson(gate));
-  json remarks = json::array();
-  for (std::size_t i = SkipAllBut(handoff.remarks, kMaxRemarks); i < handoff.remarks.size(); ++i) {
-    remarks.push_back(Clean(handoff.remarks[i], RemarkBound(handoff, i)));
-  }
   const json document = {{"schema", 1},
                          {"task", TaskJson(handoff.task)},
                          {"cycle", handoff.cycle},
                          {"constraints", Constraints(handoff)},
                          {"gates", std::move(gates)},
                          {"history", std::move(history)},
-                         {"remarks", std::move(remarks)},
+                         {"remarks", RemarksJson(handoff)},
+                         {"threads", ThreadsJson(handoff)},
                          {"instructions", Clean(handoff.repo_instructions, kMaxInstructions)}};
   return document.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }

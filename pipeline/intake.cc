@@ -12,6 +12,7 @@
 #include "pipeline/intake_access.h"
 #include "pipeline/intake_commands.h"
 #include "pipeline/intake_parts.h"
+#include "pipeline/intake_review.h"
 #include "pipeline/messages.h"
 #include "pipeline/takeover.h"
 
@@ -328,6 +329,9 @@ std::string CommandKey(const Event& event, const IntakeFacts& facts) {
   if (const auto* e = std::get_if<CommentCreated>(&event)) {
     return fmt::format("comment:{}:{}:{}", e->repo.forge, e->repo.id, e->comment.id);
   }
+  if (const auto* e = std::get_if<ReviewSubmitted>(&event); e && facts.review) {
+    return ReviewKey(e->repo, e->number, facts.review->id);
+  }
   const auto key = [&](std::string_view what, const RepoRef& repo, const Issue& issue) {
     const std::string& told = issue.updated_at.empty() ? facts.body_digest : issue.updated_at;
     return fmt::format("{}:{}:{}:{}:{}", what, repo.forge, repo.id, issue.number,
@@ -340,6 +344,10 @@ std::string CommandKey(const Event& event, const IntakeFacts& facts) {
     return fmt::format("open:{}:{}:{}", e->repo.forge, e->repo.id, e->issue.number);
   }
   return "";
+}
+
+std::string ReviewKey(const RepoRef& repo, std::int64_t pull, std::string_view review) {
+  return fmt::format("review:{}:{}:{}:{}", repo.forge, repo.id, pull, review);
 }
 
 FrozenText Freeze(const Issue& issue) {
@@ -431,9 +439,11 @@ IntakePlan Decide(const Event& event, const IntakeFacts& facts, const IntakeRule
     IntakePlan operator()(const IssueOpened& e) { return DecideOpened(e, facts, rules); }
     IntakePlan operator()(const IssueLabeled& e) { return DecideLabeled(e, facts, rules); }
     IntakePlan operator()(const IssueUnlabeled& e) { return DecideUnlabeled(e, facts, rules); }
-    // These two are looked up first, and decided by what they turn out to be (IntakeGate).
+    // Looked up first, and decided by what it turns out to be (IntakeGate).
     IntakePlan operator()(const IssueAltered&) { return Ignore("nothing is known of it"); }
-    IntakePlan operator()(const ReviewSubmitted&) { return Ignore("nothing is known of it"); }
+    IntakePlan operator()(const ReviewSubmitted& e) {
+      return intake::DecideReview(e, facts, rules);
+    }
     IntakePlan operator()(const IssueAssigned& e) { return DecideAssigned(e, facts, rules); }
     IntakePlan operator()(const IssueUnassigned& e) { return DecideUnassigned(e, facts, rules); }
     IntakePlan operator()(const IssueGone& e) { return DecideGone(e, facts); }

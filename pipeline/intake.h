@@ -51,6 +51,9 @@ struct IntakeFacts {
   std::optional<Task> task;         ///< newest generation of the issue or of the pull request
   std::vector<Delegate> delegates;  ///< of that task
   std::vector<Step> steps;          ///< of that task, for `logs` alone
+  std::optional<Review> review;     ///< of a ReviewSubmitted, asked now
+  std::optional<DiffPlace> place;   ///< of a comment on the diff that is for the work
+  std::string finding;              ///< what the bot itself said there
   std::optional<Actor> named;       ///< whom a command names, asked now; empty = nobody
   /// Of the issues that the text wants to wait for: those that are open.
   std::set<std::int64_t> open_dependencies;
@@ -97,6 +100,9 @@ IntakePlan DecideManual(const ManualRequest& request, const Repo& repo, const In
 /// What makes two notices of one request the same (IntakePlan::command_key): the comment, or the
 /// setting of the label. Empty: the event asks for nothing that has a key of its own.
 std::string CommandKey(const Event& event, const IntakeFacts& facts);
+
+/// The same, of a review that asks for changes.
+std::string ReviewKey(const RepoRef& repo, std::int64_t pull, std::string_view review);
 
 /// The text as it will be worked on: hidden characters and HTML comments stripped, hashed.
 FrozenText Freeze(const Issue& issue);

@@ -8,6 +8,7 @@
 #include "pipeline/effects.h"
 #include "pipeline/intake_parts.h"
 #include "pipeline/messages.h"
+#include "pipeline/review_remark.h"
 
 namespace swage::intake {
 namespace {
@@ -178,8 +179,14 @@ class CommandDecision {
     if (!e_.thread_open) return Refuse(messages::ThreadClosed());
     const bool steering = task.state == TaskState::kQueued || task.state == TaskState::kRunning;
     const TaskChangeKind kind = steering ? TaskChangeKind::kRemark : TaskChangeKind::kRequeue;
-    return Change(task, kind, ResumeKind(task), remark, "",
-                  steering ? "remark for the next cycle" : "continues with a remark");
+    IntakePlan plan = Change(task, kind, ResumeKind(task), remark, "",
+                             steering ? "remark for the next cycle" : "continues with a remark");
+    if (facts_.place) {
+      PlacedRemark placed = RemarkOfComment(e_.comment, *facts_.place, remark, facts_.finding);
+      plan.changes.back().remark = std::move(placed.text);
+      plan.changes.back().threads = std::move(placed.threads);
+    }
+    return plan;
   }
 
   IntakePlan Gates(const Task& task) {
@@ -232,14 +239,6 @@ class CommandDecision {
   const std::string marker_;
   IntakePlan plan_;
 };
-
-// A delegate commands this task: not who else may, and not a next one when this one has ended.
-bool MayAsDelegate(Verb verb, const Actor& actor, const IntakeFacts& facts) {
-  if (!facts.task || verb == Verb::kDelegate || verb == Verb::kUndelegate) return false;
-  if (verb == Verb::kRun && IsOver(facts.task->state)) return false;
-  return std::any_of(facts.delegates.begin(), facts.delegates.end(),
-                     [&](const Delegate& d) { return d.account == actor.id; });
-}
 
 std::string NotAdmitted(Verb verb, Role needs, const Actor& actor, const IntakeFacts& facts,
                         const IntakeRules& rules) {

@@ -36,6 +36,7 @@ std::int64_t IssueNumber(const Event& event) {
 std::int64_t PullNumber(const Event& event) {
   if (const auto* e = std::get_if<PullRequestClosed>(&event)) return e->number;
   if (const auto* e = std::get_if<PullRequestPushed>(&event)) return e->number;
+  if (const auto* e = std::get_if<ReviewSubmitted>(&event)) return e->number;
   if (const auto* e = std::get_if<CommentCreated>(&event)) {
     return e->thread.kind == ThreadKind::kPullRequest ? e->thread.number : 0;
   }
@@ -50,6 +51,7 @@ const Actor* AskingActor(const Event& event, const IntakeFacts& facts) {
                     std::holds_alternative<IssueAssigned>(event) ||
                     std::holds_alternative<IssueReopened>(event) ||
                     std::holds_alternative<CommentCreated>(event) ||
+                    std::holds_alternative<ReviewSubmitted>(event) ||
                     std::holds_alternative<ChecksRerequested>(event);
   return asks ? EventActor(event) : nullptr;
 }
@@ -139,7 +141,7 @@ Result<IntakePlan> IntakeGate::Consider(std::string_view name, const Event& even
     return ConsiderAltered(*forge, *e, digest);
   }
   if (const auto* e = std::get_if<ReviewSubmitted>(&event)) {
-    return ConsiderReview(*forge, *e, digest);
+    return ConsiderReview(*forge, *e, std::move(facts));
   }
   return ConsiderInteresting(*forge, event, std::move(facts));
 }
@@ -169,20 +171,31 @@ Result<IntakePlan> IntakeGate::ConsiderAltered(Forge& forge, const IssueAltered&
   return Consider(forge.Name(), *event, digest);
 }
 
-// One delivery, one decision: of several commands in a review the first one counts.
+// One that asks for changes is taken as a whole, unless it says another command in so many words.
+// Of any other, one delivery is one decision: of several commands in it the first one counts.
 Result<IntakePlan> IntakeGate::ConsiderReview(Forge& forge, const ReviewSubmitted& e,
-                                              std::string_view digest) {
+                                              IntakeFacts facts) {
   SWAGE_ASSIGN_OR_RETURN(const auto task, store_.FindTaskByPullRequest(e.repo, e.number));
   if (!task) return intake::Ignore("a review of somebody else's pull request");
-  const auto texts = forge.ListReviewTexts(e.repo, e.number, e.actor, e.text);
-  if (!texts.ok() && !IsRefusal(texts.error().code)) return texts.error();
-  for (const Comment& text : texts.ok() ? *texts : std::vector<Comment>()) {
+  auto review = forge.GetReview(e);
+  if (!review.ok() && !IsRefusal(review.error().code)) return review.error();
+  if (!review.ok()) return intake::Ignore("the review cannot be seen any more");
+  const IntakeRules& rules = Rules(forge.Name());
+  std::vector<Comment> texts = {review->text};
+  if (e.tells_all && !e.asks_for_changes) {
+    texts.insert(texts.end(), review->comments.begin(), review->comments.end());
+  }
+  for (const Comment& text : texts) {
+    const auto command = ParseComment(text.body, rules.command_prefix, facts.self.login).command;
+    if (e.asks_for_changes && (!command || command->verb == Verb::kFix)) continue;
     const CommentCreated said{e.repo, e.actor,       {ThreadKind::kPullRequest, e.number},
                               text,   e.thread_open, {}};
-    SWAGE_ASSIGN_OR_RETURN(IntakePlan plan, Consider(forge.Name(), said, digest));
+    SWAGE_ASSIGN_OR_RETURN(IntakePlan plan, Consider(forge.Name(), said, facts.body_digest));
     if (!plan.ignored) return plan;
   }
-  return intake::Ignore("a review without a command");
+  if (!e.asks_for_changes) return intake::Ignore("a review without a command");
+  facts.review = std::move(review).value();
+  return ConsiderInteresting(forge, e, std::move(facts));
 }
 
 Result<IntakePlan> IntakeGate::ConsiderInteresting(Forge& forge, const Event& event,
@@ -210,11 +223,14 @@ Result<IntakePlan> IntakeGate::ConsiderInteresting(Forge& forge, const Event& ev
   }
   SWAGE_ASSIGN_OR_RETURN(const std::int64_t pull, FindPullNumber(forge, event));
   if (pull != 0) SWAGE_RETURN_IF_ERROR(GatherPull(forge, repo, pull, event, facts));
-  if (std::holds_alternative<ChecksRerequested>(event) && facts.task) {
+  const bool is_request = std::holds_alternative<ChecksRerequested>(event) ||
+                          std::holds_alternative<ReviewSubmitted>(event);
+  if (is_request && facts.task) {
     SWAGE_ASSIGN_OR_RETURN(facts.delegates, store_.ListDelegates(facts.task->id));
   }
   if (const auto* comment = std::get_if<CommentCreated>(&event); comment && facts.task) {
     SWAGE_RETURN_IF_ERROR(GatherPeople(*comment, forge, facts));
+    SWAGE_RETURN_IF_ERROR(GatherPlace(*comment, forge, facts));
   }
   return Decide(event, facts, rules);
 }
@@ -284,6 +300,29 @@ Result<void> IntakeGate::GatherPeople(const CommentCreated& event, Forge& forge,
     facts.named = std::move(named).value();
   } else if (named.error().code != ErrorCode::kNotFound) {
     return named.error();
+  }
+  return Ok();
+}
+
+// Of a remark on a line: where, and what the bot has said there before.
+Result<void> IntakeGate::GatherPlace(const CommentCreated& event, Forge& forge,
+                                     IntakeFacts& facts) {
+  if (event.thread.kind != ThreadKind::kPullRequest) return Ok();
+  const ParsedComment parsed =
+      ParseComment(event.comment.body, Rules(forge.Name()).command_prefix, facts.self.login);
+  const bool is_remark = parsed.request || (parsed.command && parsed.command->verb == Verb::kFix);
+  if (!is_remark) return Ok();
+  auto place = forge.FindPlace(event.repo, event.thread.number, event.comment);
+  if (!place.ok() && !IsRefusal(place.error().code)) return place.error();
+  if (place.ok()) facts.place = std::move(place).value();
+  if (!facts.place) return Ok();
+  SWAGE_ASSIGN_OR_RETURN(const auto ledger, store_.ListFindings(facts.task->id));
+  const auto head = [](std::string_view thread) { return thread.substr(0, thread.find(':')); };
+  for (const LedgerFinding& known : ledger) {
+    const bool here = head(known.thread_id) == head(facts.place->thread_id) &&
+                      known.finding.path == facts.place->path &&
+                      known.finding.line == facts.place->last_line;
+    if (known.posted && here) facts.finding = known.finding.message;
   }
   return Ok();
 }

@@ -34,8 +34,7 @@ class IntakeGate {
  private:
   Result<IntakePlan> ConsiderAltered(Forge& forge, const IssueAltered& event,
                                      std::string_view digest);
-  Result<IntakePlan> ConsiderReview(Forge& forge, const ReviewSubmitted& event,
-                                    std::string_view digest);
+  Result<IntakePlan> ConsiderReview(Forge& forge, const ReviewSubmitted& event, IntakeFacts facts);
   Result<IntakePlan> ConsiderInteresting(Forge& forge, const Event& event, IntakeFacts facts);
   Result<IntakePlan> ConsiderAccess(Forge& forge, const AccessChanged& event);
   Result<std::int64_t> FindPullNumber(Forge& forge, const Event& event);
@@ -44,6 +43,7 @@ class IntakeGate {
                            IntakeFacts& facts);
   Result<bool> WasObeyed(const Event& event, const IntakeFacts& facts);
   Result<void> GatherPeople(const CommentCreated& event, Forge& forge, IntakeFacts& facts);
+  Result<void> GatherPlace(const CommentCreated& event, Forge& forge, IntakeFacts& facts);
   Result<void> GatherIssue(Forge& forge, const RepoRef& repo, std::int64_t number,
                            IntakeFacts& facts);
   Result<void> GatherPull(Forge& forge, const RepoRef& repo, std::int64_t number,

@@ -98,6 +98,13 @@ bool HasPullRequest(const Task& task) {
   return task.pr_number != 0;
 }
 
+bool MayAsDelegate(Verb verb, const Actor& actor, const IntakeFacts& facts) {
+  if (!facts.task || verb == Verb::kDelegate || verb == Verb::kUndelegate) return false;
+  if (verb == Verb::kRun && IsOver(facts.task->state)) return false;
+  return std::any_of(facts.delegates.begin(), facts.delegates.end(),
+                     [&](const Delegate& d) { return d.account == actor.id; });
+}
+
 RunKind ResumeKind(const Task& task) {
   return HasPullRequest(task) ? RunKind::kFix : RunKind::kImplement;
 }

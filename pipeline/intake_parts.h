@@ -24,6 +24,8 @@ NewEffect AnswerOnIssue(const RepoRef& repo, const Actor& actor, std::int64_t nu
 bool IsForeignBot(const Actor& actor, const IntakeRules& rules);
 /// Merged or closed: another pull request is another task.
 bool IsOver(TaskState state);
+/// A delegate commands this task: not who else may, and not a next one when this one has ended.
+bool MayAsDelegate(Verb verb, const Actor& actor, const IntakeFacts& facts);
 bool HasPullRequest(const Task& task);
 /// A run that continues an open pull request is a fix; one without is the implementation again.
 RunKind ResumeKind(const Task& task);

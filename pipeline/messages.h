@@ -120,6 +120,17 @@ std::string ReviewBody(const RunReport& report, const std::vector<Finding>& unpl
 std::string LineCommentBody(const Finding& finding);
 std::string ResolvedNote(const CommitSha& head);
 
+/// What came of a remark in a thread of the diff.
+struct ThreadOutcome {
+  std::string path;                  ///< of the thread; may be empty
+  std::vector<std::string> changed;  ///< paths, by all that the run published
+  std::string words;                 ///< the agent's, of this thread; not trusted, may be empty
+};
+std::string ThreadAnswer(const ThreadOutcome& outcome, const RunReport& report,
+                         std::string_view prefix);
+/// To whoever asks for changes of work that rests (a sentence for Answer).
+std::string ReviewNotTakenUp(const Task& task, std::string_view prefix);
+
 /// "swage/tests" and one line for the commit status.
 std::string StatusContext(std::string_view gate);
 std::string StatusDescription(const GateVerdict& verdict);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "config/base/text.h"
 #include "pipeline/effects.h"
 
 namespace swage {
@@ -73,6 +74,7 @@ class Builder {
     AddPullRequest();
     AddStatuses();
     AddReview();
+    AddAnswers();
     AddResolved();
     AddSticky();
     return std::move(outcome_);
@@ -150,6 +152,29 @@ class Builder {
     Add(EffectKind::kReview, in_.report.head.value, Encode(ReviewEffect{std::move(review)}));
   }
 
+  // Each remark once, when what came of it is there to see: its key has no run. A comment that two
+  // remarks hold is known by its marker. Who asked for gates alone asked for no change.
+  void AddAnswers() {
+    if (task_.run_kind == RunKind::kGates) return;
+    for (const Remark& remark : in_.remarks) {
+      ResolveEffect answers;
+      answers.head = in_.report.head;
+      for (const AskedThread& thread : remark.threads) {
+        const messages::ThreadOutcome outcome{
+            thread.place.path, in_.changed,
+            WordsAboutThread(in_.report.summary, thread.place.thread_id)};
+        answers.answers.push_back(
+            {thread.place, messages::ReplyMarker("thread-" + thread.comment_id),
+             messages::ThreadAnswer(outcome, in_.report, in_.command_prefix)});
+      }
+      if (answers.answers.empty()) continue;
+      outcome_.effects.push_back(
+          {EffectKind::kResolve,
+           fmt::format("{}:{}:answer:{}", Name(EffectKind::kResolve), task_.id.value, remark.id),
+           task_.repo, task_.id, Encode(answers)});
+    }
+  }
+
   void AddResolved() {
     std::set<std::string> still;
     for (const Finding& finding : outcome_.findings) still.insert(finding.fingerprint);
@@ -172,6 +197,19 @@ class Builder {
 };
 
 }  // namespace
+
+std::string WordsAboutThread(std::string_view summary, std::string_view thread_id) {
+  const std::string address = fmt::format("thread {}:", thread_id);
+  for (std::string_view line : SplitLines(summary)) {
+    // A list's mark or code marks around it are the agent's taste.
+    line = line.substr(std::min(line.find_first_not_of(" \t-*+`"), line.size()));
+    if (!EqualsIgnoreCase(line.substr(0, address.size()), address)) continue;
+    line.remove_prefix(address.size());
+    while (line.ends_with('`') || line.ends_with(' ')) line.remove_suffix(1);
+    return std::string(Trim(line));
+  }
+  return {};
+}
 
 RunOutcome Publication(const PublicationInput& input) {
   return Builder(input).Build();

@@ -22,7 +22,14 @@ struct PublicationInput {
   DiffSummary diff;
   std::vector<LedgerFinding> ledger;  ///< what earlier runs posted
   std::string when_red;               ///< "draft" or "comment"
+  std::vector<Remark> remarks = {};   ///< what people said in threads of the diff, and elsewhere
+  /// Paths that differ from what was published before.
+  std::vector<std::string> changed = {};
+  std::string command_prefix = {};
 };
+
+/// The agent's own line about a thread, "thread ID: words", in its last message; empty = none.
+std::string WordsAboutThread(std::string_view summary, std::string_view thread_id);
 
 /// The outcome to hand to Store::FinishRun: state, reason, findings and effects.
 RunOutcome Publication(const PublicationInput& input);

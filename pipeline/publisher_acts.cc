@@ -182,8 +182,12 @@ Result<Publisher::Done> Publisher::PerformReview(const Effect& effect, Forge& fo
 }
 
 Result<Publisher::Done> Publisher::PerformResolve(const Effect& effect, Forge& forge) {
-  SWAGE_ASSIGN_OR_RETURN(const ResolveEffect e, DecodeResolve(effect.what.payload));
+  SWAGE_ASSIGN_OR_RETURN(ResolveEffect e, DecodeResolve(effect.what.payload));
   SWAGE_ASSIGN_OR_RETURN(const Task task, store_.GetTask(effect.what.task));
+  if (!e.answers.empty()) {
+    for (ThreadReply& answer : e.answers) answer.body = redactor_.Apply(answer.body);
+    SWAGE_RETURN_IF_ERROR(forge.EnsureReplies(task.repo, task.pr_number, e.answers));
+  }
   Done done{"{}", {}};
   for (const PostedComment& thread : e.threads) {
     const auto resolved = forge.ResolveThread(task.repo, task.pr_number, thread.thread_id,

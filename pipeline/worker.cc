@@ -328,6 +328,27 @@ void Worker::Warn(const Task& task, const std::vector<std::string>& warnings, Lo
   }
 }
 
+// What people asked for in threads, and what there is to say about it.
+Result<void> Worker::GatherAnswers(const Task& task, PublicationInput& input) {
+  input.command_prefix = context_.settings.command_prefix;
+  SWAGE_ASSIGN_OR_RETURN(std::vector<Remark> remarks, context_.store.ListSeenRemarks(task.id));
+  std::erase_if(remarks, [](const Remark& remark) { return remark.threads.empty(); });
+  if (remarks.empty()) return Ok();
+  const CommitSha& before = task.pushed.value.empty() ? task.base_sha : task.pushed;
+  const auto diff = context_.workspaces.Diff(task.repo, before, input.report.head);
+  if (!diff.ok()) {  // rather no answer than a wrong one; the next run gives it
+    context_.log.Warn("threads are left without an answer",
+                      {{"task_id", task.id}, {"error", diff.error().message}});
+    return Ok();
+  }
+  for (const FileDiff& file : diff->files) {
+    input.changed.push_back(file.path);
+    if (file.old_path != file.path) input.changed.push_back(file.old_path);
+  }
+  input.remarks = std::move(remarks);
+  return Ok();
+}
+
 Result<RunOutcome> Worker::Conclude(const Claimed& claimed, const Ground& ground,
                                     LoopResult result) {
   const Task& task = claimed.task;
@@ -368,6 +389,7 @@ Result<RunOutcome> Worker::Conclude(const Claimed& claimed, const Ground& ground
   input.diff = std::move(result.diff);
   input.when_red = ground.policy.when_red.value_or(context_.settings.when_red);
   SWAGE_ASSIGN_OR_RETURN(input.ledger, context_.store.ListFindings(task.id));
+  SWAGE_RETURN_IF_ERROR(GatherAnswers(task, input));
   return Publication(input);
 }
 

@@ -25,6 +25,7 @@
 #include "pipeline/isolation/egress.h"
 #include "pipeline/isolation/isolations.h"
 #include "pipeline/loop.h"
+#include "pipeline/publication.h"
 #include "pipeline/publisher.h"
 #include "pipeline/runtime/task_runtime.h"
 #include "pipeline/step_log.h"
@@ -172,6 +173,7 @@ class Worker {
                     const CommandContext& commands, std::stop_token stop);
   /// Into the log, and for people where there is a result.
   void Warn(const Task& task, const std::vector<std::string>& warnings, LoopResult* result);
+  Result<void> GatherAnswers(const Task& task, PublicationInput& input);
   Result<RunOutcome> Conclude(const Claimed& claimed, const Ground& ground, LoopResult result);
   RunOutcome GiveBackUntilTheForgeIsBack(const Task& task, const Error& error) const;
   /// What may pass is tried again, as often as a task may be; anything else ends the run.

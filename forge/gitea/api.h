@@ -1,5 +1,6 @@
 // The Gitea adapter's inside: what its duties share. Split by duty: reads, roles, rights,
-// comments, pull_requests, reviews, statuses; GiteaForge puts them behind the Forge seam.
+// comments, pull_requests, reviews, conversation, statuses; GiteaForge puts them behind the Forge
+// seam.
 //
 // Forgejo speaks the same. Sources: the server's own OpenAPI description (1.21), and what a real
 // 1.21.6 was seen to do. Thread-safe.
@@ -88,8 +89,15 @@ Result<PostedReview> EnsureReview(Api& api, const RepoRef& repo, std::int64_t nu
                                   const ReviewDraft& review);
 Result<void> ResolveThread(Api& api, const RepoRef& repo, std::int64_t number,
                            std::string_view thread_id, std::string_view note);
-Result<std::vector<Comment>> ListReviewTexts(Api& api, const RepoRef& repo, std::int64_t number,
-                                             const Actor& author, std::string_view text);
+
+// --- conversation
+Result<Review> GetReview(Api& api, const ReviewSubmitted& event);
+/// Those that ask for changes.
+Result<std::vector<Review>> ListReviews(Api& api, const RepoRef& repo, std::int64_t number);
+Result<std::optional<DiffPlace>> FindPlace(Api& api, const RepoRef& repo, std::int64_t number,
+                                           const Comment& comment);
+Result<void> EnsureReplies(Api& api, const RepoRef& repo, std::int64_t number,
+                           const std::vector<ThreadReply>& replies);
 
 // --- statuses
 Result<void> EnsureStatus(Api& api, const RepoRef& repo, const CommitStatus& status);

@@ -21,6 +21,7 @@ class Feed final : public ForgeFeed {
                                  std::string_view etag) override;
   Result<CommentPage> ListComments(const RepoRef& repo, WallTime since,
                                    const std::vector<ThreadChange>& changed) override;
+  Result<std::vector<Review>> ListReviews(const RepoRef& repo, std::int64_t number) override;
   Result<std::vector<ThreadAct>> ListActs(const RepoRef& repo, const Thread& thread) override;
   bool KeepsDeliveries() const override { return false; }
   Result<std::vector<Hook>> ListHooks(const RepoRef& repo) override;

@@ -37,10 +37,12 @@ class GiteaForge final : public Forge {
                                                      std::string_view head_branch) override {
     return gitea::FindPullRequest(api_, repo, head_branch);
   }
-  Result<std::vector<Comment>> ListReviewTexts(const RepoRef& repo, std::int64_t number,
-                                               const Actor& author,
-                                               std::string_view text) override {
-    return gitea::ListReviewTexts(api_, repo, number, author, text);
+  Result<Review> GetReview(const ReviewSubmitted& event) override {
+    return gitea::GetReview(api_, event);
+  }
+  Result<std::optional<DiffPlace>> FindPlace(const RepoRef& repo, std::int64_t number,
+                                             const Comment& comment) override {
+    return gitea::FindPlace(api_, repo, number, comment);
   }
   ForgeFeed* Feed() override { return &feed_; }
   Result<GitRemote> Remote(const RepoRef& repo, GitAccess) override {
@@ -75,6 +77,10 @@ class GiteaForge final : public Forge {
   Result<void> ResolveThread(const RepoRef& repo, std::int64_t number, std::string_view thread_id,
                              std::string_view note) override {
     return gitea::ResolveThread(api_, repo, number, thread_id, note);
+  }
+  Result<void> EnsureReplies(const RepoRef& repo, std::int64_t number,
+                             const std::vector<ThreadReply>& replies) override {
+    return gitea::EnsureReplies(api_, repo, number, replies);
   }
   Result<void> EnsureStatus(const RepoRef& repo, const CommitStatus& status) override {
     return gitea::EnsureStatus(api_, repo, status);

@@ -1,11 +1,14 @@
 #include "forge/gitea/review_state.h"
 
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 #include <vector>
 
 #include "config/base/json.h"
 #include "config/base/text.h"
 #include "forge/body.h"
+#include "forge/gitea/diff_lines.h"
 
 namespace swage::gitea {
 namespace {
@@ -23,6 +26,13 @@ void NoteRemark(const json& j, std::string_view review, ReviewState& state) {
 }
 
 }  // namespace
+
+Result<DiffFiles> ReadDiff(Api& api, const RepoRef& repo, std::int64_t number) {
+  const auto diff = api.rest().GetText(RepoPath(repo, fmt::format("/pulls/{}.diff", number)));
+  if (!diff.ok() && diff.error().code == ErrorCode::kTooLarge) return DiffFiles();
+  if (!diff.ok()) return diff.error();
+  return DiffLines(*diff);
+}
 
 std::string ReviewsPath(const RepoRef& repo, std::int64_t number, std::string_view rest) {
   return RepoPath(repo, "/pulls/" + std::to_string(number) + "/reviews" + std::string(rest));

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "forge/gitea/api.h"
+#include "forge/patch_lines.h"
 
 namespace swage::gitea {
 
@@ -28,6 +29,11 @@ struct ReviewState {
 
 Result<ReviewState> ReadReviewState(Api& api, const RepoRef& repo, std::int64_t number,
                                     std::string_view marker);
+
+using DiffFiles = std::map<std::string, std::map<int, PatchLine>>;
+/// The lines of a pull request that its page shows. A diff that is beyond all bounds shows none to
+/// people either.
+Result<DiffFiles> ReadDiff(Api& api, const RepoRef& repo, std::int64_t number);
 
 /// "/repos/o/n/pulls/3/reviews" and what follows.
 std::string ReviewsPath(const RepoRef& repo, std::int64_t number, std::string_view rest);

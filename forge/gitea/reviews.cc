@@ -17,16 +17,7 @@ namespace {
 
 using nlohmann::json;
 
-using DiffFiles = std::map<std::string, std::map<int, PatchLine>>;
 using Comments = std::vector<const LineComment*>;
-
-// A diff that is beyond all bounds shows no lines to people either.
-Result<DiffFiles> ReadDiff(Api& api, const RepoRef& repo, std::int64_t number) {
-  const auto diff = api.rest().GetText(RepoPath(repo, fmt::format("/pulls/{}.diff", number)));
-  if (!diff.ok() && diff.error().code == ErrorCode::kTooLarge) return DiffFiles();
-  if (!diff.ok()) return diff.error();
-  return DiffLines(*diff);
-}
 
 // Where each remark may go; what is said already goes nowhere.
 struct Plan {
@@ -134,30 +125,6 @@ Result<void> ResolveThread(Api& api, const RepoRef& repo, std::int64_t number,
       api.rest().Write("PATCH", RepoPath(repo, "/issues/comments/" + PercentEncode(comment_id)),
                        {{"body", FitBody(marked, api.limits().comment_bytes)}}));
   return Ok();
-}
-
-Result<std::vector<Comment>> ListReviewTexts(Api& api, const RepoRef& repo, std::int64_t number,
-                                             const Actor& author, std::string_view text) {
-  json newest;
-  SWAGE_RETURN_IF_ERROR(api.rest().ForEach(ReviewsPath(repo, number, ""), [&](const json& review) {
-    const bool meant = JsonId(review, "user/id") == author.id &&
-                       JsonString(review, "state") != "PENDING" &&
-                       SameText(JsonString(review, "body"), text);
-    if (meant && JsonInt(review, "id") > JsonInt(newest, "id")) newest = review;
-    return true;
-  }));
-  std::vector<Comment> texts;
-  if (newest.is_null()) return texts;
-  const std::string id = JsonId(newest, "id");
-  texts.push_back(ReadComment(newest, std::string(kReviewPrefix) + id));
-  if (JsonInt(newest, "comments_count") == 0) return texts;
-  SWAGE_RETURN_IF_ERROR(ForEachLineComment(api, repo, number, id, [&](const json& comment) {
-    // Answers of others stand in the same list.
-    if (JsonId(comment, "user/id") == author.id) {
-      texts.push_back(ReadComment(comment, JsonId(comment, "id")));
-    }
-  }));
-  return texts;
 }
 
 }  // namespace swage::gitea

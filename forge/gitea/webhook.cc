@@ -64,8 +64,11 @@ Event ParseReview(const Envelope& e) {
   const json& pull = JsonAt(e.body, "pull_request");
   const std::int64_t number = JsonInt(pull, "number");
   if (number <= 0) return Ignore("review", "without a pull request");
-  return ReviewSubmitted{e.repo, e.actor, number, JsonString(e.body, "review/content"),
+  ReviewSubmitted review{e.repo, e.actor, number, JsonString(e.body, "review/content"),
                          JsonString(pull, "state", "open") == "open"};
+  review.asks_for_changes = JsonString(e.body, "review/type") == "pull_request_review_rejected";
+  review.tells_all = true;
+  return review;
 }
 
 Event ParsePullRequest(const Envelope& e) {

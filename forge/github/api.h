@@ -1,5 +1,6 @@
 // The GitHub adapter's inside: what its duties share. Split by duty: reads, comments,
-// pull_requests, reviews, statuses, checks, rights; GitHubForge puts them behind the Forge seam.
+// pull_requests, reviews, conversation, statuses, checks, rights; GitHubForge puts them behind the
+// Forge seam.
 //
 // Sources: docs.github.com/rest and /graphql. Thread-safe.
 #pragma once
@@ -52,6 +53,8 @@ Actor ReadActor(const nlohmann::json& user);
 Repo ReadRepo(const Api& api, const nlohmann::json& j);
 Issue ReadIssue(const nlohmann::json& j);
 Comment ReadComment(const nlohmann::json& j, std::string id);
+/// A comment on the diff, with its place; `id` as it is named in events.
+Comment ReadLineComment(const nlohmann::json& j);
 PullRequest ReadPullRequest(const nlohmann::json& j);
 
 // --- reads
@@ -78,6 +81,13 @@ Result<PostedReview> EnsureReview(Api& api, const RepoRef& repo, std::int64_t nu
                                   const ReviewDraft& review);
 Result<void> ResolveThread(Api& api, const RepoRef& repo, std::int64_t number,
                            std::string_view thread_id, std::string_view note);
+
+// --- conversation
+Result<Review> GetReview(Api& api, const ReviewSubmitted& event);
+/// Those that ask for changes.
+Result<std::vector<Review>> ListReviews(Api& api, const RepoRef& repo, std::int64_t number);
+Result<void> EnsureReplies(Api& api, const RepoRef& repo, std::int64_t number,
+                           const std::vector<ThreadReply>& replies);
 
 // --- statuses, and what an App has in their place
 Result<void> EnsureStatus(Api& api, const RepoRef& repo, const CommitStatus& status);

@@ -24,10 +24,10 @@ std::int64_t NumberOfUrl(std::string_view url) {
   return ParseInt(url.substr(url.rfind('/') + 1)).value_or(0);
 }
 
-FoundComment ReadFound(const json& j, ThreadKind kind, std::int64_t number, std::string id) {
+FoundComment ReadFound(const json& j, ThreadKind kind, std::int64_t number, Comment comment) {
   FoundComment found;
   found.thread = {kind, number};
-  found.comment = ReadComment(j, std::move(id));
+  found.comment = std::move(comment);
   found.created = JsonTime(j, "created_at");
   found.edited = JsonTime(j, "updated_at") != found.created;
   return found;
@@ -36,18 +36,19 @@ FoundComment ReadFound(const json& j, ThreadKind kind, std::int64_t number, std:
 FoundComment ReadIssueComment(const json& j) {
   const bool on_pull = JsonString(j, "html_url").find("/pull/") != std::string::npos;
   return ReadFound(j, on_pull ? ThreadKind::kPullRequest : ThreadKind::kIssue,
-                   NumberOfUrl(JsonString(j, "issue_url")), JsonId(j, "id"));
+                   NumberOfUrl(JsonString(j, "issue_url")), ReadComment(j, JsonId(j, "id")));
 }
 
 FoundComment ReadReviewComment(const json& j) {
   return ReadFound(j, ThreadKind::kPullRequest, NumberOfUrl(JsonString(j, "pull_request_url")),
-                   std::string(kReviewCommentPrefix) + JsonId(j, "id"));
+                   ReadLineComment(j));
 }
 
 // Reviews do not tell whether they were edited.
 FoundComment ReadReview(const json& j, std::int64_t number) {
-  FoundComment found = ReadFound(j, ThreadKind::kPullRequest, number,
-                                 std::string(kReviewPrefix) + JsonString(j, "node_id"));
+  FoundComment found =
+      ReadFound(j, ThreadKind::kPullRequest, number,
+                ReadComment(j, std::string(kReviewPrefix) + JsonString(j, "node_id")));
   found.created = JsonTime(j, "submitted_at");
   found.edited = false;
   return found;
@@ -213,6 +214,10 @@ Result<CommentPage> Feed::ListComments(const RepoRef& repo, WallTime since,
   std::stable_sort(page.comments.begin(), page.comments.end(),
                    [](const auto& a, const auto& b) { return a.created < b.created; });
   return page;
+}
+
+Result<std::vector<Review>> Feed::ListReviews(const RepoRef& repo, std::int64_t number) {
+  return github::ListReviews(api_, repo, number);
 }
 
 Result<std::vector<ThreadAct>> Feed::ListActs(const RepoRef& repo, const Thread& thread) {

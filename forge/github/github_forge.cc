@@ -79,6 +79,13 @@ class GitHubForge final : public Forge {
                              std::string_view note) override {
     return github::ResolveThread(api_, repo, number, thread_id, note);
   }
+  Result<Review> GetReview(const ReviewSubmitted& event) override {
+    return github::GetReview(api_, event);
+  }
+  Result<void> EnsureReplies(const RepoRef& repo, std::int64_t number,
+                             const std::vector<ThreadReply>& replies) override {
+    return github::EnsureReplies(api_, repo, number, replies);
+  }
   Result<void> EnsureStatus(const RepoRef& repo, const CommitStatus& status) override {
     return api_.app() != nullptr ? github::EnsureCheck(api_, repo, status)
                                  : github::EnsureStatus(api_, repo, status);

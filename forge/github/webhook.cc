@@ -81,14 +81,30 @@ Event ParseIssueComment(const Envelope& e) {
 
 // Line comments ("comment") and the text above them ("review") both speak to the pull request.
 Event ParseReviewText(const Envelope& e, std::string_view event, std::string_view wanted,
-                      const json& text, std::string id) {
+                      Comment comment) {
   const json& pull = JsonAt(e.body, "pull_request");
   const Thread thread{ThreadKind::kPullRequest, JsonInt(pull, "number")};
   if (e.action != wanted || thread.number <= 0) return Ignore(event, e.action);
-  Comment comment = ReadComment(text, std::move(id));
   if (Trim(comment.body).empty()) return Ignore(event, "without text");
   return CommentCreated{
       e.repo, e.actor, thread, std::move(comment), JsonString(pull, "state", "open") == "open", {}};
+}
+
+// One that asks for changes is taken as a whole, with its line comments; the text of any other is a
+// comment as all are.
+Event ParseReview(const Envelope& e, std::string_view event) {
+  const json& review = JsonAt(e.body, "review");
+  const json& pull = JsonAt(e.body, "pull_request");
+  const std::int64_t number = JsonInt(pull, "number");
+  const std::string id = JsonId(review, "id");
+  const bool asks = EqualsIgnoreCase(JsonString(review, "state"), "changes_requested");
+  if (asks && e.action == "submitted" && number > 0 && !id.empty()) {
+    const bool open = JsonString(pull, "state", "open") == "open";
+    return ReviewSubmitted{e.repo, e.actor, number, JsonString(review, "body"), open, true, id};
+  }
+  return ParseReviewText(
+      e, event, "submitted",
+      ReadComment(review, std::string(kReviewPrefix) + JsonString(review, "node_id")));
 }
 
 Event ParsePullRequest(const Envelope& e) {
@@ -167,15 +183,9 @@ Event ParseKnown(std::string_view event, const Envelope& e) {
   if (event == "issue_comment") return ParseIssueComment(e);
   if (event == "pull_request") return ParsePullRequest(e);
   if (event == "pull_request_review_comment") {
-    const json& comment = JsonAt(e.body, "comment");
-    return ParseReviewText(e, event, "created", comment,
-                           std::string(kReviewCommentPrefix) + JsonId(comment, "id"));
+    return ParseReviewText(e, event, "created", github::ReadLineComment(JsonAt(e.body, "comment")));
   }
-  if (event == "pull_request_review") {
-    const json& review = JsonAt(e.body, "review");
-    return ParseReviewText(e, event, "submitted", review,
-                           std::string(kReviewPrefix) + JsonString(review, "node_id"));
-  }
+  if (event == "pull_request_review") return ParseReview(e, event);
   if (event == "check_run" || event == "check_suite") return ParseRerequest(event, e);
   return Ignore(event, "event");
 }

@@ -1,5 +1,5 @@
 // The GitLab adapter's inside: what its duties share. Split by duty: reads, notes, merge_requests,
-// reviews, statuses; GitLabForge puts them behind the Forge seam.
+// reviews, conversation, statuses; GitLabForge puts them behind the Forge seam.
 //
 // Projects are addressed by their immutable id. Source: docs.gitlab.com/api. Thread-safe.
 #pragma once
@@ -46,6 +46,9 @@ Repo ReadProject(const Api& api, const nlohmann::json& j);
 Issue ReadIssue(const nlohmann::json& j);
 /// Notes do not tell their own page: `thread_url` makes it up; empty = none.
 Comment ReadNote(const nlohmann::json& j, const std::string& thread_url);
+/// Where a note on a diff hangs; nothing for one that is on none. `position` as the API and the
+/// webhooks write it.
+std::optional<DiffPlace> ReadPlace(const nlohmann::json& position, std::string discussion);
 
 // --- reads
 Result<Repo> GetRepo(Api& api, std::string_view path);
@@ -71,6 +74,17 @@ Result<PostedReview> EnsureReview(Api& api, const RepoRef& repo, std::int64_t nu
                                   const ReviewDraft& review);
 Result<void> ResolveThread(Api& api, const RepoRef& repo, std::int64_t number,
                            std::string_view thread_id, std::string_view note);
+
+// --- conversation
+/// Of what the event's actor says and the bot has not answered: GitLab keeps no reviews.
+Result<Review> GetReview(Api& api, const ReviewSubmitted& event);
+/// Those that ask for changes.
+Result<std::vector<Review>> ListReviews(Api& api, const RepoRef& repo, std::int64_t number);
+/// The list of notes says where they hang, and not in which thread.
+Result<std::optional<DiffPlace>> FindPlace(Api& api, const RepoRef& repo, std::int64_t number,
+                                           const Comment& comment);
+Result<void> EnsureReplies(Api& api, const RepoRef& repo, std::int64_t number,
+                           const std::vector<ThreadReply>& replies);
 
 // --- statuses
 Result<void> EnsureStatus(Api& api, const RepoRef& repo, const CommitStatus& status);

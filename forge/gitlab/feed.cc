@@ -54,6 +54,7 @@ FoundComment ReadFound(const json& note, const Thread& thread) {
   FoundComment found;
   found.thread = thread;
   found.comment = ReadNote(note, "");
+  found.comment.place = ReadPlace(JsonAt(note, "position"), JsonString(note, "discussion_id"));
   found.created = JsonTime(note, "created_at");
   found.edited = JsonTime(note, "updated_at") != found.created;
   return found;
@@ -193,6 +194,10 @@ Result<CommentPage> Feed::ListComments(const RepoRef& repo, WallTime since,
   std::stable_sort(page.comments.begin(), page.comments.end(),
                    [](const auto& a, const auto& b) { return a.created < b.created; });
   return page;
+}
+
+Result<std::vector<Review>> Feed::ListReviews(const RepoRef& repo, std::int64_t number) {
+  return gitlab::ListReviews(api_, repo, number);
 }
 
 Result<std::vector<ThreadAct>> Feed::ListActs(const RepoRef& repo, const Thread& thread) {

@@ -64,6 +64,17 @@ class GitLabForge final : public Forge {
                              std::string_view note) override {
     return gitlab::ResolveThread(api_, repo, number, thread_id, note);
   }
+  Result<Review> GetReview(const ReviewSubmitted& event) override {
+    return gitlab::GetReview(api_, event);
+  }
+  Result<std::optional<DiffPlace>> FindPlace(const RepoRef& repo, std::int64_t number,
+                                             const Comment& comment) override {
+    return gitlab::FindPlace(api_, repo, number, comment);
+  }
+  Result<void> EnsureReplies(const RepoRef& repo, std::int64_t number,
+                             const std::vector<ThreadReply>& replies) override {
+    return gitlab::EnsureReplies(api_, repo, number, replies);
+  }
   Result<void> EnsureStatus(const RepoRef& repo, const CommitStatus& status) override {
     return gitlab::EnsureStatus(api_, repo, status);
   }

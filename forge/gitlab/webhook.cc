@@ -6,6 +6,7 @@
 #include "config/base/crypto.h"
 #include "config/base/json.h"
 #include "config/base/text.h"
+#include "forge/gitlab/api.h"
 #include "forge/gitlab/names.h"
 #include "forge/json_peek.h"
 #include "forge/webhook_headers.h"
@@ -198,14 +199,33 @@ Event ParseNote(const Envelope& e) {
   if (thread.number <= 0) return Ignore("note", "without its thread");
   Comment comment{id, JsonString(note, "note"), JsonString(note, "url"), e.actor};
   const bool open = JsonString(subject, "state", "opened") == "opened";
+  comment.place = gitlab::ReadPlace(JsonAt(note, "position"), JsonString(note, "discussion_id"));
   CommentCreated event{e.repo, e.actor, thread, std::move(comment), open, {}};
   if (on_issue) event.issue = ReadIssue(subject);
   return event;
 }
 
+// A reviewer's own state, as it is since this very event. Older versions do not tell of it; polling
+// finds it there.
+bool AsksForChanges(const Envelope& e) {
+  const auto asks = [&](std::string_view when) {
+    const json& reviewers = JsonAt(e.body, "changes/reviewers/" + std::string(when));
+    for (const json& reviewer : reviewers.is_array() ? reviewers : json::array()) {
+      const bool own = JsonId(reviewer, "id") == e.actor.id;
+      if (own && JsonString(reviewer, "state") == "requested_changes") return true;
+    }
+    return false;
+  };
+  return asks("current") && !asks("previous");
+}
+
 Event ParseMergeRequest(const Envelope& e) {
   const json& attributes = JsonAt(e.body, "object_attributes");
   const std::int64_t number = JsonInt(attributes, "iid");
+  if (e.action == "update" && number > 0 && AsksForChanges(e)) {
+    const bool open = JsonString(attributes, "state", "opened") == "opened";
+    return ReviewSubmitted{e.repo, e.actor, number, "", open, true};
+  }
   // Only an update that moved the head says where it was before.
   if (e.action == "update" && number > 0 && !JsonString(attributes, "oldrev").empty()) {
     return PullRequestPushed{e.repo,

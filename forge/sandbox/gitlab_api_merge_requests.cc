@@ -139,6 +139,22 @@ Result<Reply> ListVersions(Ctx& ctx) {
   return Page(ctx, Json::array({VersionJson(ctx, *pull, files.size())}));
 }
 
+/// Each reviewer once, as of the last review.
+Result<Reply> ListReviewers(Ctx& ctx) {
+  SWAGE_ASSIGN_OR_RETURN(const Pull* pull, PullOf(ctx));
+  std::map<Id, const Review*> last;
+  for (const Review& review : pull->reviews) last[review.author] = &review;
+  Json all = Json::array();
+  for (const auto& [author, review] : last) {
+    all.push_back({{"user", UserJson(ctx.world.UserOf(author), ctx.call.base)},
+                   {"state", review->state == "CHANGES_REQUESTED" ? "requested_changes"
+                             : review->state == "APPROVED"        ? "approved"
+                                                                  : "reviewed"},
+                   {"created_at", IsoTime(review->submitted_at)}});
+  }
+  return Page(ctx, all);
+}
+
 /// One version also carries its commits and diffs.
 Result<Reply> GetVersion(Ctx& ctx) {
   SWAGE_ASSIGN_OR_RETURN(const Pull* pull, PullOf(ctx));
@@ -196,6 +212,7 @@ void MountMergeRequests(Router& router) {
   AddProjectRoute(router, "GET", "/merge_requests/{iid}", Need::kPublic,
                   [fetches](Ctx& ctx) { return GetPull(ctx, *fetches); });
   AddProjectRoute(router, "PUT", "/merge_requests/{iid}", Need::kUser, EditPull);
+  AddProjectRoute(router, "GET", "/merge_requests/{iid}/reviewers", Need::kPublic, ListReviewers);
   AddProjectRoute(router, "GET", "/merge_requests/{iid}/versions", Need::kPublic, ListVersions);
   AddProjectRoute(router, "GET", "/merge_requests/{iid}/versions/{version}", Need::kPublic,
                   GetVersion);

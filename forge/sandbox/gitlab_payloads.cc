@@ -100,6 +100,14 @@ Json Changed(const Json& previous, const Json& current) {
   return {{"previous", previous}, {"current", current}};
 }
 
+/// A reviewer as merge request hooks list it, with the state that it has come to.
+Json Reviewers(const Scene& scene, const char* state) {
+  Json reviewer = UserJson(scene.actor);
+  reviewer["state"] = state;
+  reviewer["re_requested"] = false;
+  return Json::array({reviewer});
+}
+
 /// What an update changed, as GitLab lists it.
 Json Changes(const Scene& scene, const Issue& issue) {
   const Event& event = scene.event;
@@ -117,6 +125,10 @@ Json Changes(const Scene& scene, const Issue& issue) {
       changes["title"] = Changed(event.title_before, issue.title);
     if (event.body_before != issue.body)
       changes["description"] = Changed(event.body_before, issue.body);
+  }
+  if (event.what == Happening::kReviewSubmitted) {
+    changes["reviewers"] =
+        Changed(Reviewers(scene, "unreviewed"), Reviewers(scene, "requested_changes"));
   }
   if (event.what == Happening::kIssueClosed) changes["state_id"] = Changed(1, 2);
   if (event.what == Happening::kIssueReopened) changes["state_id"] = Changed(2, 1);
@@ -351,9 +363,11 @@ std::vector<Payload> ReviewPayloads(const Scene& scene) {
   if (pull == nullptr) return {};
   const auto review = std::find_if(pull->reviews.begin(), pull->reviews.end(),
                                    [&](const Review& r) { return r.id == scene.event.review; });
-  // GitLab has no reviews; an approval is the one kind that it tells.
-  if (review == pull->reviews.end() || review->state != "APPROVED") return {};
-  return {PullPayload(scene, *pull, "approved")};
+  // GitLab has no reviews; it tells of approvals, and of reviewers who ask for changes.
+  if (review == pull->reviews.end()) return {};
+  if (review->state == "APPROVED") return {PullPayload(scene, *pull, "approved")};
+  if (review->state != "CHANGES_REQUESTED") return {};
+  return {PullPayload(scene, *pull, "update")};
 }
 
 }  // namespace

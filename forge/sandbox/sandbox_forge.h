@@ -38,6 +38,19 @@ struct SandboxOptions {
   std::size_t threads = 16;
 };
 
+/// What a person says at once about a pull request.
+struct NewReview {
+  struct OnLine {
+    std::string path;
+    int line = 0;  ///< of the head's version
+    std::string body;
+    int start_line = 0;
+  };
+  std::string state = "CHANGES_REQUESTED";  ///< as in Review
+  std::string body;
+  std::vector<OnLine> comments = {};
+};
+
 class SandboxForge {
  public:
   /// Binds, then serves from threads of its own. Errors: kUnavailable (port taken), kInternal.
@@ -110,6 +123,11 @@ class SandboxForge {
              std::string_view body);
   Id CommentOnPull(std::string_view repo, std::string_view login, std::int64_t number,
                    std::string_view body);
+  /// A review: its text and its line comments, and then what it comes to.
+  void ReviewPull(std::string_view repo, std::string_view login, std::int64_t number,
+                  const NewReview& review);
+  /// Answers in the thread in which `note` is. Returns the answer's id.
+  Id ReplyToNote(std::string_view repo, std::string_view login, Id note, std::string_view body);
   Result<std::int64_t> CreatePull(std::string_view repo, std::string_view login,
                                   const NewPull& pull);
   void ClosePull(std::string_view repo, std::string_view login, std::int64_t number);

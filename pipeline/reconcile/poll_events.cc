@@ -104,6 +104,11 @@ std::optional<Event> EventOfPull(const RepoRef& repo, const PullRequest& pull, c
   return std::nullopt;
 }
 
+ReviewSubmitted EventOfReview(const Task& task, const Review& review) {
+  const Comment& text = review.text;
+  return {task.repo, text.author, task.pr_number, text.body, true, true, review.id, false};
+}
+
 std::optional<Event> EventOfComment(const RepoRef& repo, const FoundComment& found,
                                     const std::vector<ThreadChange>& changed) {
   if (found.edited || found.thread.number <= 0) return std::nullopt;

@@ -23,6 +23,8 @@ std::optional<Event> EventOfMissingIssue(const Task& task);
 /// `task` is the one that the pull request belongs to.
 std::optional<Event> EventOfPull(const RepoRef& repo, const PullRequest& pull, const Task& task,
                                  const std::vector<ThreadAct>& acts);
+/// One that asks for changes, of the task's pull request.
+ReviewSubmitted EventOfReview(const Task& task, const Review& review);
 /// Nothing for edited comments: nobody knows who wrote what they say now (T19).
 std::optional<Event> EventOfComment(const RepoRef& repo, const FoundComment& found,
                                     const std::vector<ThreadChange>& changed);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "pipeline/intake_parts.h"
 #include "pipeline/labelling.h"
 #include "pipeline/reconcile/poll_events.h"
 #include "pipeline/reconcile/stamp.h"
@@ -256,7 +257,7 @@ Result<int> RepoPoll::TakePull(Forge& forge, const RepoRef& repo, std::int64_t n
   if (!asked.ok()) return IsRefusal(asked.error().code) ? Result<int>(0) : asked.error();
   const PullRequest& pull = *asked;
   auto event = EventOfPull(repo, pull, *task, {});
-  if (!event) return 0;
+  if (!event) return TakeReviews(forge, *task, budget);
   if (std::holds_alternative<PullRequestPushed>(*event)) {
     SWAGE_ASSIGN_OR_RETURN(const bool own, IsOwn(forge, *task, budget));
     if (own) return 0;
@@ -267,6 +268,27 @@ Result<int> RepoPoll::TakePull(Forge& forge, const RepoRef& repo, std::int64_t n
     event = EventOfPull(repo, pull, *task, acts);
   }
   return Settle(forge, *event, budget);
+}
+
+// As with comments, those from before the polling began are not for it.
+Result<int> RepoPoll::TakeReviews(Forge& forge, const Task& task, Budget& budget) {
+  SWAGE_ASSIGN_OR_RETURN(const auto marks, ReadMarks(task.repo));
+  if (!marks || intake::IsOver(task.state)) return 0;
+  budget.Take();
+  const auto reviews = forge.Feed()->ListReviews(task.repo, task.pr_number);
+  if (!reviews.ok()) return IsRefusal(reviews.error().code) ? Result<int>(0) : reviews.error();
+  int found = 0;
+  for (const Review& review : *reviews) {
+    if (review.at < Instant(marks->comments.etag)) continue;
+    const ReviewSubmitted event = EventOfReview(task, review);
+    // Asked here, it spares the forge the questions.
+    SWAGE_ASSIGN_OR_RETURN(const bool obeyed,
+                           store_.IsObeyed(ReviewKey(task.repo, task.pr_number, review.id)));
+    if (obeyed) continue;
+    SWAGE_ASSIGN_OR_RETURN(const int some, Settle(forge, event, budget));
+    found += some;
+  }
+  return found;
 }
 
 // The next run goes on from there (see Worker::LookAtBranch); until then there is nothing to do.

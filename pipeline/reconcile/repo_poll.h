@@ -75,6 +75,7 @@ class RepoPoll {
                          Budget& budget);
   Result<int> TakeIssue(Forge& forge, const RepoRef& repo, const Issue& issue, Budget& budget);
   Result<int> TakePull(Forge& forge, const RepoRef& repo, std::int64_t number, Budget& budget);
+  Result<int> TakeReviews(Forge& forge, const Task& task, Budget& budget);
   Result<bool> IsOwn(Forge& forge, const Task& task, const Budget& budget);
   Result<int> GiveUp(const Event& event, const Error& error);
   Result<int> Settle(Forge& forge, const Event& event, Budget& budget);

@@ -34,6 +34,7 @@
 #include "pipeline/audit.h"
 #include "pipeline/gate.h"
 #include "pipeline/pace.h"
+#include "pipeline/remark.h"
 #include "pipeline/store/hold.h"
 #include "pipeline/task.h"
 
@@ -192,7 +193,8 @@ struct TaskChange {
   /// kRequeue that begins a run: the branch's head at the forge, pushed by somebody else, from
   /// which the work goes on. Empty = from the last checkpoint.
   CommitSha adopt = {};
-  bool by_label = false;  ///< kRequeue: as in NewTask
+  bool by_label = false;                  ///< kRequeue: as in NewTask
+  std::vector<AskedThread> threads = {};  ///< of `remark`
 };
 
 /// A task that waits for other issues of its repository.
@@ -270,7 +272,7 @@ struct Claimed {
   Task task;
   Lease lease;
   std::vector<CycleHistory> history;  ///< of this run
-  std::vector<std::string> remarks;   ///< all so far, oldest first
+  std::vector<Remark> remarks;        ///< all so far, oldest first
 };
 
 enum class StepKind { kProvision, kAgent, kGate, kPublish };
@@ -509,6 +511,8 @@ class Store {
   virtual Result<std::vector<Task>> ListTasks(const TaskFilter& filter) = 0;
   virtual Result<std::vector<Step>> ListSteps(TaskId task) = 0;
   virtual Result<std::vector<LedgerFinding>> ListFindings(TaskId task) = 0;
+  /// Those that a worker has seen, oldest first.
+  virtual Result<std::vector<Remark>> ListSeenRemarks(TaskId task) = 0;
   /// In the order in which they were made.
   virtual Result<std::vector<Delegate>> ListDelegates(TaskId task) = 0;
   /// In the order in which they happened: each at a higher level than the one before.
@@ -606,7 +610,7 @@ class Store {
                                   const CommitSha& commit) = 0;
   virtual Result<void> FinishCycle(const Lease& lease, const CycleRecord& cycle) = 0;
   /// All remarks so far, oldest first. What it returns counts as seen by the worker.
-  virtual Result<std::vector<std::string>> ListRemarks(const Lease& lease) = 0;
+  virtual Result<std::vector<Remark>> ListRemarks(const Lease& lease) = 0;
   /// Ends the run: state, findings and effects in one transaction; the lease is given up. With
   /// kInReview the task stays running in stage publish until its last effect in line is done.
   /// Giving back (kQueued) does not count as an attempt, unless RunOutcome::retry_in says so.

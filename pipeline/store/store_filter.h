@@ -96,6 +96,9 @@ class StoreFilter : public Store {
   Result<std::vector<LedgerFinding>> ListFindings(TaskId task) override {
     return Read("ListFindings", [&] { return inner_.ListFindings(task); });
   }
+  Result<std::vector<Remark>> ListSeenRemarks(TaskId task) override {
+    return Read("ListSeenRemarks", [&] { return inner_.ListSeenRemarks(task); });
+  }
   Result<std::vector<Delegate>> ListDelegates(TaskId task) override {
     return Read("ListDelegates", [&] { return inner_.ListDelegates(task); });
   }
@@ -224,7 +227,7 @@ class StoreFilter : public Store {
     return Write(
         "FinishCycle", [&] { return inner_.FinishCycle(lease, cycle); }, &lease);
   }
-  Result<std::vector<std::string>> ListRemarks(const Lease& lease) override {
+  Result<std::vector<Remark>> ListRemarks(const Lease& lease) override {
     return Write(
         "ListRemarks", [&] { return inner_.ListRemarks(lease); }, &lease);
   }

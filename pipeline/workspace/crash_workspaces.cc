@@ -62,6 +62,10 @@ class CrashWorkspaces final : public Workspaces {
                                              std::string_view path, int limit) override {
     return inner_->ListEarlier(repo, commit, path, limit);
   }
+  Result<DiffSummary> Diff(const RepoRef& repo, const CommitSha& from,
+                           const CommitSha& to) override {
+    return inner_->Diff(repo, from, to);
+  }
   bool HasCommit(const RepoRef& repo, const CommitSha& commit) override {
     return inner_->HasCommit(repo, commit);
   }

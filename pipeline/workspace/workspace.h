@@ -156,6 +156,9 @@ class Workspaces {
   virtual Result<std::optional<std::string>> FindInHistory(
       const RepoRef& repo, const CommitSha& base, const CommitSha& head,
       const std::function<bool(std::string_view)>& holds) = 0;
+  /// The diff between two commits of the mirror, renames detected. Errors: kNotFound.
+  virtual Result<DiffSummary> Diff(const RepoRef& repo, const CommitSha& from,
+                                   const CommitSha& to) = 0;
   virtual bool HasCommit(const RepoRef& repo, const CommitSha& commit) = 0;
   /// The newest commit that both hold; nothing when they have no history in common. Errors:
   /// kNotFound (the mirror lacks one of them).

@@ -6,6 +6,7 @@
 
 #include "config/base/crypto.h"
 #include "pipeline/workspace/checks.h"
+#include "pipeline/workspace/diff.h"
 #include "pipeline/workspace/git.h"
 #include "pipeline/workspace/history_scan.h"
 #include "pipeline/workspace/mirror.h"
@@ -86,6 +87,13 @@ class WorktreeWorkspaces final : public Workspaces {
     SWAGE_ASSIGN_OR_RETURN(const Mirror mirror, MirrorOf(repo));
     SWAGE_RETURN_IF_ERROR(MustExist(mirror, repo));
     return mirror.ListEarlier(commit, path, limit);
+  }
+
+  Result<DiffSummary> Diff(const RepoRef& repo, const CommitSha& from,
+                           const CommitSha& to) override {
+    SWAGE_ASSIGN_OR_RETURN(const Mirror mirror, MirrorOf(repo));
+    SWAGE_RETURN_IF_ERROR(MustExist(mirror, repo));
+    return DiffCommits(mirror.GitDir(), from, to);
   }
 
   bool HasCommit(const RepoRef& repo, const CommitSha& commit) override {

@@ -102,11 +102,11 @@ TEST_F(ScriptedAgent, ReadsTheDigestInsteadOfCountingCycles) {
 
 TEST_F(ScriptedAgent, FollowsRemarksThatItKnows) {
   HandOff handoff = AfterSecondCycle();
-  handoff.remarks = {"Please add a line to the changelog"};
+  handoff.remarks = {{1, "Please add a line to the changelog"}};
   Run(handoff);
   EXPECT_NE(demo.Read("CHANGELOG.md").find("## Unreleased\n\n- `ParseDuration` keeps the fraction"),
             std::string::npos);
-  handoff.remarks.push_back("and silence the conversion warning");
+  handoff.remarks.push_back({2, "and silence the conversion warning"});
   Run(handoff);
   const std::vector<GateVerdict> verdicts = demo.RunGates();
   for (const GateVerdict& v : verdicts) EXPECT_EQ(v.outcome, GateOutcome::kPassed) << v.gate;
@@ -116,7 +116,7 @@ TEST_F(ScriptedAgent, FollowsRemarksThatItKnows) {
 TEST_F(ScriptedAgent, ChangesNothingForARemarkThatItDoesNotKnow) {
   HandOff handoff = AfterSecondCycle();
   const std::string before = demo.Read("src/duration.cc");
-  handoff.remarks = {"$(touch pwned); `touch pwned` \"; touch pwned #"};
+  handoff.remarks = {{1, "$(touch pwned); `touch pwned` \"; touch pwned #"}};
   const AgentResult result = Run(handoff);
   EXPECT_NE(result.summary.find("Nothing was changed"), std::string::npos);
   EXPECT_EQ(demo.Read("src/duration.cc"), before);

@@ -505,8 +505,8 @@ TEST_P(ForgeSuite, SaysWhyABranchCannotBecomeAPullRequest) {
 
 // --- reviews ---
 
-ReviewDraft Review(const CommitSha& head, std::vector<LineComment> comments,
-                   const std::string& key = "r1") {
+ReviewDraft MakeReview(const CommitSha& head, std::vector<LineComment> comments,
+                       const std::string& key = "r1") {
   const std::string marker = "<!-- swage:review " + key + " -->";
   return {head, marker, marker + "\nGate results", std::move(comments)};
 }
@@ -520,12 +520,12 @@ std::map<std::string, PostedComment> ByFingerprint(const PostedReview& posted) {
 TEST_P(ForgeSuite, PutsRemarksWhereTheDiffHasRoom) {
   const PullRequest pull = OpenPull();
   const ReviewDraft review =
-      Review(pull.head_sha, {{"added", "src/a.txt", 4, "on an added line"},
-                             {"context", "src/a.txt", 2, "on an unchanged line"},
-                             {"newfile", "src/new.txt", 2, "in a new file"},
-                             {"faraway", "src/a.txt", 18, "outside the hunks"},
-                             {"whole", "src/a.txt", 0, "about the file"},
-                             {"elsewhere", "README.md", 1, "not in the diff"}});
+      MakeReview(pull.head_sha, {{"added", "src/a.txt", 4, "on an added line"},
+                                 {"context", "src/a.txt", 2, "on an unchanged line"},
+                                 {"newfile", "src/new.txt", 2, "in a new file"},
+                                 {"faraway", "src/a.txt", 18, "outside the hunks"},
+                                 {"whole", "src/a.txt", 0, "about the file"},
+                                 {"elsewhere", "README.md", 1, "not in the diff"}});
   const auto posted = forge_->EnsureReview(repo_, pull.number, review);
   ASSERT_TRUE(posted.ok()) << posted.error().message;
   const auto by = ByFingerprint(*posted);
@@ -551,8 +551,8 @@ TEST_P(ForgeSuite, PutsRemarksWhereTheDiffHasRoom) {
 
 TEST_P(ForgeSuite, PostsAReviewOnce) {
   const PullRequest pull = OpenPull();
-  const ReviewDraft review =
-      Review(pull.head_sha, {{"f1", "src/a.txt", 4, "remark"}, {"f2", "README.md", 1, "other"}});
+  const ReviewDraft review = MakeReview(
+      pull.head_sha, {{"f1", "src/a.txt", 4, "remark"}, {"f2", "README.md", 1, "other"}});
   const auto first = forge_->EnsureReview(repo_, pull.number, review);
   ASSERT_TRUE(first.ok()) << first.error().message;
   server_->ClearRequests();
@@ -569,10 +569,10 @@ TEST_P(ForgeSuite, SaysNothingTwiceOverTwoReviews) {
   const LineComment remark{"f1", "src/a.txt", 4, "the remark"};
   const LineComment unplaced{"f2", "README.md", 1, "the other"};
   const auto first =
-      forge_->EnsureReview(repo_, pull.number, Review(pull.head_sha, {remark, unplaced}));
+      forge_->EnsureReview(repo_, pull.number, MakeReview(pull.head_sha, {remark, unplaced}));
   ASSERT_TRUE(first.ok()) << first.error().message;
   const auto second =
-      forge_->EnsureReview(repo_, pull.number, Review(pull.head_sha, {remark, unplaced}, "r2"));
+      forge_->EnsureReview(repo_, pull.number, MakeReview(pull.head_sha, {remark, unplaced}, "r2"));
   ASSERT_TRUE(second.ok()) << second.error().message;
   EXPECT_NE(second->id, first->id);
   for (const auto& [fingerprint, comment] : ByFingerprint(*second)) {
@@ -585,7 +585,7 @@ TEST_P(ForgeSuite, SaysNothingTwiceOverTwoReviews) {
 TEST_P(ForgeSuite, ResolvesAThreadAndSpeaksAgainWhenTheFindingIsBack) {
   const PullRequest pull = OpenPull();
   const LineComment remark{"f1", "src/a.txt", 4, "the remark"};
-  const auto first = forge_->EnsureReview(repo_, pull.number, Review(pull.head_sha, {remark}));
+  const auto first = forge_->EnsureReview(repo_, pull.number, MakeReview(pull.head_sha, {remark}));
   ASSERT_TRUE(first.ok()) << first.error().message;
   const std::string thread = first->comments.at(0).thread_id;
   for (int i = 0; i < 2; ++i) {
@@ -599,7 +599,7 @@ TEST_P(ForgeSuite, ResolvesAThreadAndSpeaksAgainWhenTheFindingIsBack) {
             resolves ? 1 : 0);
   EXPECT_EQ(CountOnPull(pull.number, "Gone."), resolves ? 0 : 1);
   const auto again =
-      forge_->EnsureReview(repo_, pull.number, Review(pull.head_sha, {remark}, "r2"));
+      forge_->EnsureReview(repo_, pull.number, MakeReview(pull.head_sha, {remark}, "r2"));
   ASSERT_TRUE(again.ok()) << again.error().message;
   EXPECT_EQ(again->comments.at(0).place, CommentPlace::kLine);
   EXPECT_NE(again->comments.at(0).thread_id, thread);
@@ -608,14 +608,14 @@ TEST_P(ForgeSuite, ResolvesAThreadAndSpeaksAgainWhenTheFindingIsBack) {
 
 TEST_P(ForgeSuite, AReviewWithoutRemarksIsItsText) {
   const PullRequest pull = OpenPull();
-  const auto posted = forge_->EnsureReview(repo_, pull.number, Review(pull.head_sha, {}));
+  const auto posted = forge_->EnsureReview(repo_, pull.number, MakeReview(pull.head_sha, {}));
   ASSERT_TRUE(posted.ok()) << posted.error().message;
   EXPECT_EQ(CountOnPull(pull.number, "Gate results"), 1);
 }
 
 TEST_P(ForgeSuite, DoesNotTakeSomebodyElsesReviewForItsOwn) {
   const PullRequest pull = OpenPull();
-  const ReviewDraft review = Review(pull.head_sha, {{"f1", "src/a.txt", 4, "remark"}});
+  const ReviewDraft review = MakeReview(pull.head_sha, {{"f1", "src/a.txt", 4, "remark"}});
   server_->CommentOnPull(kRepo, "ann", pull.number, review.body + "<!-- swage:finding f1 -->");
   const auto posted = forge_->EnsureReview(repo_, pull.number, review);
   ASSERT_TRUE(posted.ok()) << posted.error().message;
@@ -634,9 +634,9 @@ TEST_P(ForgeSuite, ALostReplyRepeatsNoPartOfAReview) {
     draft.head_branch = branch;
     const auto pull = forge_->EnsurePullRequest(repo_, draft);
     ASSERT_TRUE(pull.ok()) << pull.error().message;
-    const ReviewDraft review = Review(head, {{"f1", "src/a.txt", 4, remarks[0]},
-                                             {"f2", "src/a.txt", 18, remarks[1]},
-                                             {"f3", "README.md", 1, remarks[2]}});
+    const ReviewDraft review = MakeReview(head, {{"f1", "src/a.txt", 4, remarks[0]},
+                                                 {"f2", "src/a.txt", 18, remarks[1]},
+                                                 {"f3", "README.md", 1, remarks[2]}});
     // The n-th write of the review: the first n-1 pass through a rule that does nothing.
     sandbox::FaultRule pass;
     pass.action = sandbox::FaultAction::kDelay;

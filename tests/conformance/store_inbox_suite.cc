@@ -269,7 +269,7 @@ TEST_P(StoreSuite, Threat_T19_ACommandIsObeyedOncePerComment) {
     Apply(plan);
     EXPECT_TRUE(PendingOf(*store_, 1)->empty()) << "the delivery is decided all the same";
   }
-  EXPECT_EQ(Claim()->remarks, std::vector<std::string>{"do it"});
+  EXPECT_EQ(Texts(Claim()->remarks), std::vector<std::string>{"do it"});
   EXPECT_EQ(DueKeys(), std::vector<std::string>{"c0"});
   EXPECT_FALSE(store_->FindTaskByIssue(Repo(), 101)->has_value());
 }
@@ -349,7 +349,7 @@ TEST_P(StoreSuite, ARequeueBeginsANewRun) {
   EXPECT_EQ(task.run_kind, RunKind::kFix);
   EXPECT_EQ(task.run_first_cycle, task.cycle);
   const auto claimed = Claim();
-  EXPECT_EQ(claimed->remarks, std::vector<std::string>{"use a map"});
+  EXPECT_EQ(Texts(claimed->remarks), std::vector<std::string>{"use a map"});
   EXPECT_TRUE(claimed->history.empty()) << "the history is of this run";
 }
 
@@ -358,11 +358,40 @@ TEST_P(StoreSuite, ARequeueOfARunningTaskIsARemark) {
   ASSERT_TRUE(Change(id, TaskChangeKind::kRequeue, "first").ok());
   EXPECT_EQ(Get(id).run, 1);
   const auto claimed = Claim();
-  EXPECT_EQ(claimed->remarks, std::vector<std::string>{"first"});
+  EXPECT_EQ(Texts(claimed->remarks), std::vector<std::string>{"first"});
   ASSERT_TRUE(Change(id, TaskChangeKind::kRequeue, "second").ok());
   EXPECT_EQ(Get(id).state, TaskState::kRunning);
   EXPECT_EQ(Get(id).run, 1);
-  EXPECT_EQ(*store_->ListRemarks(claimed->lease), (std::vector<std::string>{"first", "second"}));
+  EXPECT_EQ(Texts(*store_->ListRemarks(claimed->lease)),
+            (std::vector<std::string>{"first", "second"}));
+}
+
+TEST_P(StoreSuite, ARemarkKnowsTheThreadsItCameFromAndTheRunThatSawItFirst) {
+  const TaskId id = Create(12);
+  IntakePlan plan;
+  plan.changes.push_back({id, TaskChangeKind::kRemark, RunKind::kFix, "on a line", "bob", ""});
+  plan.changes.back().threads = {{"501", "bob", {"77", "a.cc", 3, 5, false, {"abc"}}}};
+  Apply(plan);
+  EXPECT_TRUE(store_->ListSeenRemarks(id)->empty()) << "nobody has";
+  const auto claimed = Claim();
+  ASSERT_EQ(claimed->remarks.size(), 1u);
+  EXPECT_EQ(claimed->remarks[0].run, 1);
+  ASSERT_EQ(claimed->remarks[0].threads.size(), 1u);
+  EXPECT_EQ(claimed->remarks[0].threads[0].comment_id, "501");
+  EXPECT_EQ(claimed->remarks[0].threads[0].place.last_line, 5);
+  ASSERT_TRUE(Change(id, TaskChangeKind::kRemark, "too late").ok());
+  EXPECT_EQ(Texts(*store_->ListSeenRemarks(id)), std::vector<std::string>{"on a line"});
+
+  // The next run is the first to see that one.
+  ASSERT_TRUE(store_->FinishRun(claimed->lease, {TaskState::kFailed, "no luck", {}, {}}).ok());
+  if (Get(id).state == TaskState::kFailed) {
+    ASSERT_TRUE(Change(id, TaskChangeKind::kRequeue).ok());
+  }
+  const auto again = Claim();
+  ASSERT_EQ(again->remarks.size(), 2u);
+  EXPECT_EQ(again->remarks[0].run, 1);
+  EXPECT_EQ(again->remarks[1].run, 2);
+  EXPECT_NE(again->remarks[0].id, again->remarks[1].id);
 }
 
 TEST_P(StoreSuite, ARemarkThatNoWorkerSawGetsARunOfItsOwn) {
@@ -374,7 +403,7 @@ TEST_P(StoreSuite, ARemarkThatNoWorkerSawGetsARunOfItsOwn) {
   EXPECT_EQ(task.state, TaskState::kQueued);
   EXPECT_EQ(task.run, 2);
   EXPECT_EQ(task.run_kind, RunKind::kFix);
-  EXPECT_EQ(Claim()->remarks, std::vector<std::string>{"too late for this run"});
+  EXPECT_EQ(Texts(Claim()->remarks), std::vector<std::string>{"too late for this run"});
 }
 
 TEST_P(StoreSuite, TasksAreListedNewestFirstWithFilterAndLimit) {

@@ -20,7 +20,7 @@ TEST_P(StoreSuite, ATaskBeginsOnTheBaseThatItNamesWithWhatWasSaid) {
   EXPECT_EQ(Get(id).base_branch, "release/2");
   const auto claimed = store_->ClaimTask("node", minutes(1), {9, 9, 3});
   ASSERT_TRUE(claimed.ok() && claimed->has_value());
-  EXPECT_THAT((*claimed)->remarks, ElementsAre("and in words, too"));
+  EXPECT_THAT((*claimed)->remarks, ElementsAre(testing::Field(&Remark::text, "and in words, too")));
   EXPECT_EQ(Get(Create(2)).base_branch, "");
 }
 

@@ -130,6 +130,12 @@ class StoreSuite : public ::testing::TestWithParam<StoreEngineFactory> {
     return task.ok() ? *task : Task{};
   }
 
+  static std::vector<std::string> Texts(const std::vector<Remark>& remarks) {
+    std::vector<std::string> texts;
+    for (const Remark& remark : remarks) texts.push_back(remark.text);
+    return texts;
+  }
+
   static NewEffect MakeEffect(EffectKind kind, std::string key, TaskId task) {
     return {kind, std::move(key), Repo(), task, "{}"};
   }

@@ -45,7 +45,7 @@ const std::vector<Decision>& Golden() {
       {"09-push", "push event"},
       {"10-pull_request-opened", "pull_request opened"},
       {"11-pull_request_sync-synchronized", "our own act"},
-      {"12-pull_request_review_rejected-reviewed", "a review without a command"},
+      {"12-pull_request_review_rejected-reviewed", "continues with a review"},
       {"13-pull_request_comment-created", "refused: not a command"},
       {"14-pull_request-edited", "pull_request edited"},
       {"15-push", "push event"},

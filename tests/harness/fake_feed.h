@@ -22,6 +22,7 @@ class FakeFeed final : public ForgeFeed {
   std::vector<ThreadChange> changes;                    ///< those at or after `since` are told
   std::vector<FoundComment> comments;                   ///< likewise
   std::map<std::int64_t, std::vector<ThreadAct>> acts;  ///< by number
+  std::map<std::int64_t, std::vector<Review>> reviews;  ///< by number
   bool keeps_deliveries = false;
   std::vector<Hook> hooks;
   std::vector<HookDelivery> deliveries;        ///< newest first
@@ -80,6 +81,9 @@ class FakeFeed final : public ForgeFeed {
       page.up_to = found.created;
     }
     return Tell("ListComments", std::move(page));
+  }
+  Result<std::vector<Review>> ListReviews(const RepoRef&, std::int64_t number) override {
+    return Tell("ListReviews", reviews[number]);
   }
   Result<std::vector<ThreadAct>> ListActs(const RepoRef&, const Thread& thread) override {
     return Tell("ListActs", acts[thread.number]);

@@ -31,6 +31,8 @@ class FakeForge : public Forge {
   std::map<std::string, Comment> comments;     ///< by marker
   std::vector<PullRequest> pulls;              ///< pulls[i].number is i + 1
   std::map<std::string, ReviewDraft> reviews;  ///< by marker
+  std::map<std::string, ThreadReply> replies;  ///< by marker
+  std::optional<Review> submitted;             ///< what GetReview answers
   std::vector<CommitStatus> statuses;          ///< one per commit and context
   std::set<std::string> reactions;             ///< "NUMBER/COMMENT/REACTION"
   std::vector<std::string> resolved;           ///< thread ids
@@ -147,6 +149,17 @@ class FakeForge : public Forge {
                              std::string_view) override {
     return Done(Act("ResolveThread", [&] {
       resolved.emplace_back(thread);
+      return true;
+    }));
+  }
+  Result<Review> GetReview(const ReviewSubmitted&) override {
+    if (!submitted) return MakeError(ErrorCode::kNotFound, "no such review");
+    return Act("GetReview", [&] { return *submitted; });
+  }
+  Result<void> EnsureReplies(const RepoRef&, std::int64_t,
+                             const std::vector<ThreadReply>& all) override {
+    return Done(Act("EnsureReplies", [&] {
+      for (const ThreadReply& reply : all) replies.emplace(reply.marker, reply);
       return true;
     }));
   }

@@ -102,6 +102,9 @@ class FakeWorkspaces : public Workspaces {
                                                  const CommitSha&) override {
     return std::optional(one);
   }
+  Result<DiffSummary> Diff(const RepoRef&, const CommitSha&, const CommitSha&) override {
+    return DiffSummary{};
+  }
   bool HasCommit(const RepoRef&, const CommitSha& commit) override {
     return !absent.contains(commit);
   }

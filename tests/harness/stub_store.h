@@ -55,6 +55,9 @@ class StubStore : public Store {
   Result<std::vector<LedgerFinding>> ListFindings(TaskId) override {
     return Unexpected("ListFindings");
   }
+  Result<std::vector<Remark>> ListSeenRemarks(TaskId) override {
+    return Unexpected("ListSeenRemarks");
+  }
   Result<std::vector<Delegate>> ListDelegates(TaskId) override {
     return Unexpected("ListDelegates");
   }
@@ -139,7 +142,7 @@ class StubStore : public Store {
   Result<void> FinishCycle(const Lease&, const CycleRecord&) override {
     return Unexpected("FinishCycle");
   }
-  Result<std::vector<std::string>> ListRemarks(const Lease&) override {
+  Result<std::vector<Remark>> ListRemarks(const Lease&) override {
     return Unexpected("ListRemarks");
   }
   Result<void> FinishRun(const Lease&, const RunOutcome&) override {

@@ -154,6 +154,15 @@ class ForgePort final : public Forge, private ForgeFeed {
     });
     return done.ok() ? Ok() : Result<void>(done.error());
   }
+  Result<Review> GetReview(const ReviewSubmitted&) override {
+    return Ask("GetReview",
+               [] { return Result<Review>(MakeError(ErrorCode::kNotFound, "no such review")); });
+  }
+  // Nobody here comments on lines.
+  Result<void> EnsureReplies(const RepoRef&, std::int64_t,
+                             const std::vector<ThreadReply>&) override {
+    return MakeError(ErrorCode::kInvalid, "an answer that nobody asked for");
+  }
   Result<void> EnsureStatus(const RepoRef&, const CommitStatus& status) override {
     const auto done = Tell("EnsureStatus", [&]() -> Result<bool> {
       CheckIntent(node_.world(), "status", status.sha.value);
@@ -204,6 +213,9 @@ class ForgePort final : public Forge, private ForgeFeed {
       }
       return Result(std::move(page));
     });
+  }
+  Result<std::vector<Review>> ListReviews(const RepoRef&, std::int64_t) override {
+    return Ask("ListReviews", [] { return Result<std::vector<Review>>(std::vector<Review>()); });
   }
   Result<std::vector<ThreadAct>> ListActs(const RepoRef&, const Thread& thread) override {
     return Ask("ListActs", [&]() -> Result<std::vector<ThreadAct>> {

@@ -128,6 +128,9 @@ class GitPort final : public Workspaces {
     }
     return std::optional<std::string>();
   }
+  Result<DiffSummary> Diff(const RepoRef&, const CommitSha&, const CommitSha&) override {
+    return DiffSummary{};
+  }
   bool HasCommit(const RepoRef&, const CommitSha& commit) override {
     return node_.mirror.contains(commit.value);
   }

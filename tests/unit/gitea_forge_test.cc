@@ -289,12 +289,15 @@ TEST_F(GiteaForgeTest, FindsTheWordsOfAReviewThatAWebhookToldOf) {
   server_->On("GET", "/pulls/2/reviews/30/comments", 200,
               R"([{"id":40,"body":"/swage fix","user":{"id":9,"login":"ann"}},
                   {"id":41,"body":"an answer","user":{"id":8}}])");
-  const auto texts = forge_->ListReviewTexts(repo_, 2, ann_, "fix");
-  ASSERT_TRUE(texts.ok()) << texts.error().message;
-  ASSERT_EQ(texts->size(), 2U);
-  EXPECT_EQ((*texts)[0].id, "review:30");
-  EXPECT_EQ((*texts)[1].id, "40");
-  EXPECT_EQ((*texts)[1].author.login, "ann");
+  const auto review = forge_->GetReview({repo_, ann_, 2, "fix"});
+  ASSERT_TRUE(review.ok()) << review.error().message;
+  EXPECT_EQ(review->id, "30");
+  EXPECT_EQ(review->text.id, "review:30");
+  EXPECT_FALSE(review->asks_for_changes);
+  ASSERT_EQ(review->comments.size(), 1U);
+  EXPECT_EQ(review->comments[0].id, "40");
+  EXPECT_EQ(review->comments[0].author.login, "ann");
+  EXPECT_EQ(review->comments[0].place->thread_id, "30:40");
 }
 
 TEST_F(GiteaForgeTest, ReactsToTheTextOfAReviewByItsComment) {

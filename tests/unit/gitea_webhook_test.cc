@@ -137,7 +137,15 @@ TEST_F(GiteaWebhook, AReviewIsToBeLookedUp) {
     EXPECT_EQ(review->number, 2);
     EXPECT_EQ(review->text, "no");
     EXPECT_TRUE(review->thread_open);
+    EXPECT_TRUE(review->tells_all);
+    EXPECT_FALSE(review->asks_for_changes);
   }
+  const Event rejected = Parse(
+      "pull_request_rejected",
+      std::string(
+          R"("action":"reviewed","review":{"type":"pull_request_review_rejected","content":"no"},)") +
+          kPull);
+  EXPECT_TRUE(std::get<ReviewSubmitted>(rejected).asks_for_changes);
 }
 
 TEST_F(GiteaWebhook, TellsPullRequestsApart) {

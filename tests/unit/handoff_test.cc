@@ -59,7 +59,7 @@ TEST(HandOff, LaterCycleWithARemark) {
   h.task.run_kind = RunKind::kFix;
   h.cycle = 3;
   h.history.push_back({2, CommitSha{"2222222222222222222222222222222222222222"}, true, ""});
-  h.remarks = {"please add a changelog line"};
+  h.remarks = {{1, "please add a changelog line"}};
   ExpectGolden(RenderPrompt(h), "prompt_fix.md");
   ExpectGolden(RenderTaskJson(h), "task_fix.json");
 }
@@ -93,7 +93,7 @@ TEST(HandOff, Threat_T27_HiddenTextIsAbsent) {
       "vis\xE2\x80\x8Bible<!-- secret order --> \xF3\xA0\x81\x81 \xE2\x80\xAE tail \x1b[31m";
   h.task.text.title = hidden;
   h.task.text.body = hidden;
-  h.remarks = {hidden};
+  h.remarks = {{1, hidden}};
   for (const std::string& text : {RenderPrompt(h), RenderTaskJson(h)}) {
     for (const char* trace :
          {"\xE2\x80\x8B", "secret order", "\xF3\xA0\x81\x81", "\xE2\x80\xAE", "\x1b"}) {
@@ -110,7 +110,7 @@ TEST(HandOff, FitsIntoOneArgumentWhateverItHolds) {
   h.repo_instructions = std::string(1'000'000, 'i');
   h.history.clear();
   for (int i = 1; i <= 30; ++i) h.history.push_back({i, {}, false, std::string(100'000, 'd')});
-  h.remarks = std::vector<std::string>(50, std::string(8'000, '`'));
+  h.remarks = std::vector<Remark>(50, {1, std::string(8'000, '`')});
   h.gates.resize(500, h.gates.front());
   const std::string prompt = RenderPrompt(h);
   EXPECT_LT(prompt.size(), 128u << 10);
@@ -118,6 +118,24 @@ TEST(HandOff, FitsIntoOneArgumentWhateverItHolds) {
   const auto parsed = ParseJson(RenderTaskJson(h));
   ASSERT_TRUE(parsed.ok());
   EXPECT_LT(RenderTaskJson(h).size(), 2u << 20);
+}
+
+// Several reviews while a run worked are all for the next one.
+TEST(HandOff, AllThatIsNewIsAskedForAndItsThreadsAreNamed) {
+  HandOff h = Sample();
+  h.task.run = 3;
+  const AskedThread thread{"501", "ada", {"77", "a.cc", 3, 5, false, {}}};
+  h.remarks = {{1, "an old one", 1}, {2, std::string(9'000, 'x'), 3, {thread}}, {3, "also", 3}};
+  const std::string prompt = RenderPrompt(h);
+  EXPECT_NE(prompt.find("Do what each of the newest 2 asks"), std::string::npos);
+  EXPECT_NE(prompt.find("an old one"), std::string::npos);
+  EXPECT_NE(prompt.find(std::string(9'000, 'x')), std::string::npos) << "cut";
+  EXPECT_NE(prompt.find("thread ID: what you did"), std::string::npos);
+  const std::string task = RenderTaskJson(h);
+  EXPECT_NE(task.find("\"first_line\": 3"), std::string::npos) << task;
+  h.task.run = 4;
+  EXPECT_NE(RenderPrompt(h).find("Do what the newest one asks"), std::string::npos);
+  EXPECT_EQ(RenderPrompt(h).find("thread ID: what you did"), std::string::npos);
 }
 
 TEST(HandOff, SurvivesBytesThatAreNotUtf8) {

@@ -283,6 +283,23 @@ TEST(Messages, RunFailed) {
                "run_failed.md");
 }
 
+TEST(Messages, ThreadAnswers) {
+  const std::vector<std::string> two = {"src/a.cc", "b.cc"};
+  RunReport red = SampleReport(false);
+  RunReport bare = SampleReport(true);
+  bare.verdicts.clear();
+  std::string all;
+  for (const std::string& answer :
+       {messages::ThreadAnswer({"src/a.cc", two, "used a map"}, SampleReport(true), "/swage"),
+        messages::ThreadAnswer({"src/c.cc", two, "@all Fixes #1\n/merge"}, red, "/swage"),
+        messages::ThreadAnswer({"", std::vector<std::string>(7, "a.cc"), ""}, bare, "/swage"),
+        messages::ThreadAnswer({"src/a.cc", {}, ""}, SampleReport(true), "/swage"),
+        messages::ReviewNotTakenUp(SampleTask(), "/swage")}) {
+    all += answer + "\n---\n";
+  }
+  ExpectGolden(all, "thread_answers.md");
+}
+
 TEST(Messages, TookOver) {
   ExpectGolden(messages::TookOver(messages::ReplyMarker("took-over-3-0123"), "/swage"),
                "took_over.md");

@@ -126,5 +126,60 @@ TEST(Publication, StatusesNameTheHeadAndAdvisoryFailuresDoNotBlock) {
   EXPECT_EQ(status.state, StatusState::kNeutral);
 }
 
+Remark Asked() {
+  return {8,
+          "text",
+          2,
+          {{"501", "ada", {"77", "src/a.cc", 3, 3, false, {}}},
+           {"502", "ada", {"78", "other.cc", 1, 1, false, {}}}}};
+}
+
+const NewEffect* AnswersIn(const RunOutcome& outcome) {
+  for (const NewEffect& e : outcome.effects) {
+    if (e.key == "resolve:3:answer:8") return &e;
+  }
+  return nullptr;
+}
+
+TEST(Publication, AnswersEachThreadWithWhatBecameOfIt) {
+  PublicationInput in = Input(true);
+  in.report.task.run_kind = RunKind::kFix;
+  in.report.summary = "Did it.\n- Thread 77: used a map, @all\n";
+  in.remarks = {Asked(), {9, "no thread", 2}};
+  in.changed = {"src/a.cc"};
+  in.command_prefix = "/swage";
+  const RunOutcome outcome = Publication(in);
+  const NewEffect* effect = AnswersIn(outcome);
+  ASSERT_NE(effect, nullptr);
+  const auto answers = DecodeResolve(effect->payload);
+  ASSERT_TRUE(answers.ok());
+  EXPECT_THAT(answers->threads, IsEmpty());
+  ASSERT_THAT(answers->answers, SizeIs(2));
+  EXPECT_EQ(answers->answers[0].place.thread_id, "77");
+  EXPECT_EQ(answers->answers[0].place.path, "src/a.cc");
+  EXPECT_EQ(answers->answers[0].place.last_line, 3);
+  EXPECT_NE(answers->answers[0].marker, answers->answers[1].marker);
+  EXPECT_NE(answers->answers[0].body.find("used a map"), std::string::npos);
+  EXPECT_EQ(answers->answers[1].body.find("used a map"), std::string::npos);
+}
+
+TEST(Publication, AnswersNothingForGatesAlone) {
+  PublicationInput in = Input(true);
+  in.report.task.run_kind = RunKind::kGates;
+  in.remarks = {Asked()};
+  const RunOutcome outcome = Publication(in);
+  EXPECT_EQ(AnswersIn(outcome), nullptr);
+}
+
+TEST(Publication, FindsTheAgentsWordsAboutAThread) {
+  const std::string summary =
+      "thread 7: not this\n* `thread 77: this one`\nthread 77: too late\nthread 778: nor this";
+  EXPECT_EQ(WordsAboutThread(summary, "77"), "this one");
+  EXPECT_EQ(WordsAboutThread(summary, "7"), "not this");
+  EXPECT_EQ(WordsAboutThread(summary, "1"), "");
+  EXPECT_EQ(WordsAboutThread("", ""), "");
+  EXPECT_EQ(WordsAboutThread("thread 77:", "77"), "");
+}
+
 }  // namespace
 }  // namespace swage

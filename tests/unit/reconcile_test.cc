@@ -196,6 +196,35 @@ TEST_F(ReconcileTest, Fault_X29_TheBotsOwnNewerBranchIsNoTakeover) {
   EXPECT_EQ(store_->GetTask(id)->reason, "a human took over the branch");
 }
 
+TEST_F(ReconcileTest, AReviewIsFoundOnceAndNoneFromBeforeThePolling) {
+  Reconcile reconcile = Make();
+  Begin(reconcile);
+  const TaskId id = InReview(1, "head");
+  forge_.roles["5"] = Role::kWrite;
+  Review review;
+  review.id = "31";
+  review.text = {"review:31", "Nearly.", "", {"5", "ada", false}};
+  review.asks_for_changes = true;
+  review.at = clock_.Now() - 24h;
+  forge_.submitted = review;
+  feed_.reviews[1] = {review};
+  Changed(1, ThreadKind::kPullRequest);
+  reconcile.PollAll({});
+  EXPECT_EQ(StateOf(1), TaskState::kInReview) << "an old one";
+  feed_.reviews[1][0].at = clock_.Now();
+  for (int i = 0; i < 3; ++i) {
+    clock_.Advance(30s);
+    Changed(1, ThreadKind::kPullRequest);
+    reconcile.PollAll({});
+  }
+  EXPECT_EQ(store_->GetTask(id)->run, 2);
+  EXPECT_EQ(forge_.Calls("GetReview"), 1);
+  const auto claimed = store_->ClaimTask("node", 60s, {});
+  ASSERT_TRUE(claimed.ok() && claimed->has_value());
+  ASSERT_THAT((*claimed)->remarks, SizeIs(1));
+  EXPECT_NE((*claimed)->remarks[0].text.find("Nearly."), std::string::npos);
+}
+
 TEST_F(ReconcileTest, ALabelIsOneRequestHoweverOftenItIsSeen) {
   Reconcile reconcile = Make();
   Begin(reconcile);

@@ -146,6 +146,53 @@ TEST_F(GitHubWebhook, TakesReviewTextsForComments) {
       "Ignored");
 }
 
+TEST_F(GitHubWebhook, AReviewThatAsksForChangesIsTakenAsAWhole) {
+  const std::string pull = R"("pull_request":{"number":7,"state":"open"},
+    "repository":{"id":11,"full_name":"o/r"},"sender":{"id":9,"login":"ann"}})";
+  const auto told = [&](const char* action, const char* state) {
+    return Parse("pull_request_review",
+                 std::string(R"({"action":")") + action +
+                     R"(","review":{"id":4,"node_id":"PRR_x","body":"No.","state":")" + state +
+                     R"("},)" + pull);
+  };
+  const Event event = told("submitted", "changes_requested");
+  ASSERT_EQ(EventName(event), "ReviewSubmitted");
+  const auto& review = std::get<ReviewSubmitted>(event);
+  EXPECT_TRUE(review.asks_for_changes);
+  EXPECT_FALSE(review.tells_all);
+  EXPECT_EQ(review.id, "4");
+  EXPECT_EQ(review.number, 7);
+  EXPECT_TRUE(review.thread_open);
+  EXPECT_EQ(EventName(told("submitted", "approved")), "CommentCreated");
+  EXPECT_EQ(EventName(told("edited", "changes_requested")), "Ignored");
+  EXPECT_EQ(EventName(told("dismissed", "dismissed")), "Ignored");
+}
+
+TEST_F(GitHubWebhook, ALineCommentSaysWhereItHangs) {
+  const auto place = [&](const std::string& fields) {
+    const Event event = Parse("pull_request_review_comment",
+                              R"({"action":"created","comment":{"id":4,"body":"x","path":"a.cc",)" +
+                                  fields + R"(},"pull_request":{"number":7,"state":"open"},
+        "repository":{"id":11,"full_name":"o/r"},"sender":{"id":9,"login":"ann"}})");
+    return std::get<CommentCreated>(event).comment.place.value_or(DiffPlace{});
+  };
+  DiffPlace at = place(R"("line":5,"start_line":3,"side":"RIGHT","commit_id":"abc",
+      "original_line":9,"in_reply_to_id":2)");
+  EXPECT_EQ(at.thread_id, "2");
+  EXPECT_EQ(at.first_line, 3);
+  EXPECT_EQ(at.last_line, 5);
+  EXPECT_EQ(at.commit.value, "abc");
+  // Outdated: only the original place is known.
+  at = place(R"("line":null,"start_line":null,"side":"LEFT","original_line":9,
+      "original_start_line":null,"commit_id":"abc","original_commit_id":"old")");
+  EXPECT_EQ(at.thread_id, "4");
+  EXPECT_EQ(at.first_line, 9);
+  EXPECT_EQ(at.last_line, 9);
+  EXPECT_TRUE(at.old_side);
+  EXPECT_EQ(at.commit.value, "old");
+  EXPECT_EQ(place(R"("subject_type":"file")").last_line, 0);
+}
+
 TEST_F(GitHubWebhook, Fault_X25_TellsThatAPullRequestWasPushedTo) {
   const Event event = Parse("pull_request", R"({"action":"synchronize","number":7,
       "pull_request":{"number":7,"head":{"ref":"swage/1-x","sha":"abc"}},
@@ -240,6 +287,40 @@ TEST_F(GitLabWebhook, Threat_T1_ComparesTheToken) {
   EXPECT_EQ(CodeOf(Verify({{"x-gitlab-event", "Issue Hook"}})), ErrorCode::kUnauthenticated);
   EXPECT_EQ(CodeOf(Verify(TokenHeaders(""), kBody, "")), ErrorCode::kUnauthenticated);
   EXPECT_EQ(CodeOf(Verify({{"x-gitlab-token", std::string(kSecret)}})), ErrorCode::kInvalid);
+}
+
+TEST_F(GitLabWebhook, AReviewerWhoRequestsChangesIsAReview) {
+  const auto told = [&](const char* action, const char* id, const char* before, const char* after) {
+    return EventName(Parse(
+        "Merge Request Hook",
+        std::string(R"({"object_kind":"merge_request","user":{"id":5,"username":"ada"},
+            "project":{"id":11,"path_with_namespace":"o/r"},
+            "object_attributes":{"iid":7,"state":"opened","action":")") +
+            action + R"("},"changes":{"reviewers":{"previous":[{"id":)" + id + R"(,"state":")" +
+            before + R"("}],"current":[{"id":)" + id + R"(,"state":")" + after + R"("}]}}})"));
+  };
+  EXPECT_EQ(told("update", "5", "unreviewed", "requested_changes"), "ReviewSubmitted");
+  // Of somebody else, as before, or another state.
+  EXPECT_EQ(told("update", "6", "unreviewed", "requested_changes"), "Ignored");
+  EXPECT_EQ(told("update", "5", "requested_changes", "requested_changes"), "Ignored");
+  EXPECT_EQ(told("update", "5", "requested_changes", "approved"), "Ignored");
+  EXPECT_EQ(told("open", "5", "unreviewed", "requested_changes"), "Ignored");
+}
+
+TEST_F(GitLabWebhook, ANoteOnADiffSaysWhereItHangs) {
+  const Event event = Parse("Note Hook", R"({"object_kind":"note","user":{"id":5,"username":"ada"},
+      "project":{"id":11,"path_with_namespace":"o/r"},"merge_request":{"iid":7,"state":"opened"},
+      "object_attributes":{"id":3,"note":"x","noteable_type":"MergeRequest","action":"create",
+        "discussion_id":"d1","position":{"new_path":"a.cc","old_path":"b.cc","new_line":5,
+        "old_line":null,"head_sha":"abc","line_range":{"start":{"new_line":3}}}}})");
+  ASSERT_EQ(EventName(event), "CommentCreated");
+  const auto& place = std::get<CommentCreated>(event).comment.place;
+  ASSERT_TRUE(place.has_value());
+  EXPECT_EQ(place->thread_id, "d1");
+  EXPECT_EQ(place->path, "a.cc");
+  EXPECT_EQ(place->first_line, 3);
+  EXPECT_EQ(place->last_line, 5);
+  EXPECT_EQ(place->commit.value, "abc");
 }
 
 TEST_F(GitLabWebhook, Threat_T5_AcceptsTheSignedForm) {

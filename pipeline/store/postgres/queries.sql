@@ -149,7 +149,7 @@ WHERE id = $1;
 
 -- name: AddRemark
 WITH task AS (UPDATE tasks SET remarked = true WHERE id = $1 AND NOT remarked)
-INSERT INTO remarks (task_id, text, actor, created_at_us) VALUES ($1, $2, $3, $4);
+INSERT INTO remarks (task_id, text, actor, created_at_us, threads) VALUES ($1, $2, $3, $4, $5);
 
 -- name: AddDelegate
 INSERT INTO delegates (task_id, account, login, let_by, created_at_us) VALUES ($1, $2, $3, $4, $5)
@@ -162,10 +162,15 @@ DELETE FROM delegates WHERE task_id = $1 AND account = $2;
 SELECT account, login, let_by FROM delegates WHERE task_id = $1 ORDER BY created_at_us, account;
 
 -- name: ListRemarks
-SELECT text FROM remarks WHERE task_id = $1 ORDER BY id;
+SELECT id, text, run, threads FROM remarks WHERE task_id = $1 ORDER BY id;
+
+-- name: ListSeenRemarks
+SELECT id, text, run, threads FROM remarks WHERE task_id = $1 AND seen ORDER BY id;
 
 -- name: MarkRemarksSeen
-WITH remark AS (UPDATE remarks SET seen = true WHERE task_id = $1 AND NOT seen)
+WITH remark AS (
+    UPDATE remarks SET seen = true, run = (SELECT run FROM tasks WHERE id = $1) WHERE task_id = $1 AND NOT seen
+)
 UPDATE tasks SET remarked = false WHERE id = $1 AND remarked;
 
 -- name: HasUnseenRemark

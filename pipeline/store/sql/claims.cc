@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "pipeline/store/asked_threads.h"
 #include "pipeline/store/sql/operations.h"
 #include "pipeline/store/timeline.h"
 
@@ -20,6 +21,15 @@ struct Candidate {
 
 Candidate ReadCandidate(Row& row) {
   return {{row.Int()}, row.Small()};
+}
+
+Remark ReadRemark(Row& row) {
+  Remark remark;
+  remark.id = row.Int();
+  remark.text = row.Text();
+  remark.run = row.Small();
+  remark.threads = DecodeThreads(row.Text());
+  return remark;
 }
 
 // Work that was begun comes before work that was not. The short cut over the queue's own order is
@@ -134,9 +144,12 @@ Result<std::vector<CycleHistory>> ListHistory(Connection& db, TaskId task, int r
   return db.All("ListCycles", read, task, run);
 }
 
-Result<std::vector<std::string>> ListRemarks(Connection& db, TaskId task) {
-  const auto read = [](Row& row) { return row.Text(); };
-  return db.All("ListRemarks", read, task);
+Result<std::vector<Remark>> ListRemarks(Connection& db, TaskId task) {
+  return db.All("ListRemarks", ReadRemark, task);
+}
+
+Result<std::vector<Remark>> ListSeenRemarks(Connection& db, TaskId task) {
+  return db.All("ListSeenRemarks", ReadRemark, task);
 }
 
 Result<std::vector<TaskId>> RenewLeases(Tx& tx, const std::vector<Lease>& leases,

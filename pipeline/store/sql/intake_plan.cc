@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "pipeline/store/asked_threads.h"
 #include "pipeline/store/sql/operations.h"
 #include "pipeline/store/timeline.h"
 
@@ -107,7 +108,7 @@ class PlanApplier {
     result_.created = true;
     SWAGE_RETURN_IF_ERROR(tx_.db.Post("AddTaskText", result_.task, task.text.body, task.text.hash));
     if (task.by_label) SWAGE_RETURN_IF_ERROR(tx_.db.Post("SetByLabel", result_.task));
-    SWAGE_RETURN_IF_ERROR(AddRemark(result_.task, task.remark, task.requester.login));
+    SWAGE_RETURN_IF_ERROR(AddRemark(result_.task, task.remark, task.requester.login, {}));
     if (!task.base_branch.empty()) {
       SWAGE_RETURN_IF_ERROR(tx_.db.Post("SetWantedBase", result_.task, task.base_branch));
     }
@@ -165,7 +166,7 @@ class PlanApplier {
     if (task.state == TaskState::kQueued || task.state == TaskState::kRunning) {
       return Remark(task, change);
     }
-    SWAGE_RETURN_IF_ERROR(AddRemark(task.id, change.remark, change.actor));
+    SWAGE_RETURN_IF_ERROR(AddRemark(task.id, change.remark, change.actor, change.threads));
     if (change.text) {
       SWAGE_RETURN_IF_ERROR(tx_.db.Post("SetTaskTitle", task.id, change.text->title));
       SWAGE_RETURN_IF_ERROR(
@@ -185,14 +186,15 @@ class PlanApplier {
                                                          TaskKey(task), Name(task.state)));
     }
     if (change.remark.empty()) return Ok();
-    SWAGE_RETURN_IF_ERROR(AddRemark(task.id, change.remark, change.actor));
+    SWAGE_RETURN_IF_ERROR(AddRemark(task.id, change.remark, change.actor, change.threads));
     return AddTimeline(tx_, task.id, timeline::kRemark,
                        timeline::OneLine(fmt::format("remark from @{}", change.actor)));
   }
 
-  Result<void> AddRemark(TaskId task, const std::string& remark, const std::string& actor) {
+  Result<void> AddRemark(TaskId task, const std::string& remark, const std::string& actor,
+                         const std::vector<AskedThread>& threads) {
     if (remark.empty()) return Ok();
-    return tx_.db.Post("AddRemark", task, remark, actor, tx_.now);
+    return tx_.db.Post("AddRemark", task, remark, actor, tx_.now, EncodeThreads(threads));
   }
 
   Result<void> ChangeDelegate(const DelegateChange& change) {

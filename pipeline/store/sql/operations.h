@@ -78,7 +78,8 @@ AuditEntry ClaimEntry(std::string_view node, int attempt, std::string_view run, 
 /// The cycles of a run, for whoever goes on with it.
 Result<std::vector<CycleHistory>> ListHistory(Connection& db, TaskId task, int run);
 /// All so far, oldest first.
-Result<std::vector<std::string>> ListRemarks(Connection& db, TaskId task);
+Result<std::vector<Remark>> ListRemarks(Connection& db, TaskId task);
+Result<std::vector<Remark>> ListSeenRemarks(Connection& db, TaskId task);
 Result<std::vector<TaskId>> RenewLeases(Tx& tx, const std::vector<Lease>& leases,
                                         std::chrono::milliseconds duration);
 Result<int> ExpireAllLeases(Tx& tx);
@@ -102,7 +103,7 @@ Result<std::int64_t> StartStep(Tx& tx, const Lease& lease, const Step& step);
 Result<void> FinishStep(Tx& tx, const Lease& lease, std::int64_t step_id, std::string_view outcome,
                         std::string_view summary, const CommitSha& commit);
 Result<void> FinishCycle(Tx& tx, const Lease& lease, const CycleRecord& cycle);
-Result<std::vector<std::string>> ListRemarks(Tx& tx, const Lease& lease);
+Result<std::vector<Remark>> ListRemarks(Tx& tx, const Lease& lease);
 Result<void> FinishRun(Tx& tx, const Lease& lease, const RunOutcome& outcome);
 
 // levels.cc

@@ -109,6 +109,11 @@ Result<std::vector<LedgerFinding>> SqlStore::ListFindings(TaskId task) {
               [&](Connection& db, WallTime) { return sql::ListFindings(db, task); });
 }
 
+Result<std::vector<Remark>> SqlStore::ListSeenRemarks(TaskId task) {
+  return Read("list seen remarks",
+              [&](Connection& db, WallTime) { return sql::ListSeenRemarks(db, task); });
+}
+
 Result<std::vector<Delegate>> SqlStore::ListDelegates(TaskId task) {
   return Read("list delegates",
               [&](Connection& db, WallTime) { return sql::ListDelegates(db, task); });
@@ -274,7 +279,7 @@ Result<void> SqlStore::FinishCycle(const Lease& lease, const CycleRecord& cycle)
   return Write("finish cycle", [&](Tx& tx) { return sql::FinishCycle(tx, lease, cycle); });
 }
 
-Result<std::vector<std::string>> SqlStore::ListRemarks(const Lease& lease) {
+Result<std::vector<Remark>> SqlStore::ListRemarks(const Lease& lease) {
   return Write("list remarks", [&](Tx& tx) { return sql::ListRemarks(tx, lease); });
 }
 

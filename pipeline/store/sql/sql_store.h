@@ -39,6 +39,7 @@ class SqlStore : public Store {
   Result<std::vector<Task>> ListTasks(const TaskFilter& filter) final;
   Result<std::vector<Step>> ListSteps(TaskId task) final;
   Result<std::vector<LedgerFinding>> ListFindings(TaskId task) final;
+  Result<std::vector<Remark>> ListSeenRemarks(TaskId task) final;
   Result<std::vector<Delegate>> ListDelegates(TaskId task) final;
   Result<std::vector<LevelStep>> ListLevels(TaskId task) final;
   Result<std::vector<BlockedHost>> ListBlockedHosts(TaskId task) final;
@@ -75,7 +76,7 @@ class SqlStore : public Store {
   Result<void> FinishStep(const Lease& lease, std::int64_t step_id, std::string_view outcome,
                           std::string_view summary, const CommitSha& commit) final;
   Result<void> FinishCycle(const Lease& lease, const CycleRecord& cycle) final;
-  Result<std::vector<std::string>> ListRemarks(const Lease& lease) final;
+  Result<std::vector<Remark>> ListRemarks(const Lease& lease) final;
   Result<void> FinishRun(const Lease& lease, const RunOutcome& outcome) override;
   Result<std::vector<Claimed>> FinishRunAndClaim(const Lease& lease, const RunOutcome& outcome,
                                                  std::chrono::milliseconds duration,

@@ -146,7 +146,7 @@ Result<void> FinishCycle(Tx& tx, const Lease& lease, const CycleRecord& c) {
   return AddTimeline(tx, lease.task, timeline::kCycle, timeline::Cycled(c, failed));
 }
 
-Result<std::vector<std::string>> ListRemarks(Tx& tx, const Lease& lease) {
+Result<std::vector<Remark>> ListRemarks(Tx& tx, const Lease& lease) {
   SWAGE_RETURN_IF_ERROR(LeasedRun(tx, lease));
   SWAGE_RETURN_IF_ERROR(tx.db.Post("MarkRemarksSeen", lease.task));
   return ListRemarks(tx.db, lease.task);

@@ -137,7 +137,7 @@ UPDATE tasks SET run = run + 1, attempt = 0, run_first_cycle = cycle, run_kind =
 WHERE id = ?1;
 
 -- name: AddRemark
-INSERT INTO remarks (task_id, text, actor, created_at_us) VALUES (?1, ?2, ?3, ?4);
+INSERT INTO remarks (task_id, text, actor, created_at_us, threads) VALUES (?1, ?2, ?3, ?4, ?5);
 
 -- name: AddDelegate
 INSERT INTO delegates (task_id, account, login, let_by, created_at_us) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -150,10 +150,14 @@ DELETE FROM delegates WHERE task_id = ?1 AND account = ?2;
 SELECT account, login, let_by FROM delegates WHERE task_id = ?1 ORDER BY created_at_us, account;
 
 -- name: ListRemarks
-SELECT text FROM remarks WHERE task_id = ?1 ORDER BY id;
+SELECT id, text, run, threads FROM remarks WHERE task_id = ?1 ORDER BY id;
+
+-- name: ListSeenRemarks
+SELECT id, text, run, threads FROM remarks WHERE task_id = ?1 AND seen = 1 ORDER BY id;
 
 -- name: MarkRemarksSeen
-UPDATE remarks SET seen = 1 WHERE task_id = ?1 AND seen = 0;
+UPDATE remarks SET seen = 1, run = (SELECT run FROM tasks WHERE id = ?1)
+WHERE task_id = ?1 AND seen = 0;
 
 -- name: HasUnseenRemark
 SELECT 1 FROM remarks WHERE task_id = ?1 AND seen = 0 LIMIT 1;
