@@ -123,18 +123,20 @@ Result<int> Reconcile::PollRepo(Forge& forge, const RepoRef& repo, ForgeState& s
 
 // A deleted or transferred issue is in no list of changes.
 Result<int> Reconcile::CheckRunning(Forge& forge, ForgeState& state, std::stop_token stop) {
-  if (!IsDue(state.checked, kCheckEvery, clock_.Monotonic())) return 0;
+  if (clock_.Monotonic() < state.check_again) return 0;
   SWAGE_ASSIGN_OR_RETURN(const std::vector<Task> tasks,
                          store_.ListTasks({TaskState::kRunning, "", kMaxChecked}));
   Budget budget(kQuestions, std::move(stop));
   int found = 0;
+  int asked = 0;
   for (const Task& task : tasks) {
     if (task.repo.forge != forge.Name()) continue;
+    ++asked;
     const Result<int> some = poll_.Check(forge, task, budget);
     if (!some.ok() && ConcernsTheForge(some.error().code)) return some.error();
     if (some.ok()) found += *some;
   }
-  state.checked = clock_.Monotonic();
+  state.check_again = clock_.Monotonic() + std::max(kCheckEvery, kPerChecked * asked);
   return found;
 }
 

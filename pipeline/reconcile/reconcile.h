@@ -31,7 +31,10 @@ class Reconcile final : public Duty {
  public:
   static constexpr int kQuestions = 300;  ///< to one forge in one round
   static constexpr std::chrono::minutes kScanEvery{5};
-  static constexpr std::chrono::minutes kCheckEvery{2};
+  /// Whether the issues of running tasks are still there: as often as an agent must be stopped
+  /// (A14), but of many tasks at once only so many in a while.
+  static constexpr std::chrono::seconds kCheckEvery{20};
+  static constexpr std::chrono::seconds kPerChecked{5};
   /// Of a forge that fails and does not say for how long. The first pause is a round's length, and
   /// each further one twice as long, until a repository can be read again.
   static constexpr std::chrono::minutes kLongestPause{15};
@@ -51,7 +54,7 @@ class Reconcile final : public Duty {
     bool begun = false;
     int failures = 0;
     MonotonicTime paused_until{};
-    MonotonicTime checked{};
+    MonotonicTime check_again{};
     std::map<std::string, MonotonicTime> scanned;  ///< by repository id
     std::map<std::string, std::string> refused;    ///< likewise: what was said of it
   };

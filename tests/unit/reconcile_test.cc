@@ -322,6 +322,43 @@ TEST_F(ReconcileTest, LostClosingsAndUnlabellingsAreFound) {
   EXPECT_THAT(cancelled_, SizeIs(2));
 }
 
+// A14: no list of changes tells of what is gone.
+TEST_F(ReconcileTest, ADeletedIssueStopsItsAgentWithinAHalfMinute) {
+  Reconcile reconcile = Make();
+  Begin(reconcile);
+  Open(1);
+  Changed(1);
+  reconcile.PollAll({});
+  ASSERT_TRUE(store_->ClaimTask("node", 60s, {})->has_value());
+  clock_.Advance(30s);
+  reconcile.PollAll({});
+  forge_.issues.erase(1);
+  feed_.changes.clear();
+  clock_.Advance(30s);
+  reconcile.PollAll({});
+  EXPECT_EQ(StateOf(1), TaskState::kCancelled);
+  EXPECT_THAT(cancelled_, SizeIs(1));
+}
+
+TEST_F(ReconcileTest, ManyRunningTasksAreAskedForLessOften) {
+  constexpr int kTasks = 12;
+  Reconcile reconcile = Make();
+  Begin(reconcile);
+  for (int i = 1; i <= kTasks; ++i) {
+    Open(i);
+    Changed(i);
+  }
+  reconcile.PollAll({});
+  for (int i = 0; i < kTasks; ++i) {
+    ASSERT_TRUE(store_->ClaimTask("node", 600s, {kTasks, kTasks})->has_value());
+  }
+  clock_.Advance(30s);
+  feed_.changes.clear();
+  forge_.calls.clear();
+  PollRounds(reconcile, 4);
+  EXPECT_EQ(forge_.Calls("GetIssue"), 2 * kTasks);
+}
+
 TEST_F(ReconcileTest, ATaskBegunByACommandNeedsNoLabel) {
   Reconcile reconcile = Make();
   Begin(reconcile);
