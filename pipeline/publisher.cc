@@ -5,6 +5,7 @@
 #include "config/base/contain.h"
 #include "forge/work_scope.h"
 #include "pipeline/blame.h"
+#include "pipeline/effects.h"
 #include "pipeline/pace_keeper.h"
 
 namespace swage {
@@ -36,6 +37,32 @@ bool MayGetBetter(EffectKind kind, ErrorCode code) {
       return false;
   }
   return false;
+}
+
+/// On what an effect says something; nothing for those whose loss is a failure.
+std::optional<Thread> ThreadOf(const NewEffect& effect, Store& store) {
+  switch (effect.kind) {
+    case EffectKind::kReaction: {
+      const auto reaction = DecodeReaction(effect.payload);
+      return reaction.ok() ? std::optional(reaction->thread) : std::nullopt;
+    }
+    case EffectKind::kComment: {
+      const auto comment = DecodeComment(effect.payload);
+      return comment.ok() ? std::optional(comment->thread) : std::nullopt;
+    }
+    case EffectKind::kSticky: {
+      const auto task = store.GetTask(effect.task);
+      if (!task.ok()) return std::nullopt;
+      return Thread{ThreadKind::kIssue, task->issue_number};
+    }
+    case EffectKind::kPush:
+    case EffectKind::kPullRequest:
+    case EffectKind::kStatus:
+    case EffectKind::kReview:
+    case EffectKind::kResolve:
+      return std::nullopt;
+  }
+  return std::nullopt;
 }
 
 // A missing issue or comment will not come back: fewer tries than for a forge that is down.
@@ -187,11 +214,42 @@ Result<void> Publisher::GiveBack(const Effect& effect, const Error& error) {
   return given;
 }
 
+// Only what is really gone: in a repository that is out of sight everything looks absent, and who
+// cannot look just now cannot tell.
+Result<bool> Publisher::IsOnNothing(const Effect& effect) {
+  const auto thread = ThreadOf(effect.what, store_);
+  Forge* forge = forges_(effect.what.repo.forge);
+  if (!thread || forge == nullptr) return false;
+  const auto absent = [](const auto& read) -> Result<bool> {
+    if (!read.ok() && read.error().code != ErrorCode::kNotFound) return read.error();
+    return !read.ok();
+  };
+  SWAGE_ASSIGN_OR_RETURN(const bool repo_absent, absent(forge->GetRepo(effect.what.repo.path)));
+  if (repo_absent) return false;
+  return thread->kind == ThreadKind::kIssue
+             ? absent(forge->GetIssue(effect.what.repo, thread->number))
+             : absent(forge->GetPullRequest(effect.what.repo, thread->number));
+}
+
+Result<void> Publisher::NoteOver(const Effect& effect) {
+  log_.Info(
+      "an effect is about what is gone",
+      {{"effect", effect.id}, {"kind", Name(effect.what.kind)}, {"task_id", effect.what.task}});
+  const auto noted = store_.FinishEffect(effect, R"({"gone":true})", {});
+  if (noted.ok() || noted.error().code == ErrorCode::kLeaseLost) return Ok();  // superseded
+  return noted;
+}
+
 Result<void> Publisher::NoteFailure(const Effect& effect, const Error& error) {
   const EffectKind kind = effect.what.kind;
   const bool forges_fault = IsTheForgesFault(error);
-  const bool again = forges_fault || (MayGetBetter(kind, error.code) &&
-                                      effect.attempts + 1 < AttemptLimit(error.code));
+  bool again = forges_fault ||
+               (MayGetBetter(kind, error.code) && effect.attempts + 1 < AttemptLimit(error.code));
+  if (!again && error.code == ErrorCode::kNotFound) {
+    const Result<bool> over = IsOnNothing(effect);
+    if (over.ok() && *over) return NoteOver(effect);
+    again = !over.ok() && effect.attempts + 1 < kMaxAttempts;
+  }
   const std::string message = redactor_.Apply(error.message);
   log_.Warn(again ? "effect failed; will be tried again" : "effect failed for good",
             {{"effect", effect.id},

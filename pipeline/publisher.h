@@ -112,6 +112,9 @@ class Publisher {
   Error EndTask(const Task& task, TaskChangeKind kind, const std::string& reason,
                 std::vector<NewEffect> effects);
   Result<void> GiveBack(const Effect& effect, const Error& error);
+  /// What the effect would say something on is not there any more: then nobody misses it.
+  Result<bool> IsOnNothing(const Effect& effect);
+  Result<void> NoteOver(const Effect& effect);
   Result<void> NoteFailure(const Effect& effect, const Error& error);
   void NoteRefusal(const Effect& effect, const Error& error);
   void NoteProbesWorked(const Effect& effect);

@@ -422,6 +422,35 @@ TEST_F(PublisherTest, AnOrnamentThatFailsDoesNotFailTheTask) {
   EXPECT_EQ(Get(id).state, TaskState::kInReview);
 }
 
+// An operator who reads what was given up has nothing to do about it.
+TEST_F(PublisherTest, WhatWouldBeSaidOnADeletedIssueIsNotGivenUpButOver) {
+  Publishing();
+  forge_.issues.clear();
+  forge_.Fail("EnsureComment", MakeError(ErrorCode::kNotFound, "410"), 10);
+  for (int i = 0; i < 10; ++i, clock_.Advance(60s)) Rounds();
+  EXPECT_THAT(*store_->ListFailedEffects(10), IsEmpty());
+  EXPECT_EQ(forge_.Calls("EnsureComment"), 4) << "tried as ever, then over";
+}
+
+TEST_F(PublisherTest, WhoCannotLookWhetherAnIssueIsGoneLooksAgain) {
+  Publishing();
+  forge_.issues.clear();
+  forge_.Fail("EnsureComment", MakeError(ErrorCode::kNotFound, "410"), 10);
+  forge_.Fail("GetRepo", MakeError(ErrorCode::kCancelled, "the server stops"));
+  for (int i = 0; i < 10; ++i, clock_.Advance(60s)) Rounds();
+  EXPECT_THAT(*store_->ListFailedEffects(10), IsEmpty());
+  EXPECT_EQ(forge_.Calls("EnsureComment"), 5);
+}
+
+TEST_F(PublisherTest, WhatARepositoryOutOfSightDoesNotTakeIsGivenUp) {
+  Publishing();
+  forge_.issues.clear();
+  forge_.Fail("EnsureComment", MakeError(ErrorCode::kNotFound, "404"), 10);
+  forge_.Fail("GetRepo", MakeError(ErrorCode::kNotFound, "404"), 10);
+  for (int i = 0; i < 10; ++i, clock_.Advance(60s)) Rounds();
+  EXPECT_THAT(*store_->ListFailedEffects(10), SizeIs(1));
+}
+
 TEST_F(PublisherTest, StoppedWhilePublishingNothingMoreIsMade) {
   const TaskId id = Publishing();
   IntakePlan stop;
