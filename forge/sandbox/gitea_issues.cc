@@ -65,16 +65,38 @@ Reply GetIssue(const RepoCall& in, Issue& issue, const Pull* pull) {
   return Show(in, 200, issue, pull);
 }
 
+/// Who the body says is at work from now on; nothing when it names somebody unknown.
+std::optional<std::vector<Id>> AssigneesIn(const RepoCall& in) {
+  std::vector<Id> assignees;
+  for (const json& login : JsonAt(in.call.body, "assignees")) {
+    const User* user = login.is_string() ? in.world.FindUser(login.get<std::string>()) : nullptr;
+    if (user == nullptr) return std::nullopt;
+    assignees.push_back(user->id);
+  }
+  return assignees;
+}
+
 Reply UpdateIssue(const RepoCall& in, Issue& issue, const Pull* pull) {
   if (in.role < Role::kWrite && issue.author != in.Actor().id) return RefuseInHtml();
   const json& body = in.call.body;
   IssueChange change;
+  // An author without write access changes the text only.
+  if (in.role >= Role::kWrite && JsonAt(body, "assignees").is_array()) {
+    change.assignees = AssigneesIn(in);
+    if (!change.assignees) return Refuse(422, "Assignee does not exist");
+  }
   if (JsonAt(body, "title").is_string()) change.title = JsonString(body, "title");
   if (JsonAt(body, "body").is_string()) change.body = JsonString(body, "body");
   const std::string state = JsonString(body, "state");
   if (!state.empty()) change.open = state == "open";
   in.world.Update(in.repo, in.Actor(), issue, change);
   return Show(in, 201, issue, pull);
+}
+
+Reply DeleteIssue(const RepoCall& in, Issue& issue, const Pull* pull) {
+  if (pull != nullptr) return NotFound();
+  in.world.DeleteIssue(in.repo, in.Actor(), issue.number);
+  return Reply::Empty(204);
 }
 
 // --- labels of an issue ---
@@ -234,6 +256,7 @@ void MountIssues(Router& router) {
   router.Add("POST", repo + "/issues", InRepo(Needs::kUser, CreateIssue));
   router.Add("GET", issue, OnIssue(Needs::kSight, GetIssue));
   router.Add("PATCH", issue, OnIssue(Needs::kUser, UpdateIssue));
+  router.Add("DELETE", issue, OnIssue(Needs::kAdmin, DeleteIssue));
   router.Add("GET", issue + "/comments", OnIssue(Needs::kSight, ListComments));
   router.Add("POST", issue + "/comments", OnIssue(Needs::kUser, CreateComment));
   router.Add("GET", issue + "/labels", OnIssue(Needs::kSight, ListIssueLabels));
