@@ -8,7 +8,7 @@ import { packageFile } from './load.mjs';
 
 const kStartMs = 60_000;
 
-async function freePort() {
+export async function freePort() {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address();
