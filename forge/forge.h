@@ -93,6 +93,8 @@ class Forge {
   /// are people's once it exists. kConflict when the newest one was closed or merged by a human.
   virtual Result<PullRequest> EnsurePullRequest(const RepoRef& repo,
                                                 const PullRequestDraft& draft) = 0;
+  /// Without merging it; what is closed or merged already stays as it is.
+  virtual Result<void> ClosePullRequest(const RepoRef& repo, std::int64_t number) = 0;
   /// One review per marker. Lines outside the diff fall back to a file comment, then to the body.
   virtual Result<PostedReview> EnsureReview(const RepoRef& repo, std::int64_t number,
                                             const ReviewDraft& review) = 0;

@@ -70,6 +70,9 @@ class GiteaForge final : public Forge {
                                         const PullRequestDraft& draft) override {
     return gitea::EnsurePullRequest(api_, repo, draft);
   }
+  Result<void> ClosePullRequest(const RepoRef& repo, std::int64_t number) override {
+    return gitea::ClosePullRequest(api_, repo, number);
+  }
   Result<PostedReview> EnsureReview(const RepoRef& repo, std::int64_t number,
                                     const ReviewDraft& review) override {
     return gitea::EnsureReview(api_, repo, number, review);

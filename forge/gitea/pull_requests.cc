@@ -6,6 +6,7 @@
 #include "config/base/text.h"
 #include "forge/body.h"
 #include "forge/gitea/api.h"
+#include "forge/one_pull_request.h"
 #include "forge/paging.h"
 #include "forge/rest_reply.h"
 
@@ -70,19 +71,6 @@ Result<PullRequest> BringUpToDate(Api& api, const RepoRef& repo, const PullReque
   return ReadPullRequest(now);
 }
 
-Result<PullRequest> Adopt(Api& api, const RepoRef& repo, const PullRequest& pull,
-                          const PullRequestDraft& draft) {
-  if (pull.state != PullRequestState::kOpen) {
-    return MakeError(ErrorCode::kConflict,
-                     fmt::format("pull request #{} of this branch was {} by somebody", pull.number,
-                                 pull.state == PullRequestState::kMerged ? "merged" : "closed"));
-  }
-  SWAGE_ASSIGN_OR_RETURN(const Actor self, api.Self());
-  // What a person wrote about our branch stays as it is.
-  if (pull.author_id != self.id) return pull;
-  return BringUpToDate(api, repo, pull, draft);
-}
-
 }  // namespace
 
 Result<PullRequest> GetPullRequest(Api& api, const RepoRef& repo, std::int64_t number) {
@@ -93,33 +81,33 @@ Result<PullRequest> GetPullRequest(Api& api, const RepoRef& repo, std::int64_t n
 // The filter by head is ignored in silence, so every answer is looked at.
 Result<std::optional<PullRequest>> FindPullRequest(Api& api, const RepoRef& repo,
                                                    std::string_view head_branch) {
-  std::optional<PullRequest> newest;
+  NewestOfBranch newest(head_branch);
   const auto look = [&](const json& j) {
-    PullRequest pull = ReadPullRequest(j);
-    const bool ours = pull.head_branch == head_branch && !pull.from_fork;
-    if (ours && (!newest || pull.number > newest->number)) newest = std::move(pull);
+    newest.Look(ReadPullRequest(j));
     return true;
   };
   SWAGE_RETURN_IF_ERROR(api.rest().ForEach(RepoPath(repo, "/pulls?state=open"), look));
-  if (newest) return newest;
+  if (auto open = newest.Take()) return open;
   SWAGE_RETURN_IF_ERROR(ReadPages(api.rest(),
                                   RepoPath(repo, "/pulls?state=closed&sort=recentupdate"), "",
                                   kMaxClosedPages, look));
-  return newest;
+  return newest.Take();
 }
 
-// Found first: most calls are updates. A lost reply to the creation shows as found at the retry,
-// and a creation that raced another as a conflict.
 Result<PullRequest> EnsurePullRequest(Api& api, const RepoRef& repo,
                                       const PullRequestDraft& draft) {
-  SWAGE_ASSIGN_OR_RETURN(auto found, FindPullRequest(api, repo, draft.head_branch));
-  if (found) return Adopt(api, repo, *found, draft);
-  SWAGE_ASSIGN_OR_RETURN(auto created, Create(api, repo, draft));
-  if (created) return *created;
-  SWAGE_ASSIGN_OR_RETURN(found, FindPullRequest(api, repo, draft.head_branch));
-  if (found) return Adopt(api, repo, *found, draft);
-  return MakeError(ErrorCode::kUnavailable,
-                   "the forge says the pull request exists, but does not list it yet");
+  return EnsureOnePullRequest(
+      {"pull request #", [&] { return api.Self(); },
+       [&] { return FindPullRequest(api, repo, draft.head_branch); },
+       [&] { return Create(api, repo, draft); },
+       [&](const PullRequest& pull) { return BringUpToDate(api, repo, pull, draft); }});
+}
+
+Result<void> ClosePullRequest(Api& api, const RepoRef& repo, std::int64_t number) {
+  return CloseIfOpen(GetPullRequest(api, repo, number), [&]() -> Result<void> {
+    SWAGE_RETURN_IF_ERROR(api.rest().Write("PATCH", PullPath(repo, number), {{"state", "closed"}}));
+    return Ok();
+  });
 }
 
 }  // namespace swage::gitea

@@ -75,6 +75,7 @@ Result<PullRequest> GetPullRequest(Api& api, const RepoRef& repo, std::int64_t n
 Result<std::optional<PullRequest>> FindPullRequest(Api& api, const RepoRef& repo,
                                                    std::string_view head_branch);
 Result<PullRequest> EnsurePullRequest(Api& api, const RepoRef& repo, const PullRequestDraft& draft);
+Result<void> ClosePullRequest(Api& api, const RepoRef& repo, std::int64_t number);
 
 // --- reviews
 Result<PostedReview> EnsureReview(Api& api, const RepoRef& repo, std::int64_t number,

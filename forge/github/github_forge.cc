@@ -71,6 +71,9 @@ class GitHubForge final : public Forge {
                                         const PullRequestDraft& draft) override {
     return github::EnsurePullRequest(api_, repo, draft);
   }
+  Result<void> ClosePullRequest(const RepoRef& repo, std::int64_t number) override {
+    return github::ClosePullRequest(api_, repo, number);
+  }
   Result<PostedReview> EnsureReview(const RepoRef& repo, std::int64_t number,
                                     const ReviewDraft& review) override {
     return github::EnsureReview(api_, repo, number, review);

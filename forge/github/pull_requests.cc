@@ -6,6 +6,7 @@
 #include "config/base/text.h"
 #include "forge/body.h"
 #include "forge/github/api.h"
+#include "forge/one_pull_request.h"
 #include "forge/rest_reply.h"
 
 namespace swage::github {
@@ -107,19 +108,6 @@ Result<PullRequest> BringUpToDate(Api& api, const RepoRef& repo, const PullReque
   return updated;
 }
 
-Result<PullRequest> Adopt(Api& api, const RepoRef& repo, const PullRequest& pull,
-                          const PullRequestDraft& draft) {
-  if (pull.state != PullRequestState::kOpen) {
-    return MakeError(ErrorCode::kConflict,
-                     fmt::format("pull request #{} of this branch was {} by somebody", pull.number,
-                                 pull.state == PullRequestState::kMerged ? "merged" : "closed"));
-  }
-  SWAGE_ASSIGN_OR_RETURN(const Actor self, api.Self());
-  // What a person wrote about our branch stays as it is.
-  if (pull.author_id != self.id) return pull;
-  return BringUpToDate(api, repo, pull, draft);
-}
-
 }  // namespace
 
 Result<PullRequest> GetPullRequest(Api& api, const RepoRef& repo, std::int64_t number) {
@@ -132,30 +120,30 @@ Result<std::optional<PullRequest>> FindPullRequest(Api& api, const RepoRef& repo
   // Without "OWNER:" the filter is ignored in silence; the answer is checked all the same.
   const std::string owner = repo.path.substr(0, repo.path.find('/'));
   const std::string head = PercentEncode(owner + ":" + std::string(head_branch));
-  std::optional<PullRequest> newest;
+  NewestOfBranch newest(head_branch);
   SWAGE_RETURN_IF_ERROR(api.rest().ForEach(
       RepoPath(repo, "/pulls?head=" + head + "&state=all&sort=created&direction=desc"),
       [&](const json& j) {
-        PullRequest pull = ReadPullRequest(j);
-        const bool ours = pull.head_branch == head_branch && !pull.from_fork;
-        if (ours && (!newest || pull.number > newest->number)) newest = std::move(pull);
+        newest.Look(ReadPullRequest(j));
         return true;
       }));
-  return newest;
+  return newest.Take();
 }
 
-// Found first: most calls are updates. A lost reply to the creation shows as found at the retry,
-// and a creation that raced another as "already exists".
 Result<PullRequest> EnsurePullRequest(Api& api, const RepoRef& repo,
                                       const PullRequestDraft& draft) {
-  SWAGE_ASSIGN_OR_RETURN(auto found, FindPullRequest(api, repo, draft.head_branch));
-  if (found) return Adopt(api, repo, *found, draft);
-  SWAGE_ASSIGN_OR_RETURN(auto created, Create(api, repo, draft, true));
-  if (created) return *created;
-  SWAGE_ASSIGN_OR_RETURN(found, FindPullRequest(api, repo, draft.head_branch));
-  if (found) return Adopt(api, repo, *found, draft);
-  return MakeError(ErrorCode::kUnavailable,
-                   "the forge says the pull request exists, but does not list it yet");
+  return EnsureOnePullRequest(
+      {"pull request #", [&] { return api.Self(); },
+       [&] { return FindPullRequest(api, repo, draft.head_branch); },
+       [&] { return Create(api, repo, draft, true); },
+       [&](const PullRequest& pull) { return BringUpToDate(api, repo, pull, draft); }});
+}
+
+Result<void> ClosePullRequest(Api& api, const RepoRef& repo, std::int64_t number) {
+  return CloseIfOpen(GetPullRequest(api, repo, number), [&]() -> Result<void> {
+    SWAGE_RETURN_IF_ERROR(api.rest().Write("PATCH", PullPath(repo, number), {{"state", "closed"}}));
+    return Ok();
+  });
 }
 
 }  // namespace swage::github

@@ -56,6 +56,9 @@ class GitLabForge final : public Forge {
                                         const PullRequestDraft& draft) override {
     return gitlab::EnsurePullRequest(api_, repo, draft);
   }
+  Result<void> ClosePullRequest(const RepoRef& repo, std::int64_t number) override {
+    return gitlab::ClosePullRequest(api_, repo, number);
+  }
   Result<PostedReview> EnsureReview(const RepoRef& repo, std::int64_t number,
                                     const ReviewDraft& review) override {
     return gitlab::EnsureReview(api_, repo, number, review);

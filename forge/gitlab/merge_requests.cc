@@ -6,6 +6,7 @@
 #include "config/base/text.h"
 #include "forge/body.h"
 #include "forge/gitlab/api.h"
+#include "forge/one_pull_request.h"
 #include "forge/rest_reply.h"
 
 namespace swage::gitlab {
@@ -77,16 +78,8 @@ Result<std::optional<PullRequest>> Create(Api& api, const RepoRef& repo,
   return StatusError(request, reply.status, reply.body);
 }
 
-Result<PullRequest> Adopt(Api& api, const RepoRef& repo, const PullRequest& pull,
-                          const PullRequestDraft& draft) {
-  if (pull.state != PullRequestState::kOpen) {
-    return MakeError(ErrorCode::kConflict,
-                     fmt::format("merge request !{} of this branch was {} by somebody", pull.number,
-                                 pull.state == PullRequestState::kMerged ? "merged" : "closed"));
-  }
-  SWAGE_ASSIGN_OR_RETURN(const Actor self, api.Self());
-  // What a person wrote about our branch stays as it is.
-  if (pull.author_id != self.id) return pull;
+Result<PullRequest> BringUpToDate(Api& api, const RepoRef& repo, const PullRequest& pull,
+                                  const PullRequestDraft& draft) {
   const std::string title = TitleNow(api, pull, draft.draft);
   const std::string body = WithOwnBlock(pull.body, draft.body, api.limits().comment_bytes);
   json change = json::object();
@@ -107,31 +100,32 @@ Result<PullRequest> GetPullRequest(Api& api, const RepoRef& repo, std::int64_t n
 
 Result<std::optional<PullRequest>> FindPullRequest(Api& api, const RepoRef& repo,
                                                    std::string_view head_branch) {
-  std::optional<PullRequest> newest;
+  NewestOfBranch newest(head_branch);
   SWAGE_RETURN_IF_ERROR(api.rest().ForEach(
       ProjectPath(repo, "/merge_requests?state=all&order_by=created_at&sort=desc&source_branch=" +
                             PercentEncode(head_branch)),
       [&](const json& j) {
-        PullRequest pull = ReadMergeRequest(j);
-        const bool ours = pull.head_branch == head_branch && !pull.from_fork;
-        if (ours && (!newest || pull.number > newest->number)) newest = std::move(pull);
+        newest.Look(ReadMergeRequest(j));
         return true;
       }));
-  return newest;
+  return newest.Take();
 }
 
-// Found first: most calls are updates, and a lost reply to the
-// creation shows as found at the retry.
 Result<PullRequest> EnsurePullRequest(Api& api, const RepoRef& repo,
                                       const PullRequestDraft& draft) {
-  SWAGE_ASSIGN_OR_RETURN(auto found, FindPullRequest(api, repo, draft.head_branch));
-  if (found) return Adopt(api, repo, *found, draft);
-  SWAGE_ASSIGN_OR_RETURN(auto created, Create(api, repo, draft));
-  if (created) return *created;
-  SWAGE_ASSIGN_OR_RETURN(found, FindPullRequest(api, repo, draft.head_branch));
-  if (found) return Adopt(api, repo, *found, draft);
-  return MakeError(ErrorCode::kUnavailable,
-                   "the forge says the merge request exists, but does not list it yet");
+  return EnsureOnePullRequest(
+      {"merge request !", [&] { return api.Self(); },
+       [&] { return FindPullRequest(api, repo, draft.head_branch); },
+       [&] { return Create(api, repo, draft); },
+       [&](const PullRequest& pull) { return BringUpToDate(api, repo, pull, draft); }});
+}
+
+Result<void> ClosePullRequest(Api& api, const RepoRef& repo, std::int64_t number) {
+  return CloseIfOpen(GetPullRequest(api, repo, number), [&]() -> Result<void> {
+    SWAGE_RETURN_IF_ERROR(
+        api.rest().Write("PUT", MergeRequestPath(repo, number), {{"state_event", "close"}}));
+    return Ok();
+  });
 }
 
 }  // namespace swage::gitlab

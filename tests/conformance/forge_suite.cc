@@ -405,6 +405,27 @@ TEST_P(ForgeSuite, OpensOnePullRequestAndKeepsItUpToDate) {
   EXPECT_EQ((*forge_->FindPullRequest(repo_, kBranch))->number, opened->number);
 }
 
+TEST_P(ForgeSuite, ClosesAPullRequestOnceAndLeavesAMergedOne) {
+  PushBranch();
+  const auto opened = forge_->EnsurePullRequest(repo_, Draft());
+  ASSERT_TRUE(opened.ok()) << opened.error().message;
+  const auto closed = forge_->ClosePullRequest(repo_, opened->number);
+  ASSERT_TRUE(closed.ok()) << closed.error().message;
+  EXPECT_EQ(forge_->GetPullRequest(repo_, opened->number)->state, PullRequestState::kClosed);
+  server_->ClearRequests();
+  EXPECT_TRUE(forge_->ClosePullRequest(repo_, opened->number).ok());
+  EXPECT_EQ(Writes(), 0);
+  EXPECT_EQ(forge_->ClosePullRequest(repo_, 4711).error().code, ErrorCode::kNotFound);
+
+  ASSERT_TRUE(server_->CommitToBranch(kRepo, bot_, "swage/two", {{"2", "2"}}, "Two").ok());
+  PullRequestDraft second = Draft();
+  second.head_branch = "swage/two";
+  const std::int64_t number = forge_->EnsurePullRequest(repo_, second)->number;
+  ASSERT_TRUE(server_->MergePull(kRepo, "ann", number).ok());
+  EXPECT_TRUE(forge_->ClosePullRequest(repo_, number).ok());
+  EXPECT_EQ(forge_->GetPullRequest(repo_, number)->state, PullRequestState::kMerged);
+}
+
 TEST_P(ForgeSuite, LeavesWhatAPersonWroteIntoThePullRequest) {
   PushBranch();
   ASSERT_TRUE(server_->CommitToBranch(kRepo, "ann", "next", {{"n.txt", "n"}}, "next").ok());

@@ -134,6 +134,15 @@ class FakeForge : public Forge {
       return *found;
     });
   }
+  Result<void> ClosePullRequest(const RepoRef&, std::int64_t number) override {
+    return Done(Act("ClosePullRequest", [&] {
+      for (PullRequest& pull : pulls) {
+        const bool open = pull.number == number && pull.state == PullRequestState::kOpen;
+        if (open) pull.state = PullRequestState::kClosed;
+      }
+      return true;
+    }));
+  }
   Result<PostedReview> EnsureReview(const RepoRef&, std::int64_t,
                                     const ReviewDraft& review) override {
     return Act("EnsureReview", [&] {

@@ -119,6 +119,16 @@ class ForgePort final : public Forge, private ForgeFeed {
       return forge_.CreatePull(draft);
     });
   }
+  Result<void> ClosePullRequest(const RepoRef&, std::int64_t number) override {
+    const auto done = Tell("ClosePullRequest", [&]() -> Result<bool> {
+      WorldPull* pull = forge_.FindPull(number);
+      if (pull == nullptr) return MakeError(ErrorCode::kNotFound, "no such pull request");
+      const bool open = pull->pull.state == PullRequestState::kOpen;
+      if (open) pull->pull.state = PullRequestState::kClosed;
+      return true;
+    });
+    return done.ok() ? Ok() : Result<void>(done.error());
+  }
   Result<PostedReview> EnsureReview(const RepoRef&, std::int64_t number,
                                     const ReviewDraft& review) override {
     auto there = Ask("list reviews", [&] {
