@@ -65,8 +65,8 @@ struct ForgeSettings {
 
 /// The commands that comments can hold, as pipeline/command.h explains them.
 inline constexpr std::string_view kCommandNames[] = {
-    "help", "run",    "fix",    "gates", "takeover", "retry",     "stop",
-    "hold", "unhold", "status", "logs",  "delegate", "undelegate"};
+    "help",  "run",  "fix",    "gates",    "rebase", "takeover", "retry",    "stop",
+    "close", "hold", "unhold", "priority", "status", "logs",     "delegate", "undelegate"};
 
 /// Where agents and gates find their commands, after AgentSettings::extra_path. The bot's own PATH
 /// is not theirs: a service and a shell must find the same commands.

@@ -113,6 +113,12 @@ ParsedComment ParsePerson(const VerbInfo& info, std::string_view words) {
                       info.takes == Argument::kPerson ? "one `@name`" : "one `@name` or nothing"))};
 }
 
+ParsedComment ParsePriorityOf(const VerbInfo& info, std::string_view word) {
+  const auto priority = ParsePriority(word);
+  if (priority) return {Command{info.verb, {}, {}, *priority}, {}};
+  return {{}, Bad(fmt::format("`{}` needs {} after it", info.name, kPriorityNames))};
+}
+
 // What plain words ask for. A word or two beside a known one are a slip of the pen, not a sentence.
 std::optional<std::string> RequestIn(std::string_view line, std::string_view later_lines,
                                      const BadCommand& bad) {
@@ -157,6 +163,8 @@ ParsedComment ParseVerb(std::string_view first_line_rest, std::string_view later
     case Argument::kPerson:
     case Argument::kMaybePerson:
       return ParsePerson(*info, same_line);
+    case Argument::kPriority:
+      return ParsePriorityOf(*info, same_line);
     case Argument::kText:
       break;
   }
@@ -173,6 +181,9 @@ const std::vector<VerbInfo>& Verbs() {
        "Continues on the same branch with your remark and updates the same pull request."},
       {Verb::kGates, "gates", Argument::kNone, "",
        "Runs the gates again on the current head and posts the results."},
+      {Verb::kRebase, "rebase", Argument::kNone, "",
+       "Puts the work onto the newest commit of its base branch and runs the gates; what does not "
+       "fit there is made anew."},
       {Verb::kTakeover, "takeover", Argument::kNone, "",
        "Takes the branch back after somebody pushed to it: runs the gates on what is there, and "
        "goes on from that."},
@@ -180,9 +191,13 @@ const std::vector<VerbInfo>& Verbs() {
        "Starts again after a failure or a stop, from the last checkpoint."},
       {Verb::kStop, "stop", Argument::kNone, "",
        "Stops the work now; what was done stays on the branch."},
+      {Verb::kClose, "close", Argument::kNone, "",
+       "Stops the work for good and closes the pull request without merging it; the branch stays."},
       {Verb::kHold, "hold", Argument::kNone, "",
        "Puts the work aside until `unhold`; what was done stays."},
       {Verb::kUnhold, "unhold", Argument::kNone, "", "Goes on with what was put aside."},
+      {Verb::kPriority, "priority", Argument::kPriority, "high, normal or low",
+       "Says whether this goes before or after the other work in line."},
       {Verb::kStatus, "status", Argument::kNone, "", "Says what the task is doing."},
       {Verb::kLogs, "logs", Argument::kNone, "",
        "Lists the steps of the last run, what came of them, and where their logs are."},

@@ -1,6 +1,6 @@
 // Command: one line of ChatOps, parsed by a fixed grammar (G2, T19, T21).
 //
-//   /swage <verb> [text | @person]      or      @swage <verb> [text | @person]
+//   /swage <verb> [text | @person | word]      or      @swage <verb> [text | @person | word]
 //
 // Only the first line that is not blank counts; never inside a quote, a code fence or a code span.
 // The text after the verb is data: it goes into a prompt or a lookup, never near a shell. Pure.
@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "pipeline/priority.h"
+
 namespace swage {
 
 enum class Verb {
@@ -18,18 +20,21 @@ enum class Verb {
   kRun,
   kRetry,
   kStop,
+  kClose,
   kStatus,
   kLogs,
   kFix,
   kGates,
+  kRebase,
   kTakeover,
   kHold,
   kUnhold,
+  kPriority,
   kDelegate,
   kUndelegate
 };
 
-enum class Argument { kNone, kText, kPerson, kMaybePerson };
+enum class Argument { kNone, kText, kPerson, kMaybePerson, kPriority };
 
 struct VerbInfo {
   Verb verb;
@@ -47,6 +52,7 @@ struct Command {
   std::string
       text;  ///< the rest of the comment: at most kMaxCommandText bytes, hidden text stripped
   std::string person = {};  ///< a login without '@': [A-Za-z0-9._-], maybe with "[bot]" behind it
+  Priority priority = Priority::kNormal;  ///< of kPriority
 };
 
 struct BadCommand {

@@ -104,8 +104,10 @@ Result<ReactionEffect> DecodeReaction(std::string_view payload) {
 }
 
 std::string Encode(const CommentEffect& e) {
-  return Seal(EffectKind::kComment,
-              {{"thread", ThreadJson(e.thread)}, {"marker", e.marker}, {"body", e.body}});
+  return Seal(EffectKind::kComment, {{"thread", ThreadJson(e.thread)},
+                                     {"marker", e.marker},
+                                     {"body", e.body},
+                                     {"closes", e.closes}});
 }
 
 Result<CommentEffect> DecodeComment(std::string_view payload) {
@@ -114,6 +116,7 @@ Result<CommentEffect> DecodeComment(std::string_view payload) {
   SWAGE_ASSIGN_OR_RETURN(e.thread, ReadThread(value));
   e.marker = JsonString(value, "marker");
   e.body = JsonString(value, "body");
+  e.closes = JsonBool(value, "closes");
   return e;
 }
 

@@ -26,6 +26,7 @@ struct CommentEffect {
   Thread thread;
   std::string marker;
   std::string body;
+  bool closes = false;  ///< the pull request that it stands under, without merging it
 };
 
 struct PushEffect {

@@ -105,6 +105,13 @@ std::string_view ReadProfile(const Entry& e) {
   return ReadName(e, e.out.profile);
 }
 
+std::string_view ReadPriority(const Entry& e) {
+  const auto priority = e.IsText() ? ParsePriority(e.value.text) : std::nullopt;
+  if (!priority) return kPriorityNames;
+  e.out.priority = *priority;
+  return {};
+}
+
 std::string_view ReadAgent(const Entry& e) {
   return ReadName(e, e.out.agent);
 }
@@ -144,10 +151,10 @@ struct Key {
   std::string_view name;
   Reader read;
 };
-constexpr Key kKeys[] = {{"base", ReadBase},           {"scope", ReadScope},
-                         {"isolation", ReadIsolation}, {"network", ReadNetwork},
-                         {"profile", ReadProfile},     {"budget", ReadBudget},
-                         {"agent", ReadAgent},         {"depends-on", ReadDependsOn}};
+constexpr Key kKeys[] = {
+    {"base", ReadBase},       {"scope", ReadScope},          {"isolation", ReadIsolation},
+    {"network", ReadNetwork}, {"profile", ReadProfile},      {"budget", ReadBudget},
+    {"agent", ReadAgent},     {"depends-on", ReadDependsOn}, {"priority", ReadPriority}};
 
 const Key* FindKey(std::string_view name) {
   const auto* found = std::ranges::find(kKeys, name, &Key::name);

@@ -6,6 +6,7 @@
 //   isolation: sandbox
 //   network: true
 //   profile: docs
+//   priority: high
 //   budget: {time: 20m, cycles: 2}
 //   depends-on: [12, 34]
 //   agent: claude
@@ -24,6 +25,7 @@
 #include <vector>
 
 #include "config/isolation_level.h"
+#include "pipeline/priority.h"
 
 namespace swage {
 
@@ -36,6 +38,7 @@ struct FrontMatter {
   std::optional<IsolationLevel> isolation;
   bool network = false;
   std::string profile;
+  Priority priority = Priority::kNormal;
   std::optional<std::chrono::milliseconds> time;  ///< for one run of the agent
   std::optional<int> cycles;
   std::vector<std::int64_t> depends_on;  ///< issues of the same repository

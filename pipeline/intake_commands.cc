@@ -51,18 +51,24 @@ class CommandDecision {
                       messages::Status(marker_, task, facts_.delegates, rules_.public_url));
       case Verb::kStop:
         return Stop(task);
+      case Verb::kClose:
+        return Close(task);
       case Verb::kRetry:
         return Retry(task);
       case Verb::kFix:
         return Fix(task, command.text);
       case Verb::kGates:
         return Gates(task);
+      case Verb::kRebase:
+        return Rebase(task);
       case Verb::kTakeover:
         return TakeOver(task);
       case Verb::kHold:
         return Hold(task);
       case Verb::kUnhold:
         return Unhold(task);
+      case Verb::kPriority:
+        return Prioritize(task, command.priority);
       case Verb::kLogs:
         return Inform("logs", messages::Logs(marker_, task, facts_.steps, rules_.public_url));
       case Verb::kDelegate:
@@ -136,6 +142,25 @@ class CommandDecision {
                   messages::StoppedBy(e_.actor.login), "stopped");
   }
 
+  // As if the author had closed it at the forge: final, and another one is another task.
+  IntakePlan Close(const Task& task) {
+    if (IsOver(task.state)) {
+      return Refuse(messages::ClosedIsFinal(task, rules_.command_prefix));
+    }
+    if (task.pr_number != 0) {
+      const std::string marker = messages::ReplyMarker("close-" + e_.comment.id);
+      CommentEffect last{{ThreadKind::kPullRequest, task.pr_number},
+                         marker,
+                         messages::ClosesPullRequest(marker, e_.actor.login, rules_.command_prefix),
+                         true};
+      plan_.effects.push_back({EffectKind::kComment,
+                               fmt::format("close:{}:{}", task.id.value, e_.comment.id), task.repo,
+                               task.id, Encode(last)});
+    }
+    return Change(task, TaskChangeKind::kClose, RunKind::kFix, "",
+                  messages::GivenUpBy(e_.actor.login), "closed");
+  }
+
   IntakePlan Retry(const Task& task) {
     const bool can = task.state == TaskState::kFailed || task.state == TaskState::kCancelled ||
                      task.state == TaskState::kWaiting;
@@ -172,6 +197,17 @@ class CommandDecision {
     return Change(task, TaskChangeKind::kRequeue, ResumeKind(task), "", "", "goes on");
   }
 
+  // Said of work at rest it counts when it is queued again.
+  IntakePlan Prioritize(const Task& task, Priority priority) {
+    if (IsOver(task.state)) {
+      return Refuse(messages::ClosedIsFinal(task, rules_.command_prefix));
+    }
+    IntakePlan plan = Change(task, TaskChangeKind::kPrioritize, RunKind::kFix, "", "",
+                             fmt::format("priority {}", Name(priority)));
+    plan.changes.back().priority = priority;
+    return plan;
+  }
+
   IntakePlan Fix(const Task& task, const std::string& remark) {
     if (IsOver(task.state)) {
       return Refuse(messages::ClosedIsFinal(task, rules_.command_prefix));
@@ -190,12 +226,22 @@ class CommandDecision {
   }
 
   IntakePlan Gates(const Task& task) {
+    return OnThePullRequest(task, RunKind::kGates, "gates run again");
+  }
+
+  // Commits of other people are not written anew.
+  IntakePlan Rebase(const Task& task) {
+    if (!HeadToAdopt(facts_).value.empty()) return Refuse(messages::CannotRebaseOthersWork());
+    return OnThePullRequest(task, RunKind::kRebase, "put onto the newest base");
+  }
+
+  IntakePlan OnThePullRequest(const Task& task, RunKind kind, std::string outcome) {
     if (IsOver(task.state)) {
       return Refuse(messages::ClosedIsFinal(task, rules_.command_prefix));
     }
     if (IsActive(task.state)) return Refuse(messages::AlreadyWorking(task));
     if (!HasPullRequest(task)) return Refuse(messages::NoPullRequestYet(task));
-    return Change(task, TaskChangeKind::kRequeue, RunKind::kGates, "", "", "gates run again");
+    return Change(task, TaskChangeKind::kRequeue, kind, "", "", std::move(outcome));
   }
 
   IntakePlan LetCommand(const Task& task, const std::string& login) {

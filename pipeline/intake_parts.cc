@@ -30,6 +30,7 @@ NewTask FreshTask(const StartRequest& request, FrozenText text, const FrontMatte
   fresh.new_generation = facts.task.has_value();  // merged or closed: a human asks for another one
   fresh.profile = request.profile.empty() ? front.profile : request.profile;
   fresh.base_branch = front.base;
+  fresh.priority = front.priority;
   for (const std::int64_t issue : front.depends_on) {
     if (facts.open_dependencies.contains(issue)) fresh.waits_for.push_back(issue);
   }

@@ -58,6 +58,7 @@ int Loop::LastCycle() const {
 Result<LoopResult> Loop::Run(std::stop_token stop) {
   if (plan_.reads_only) return Read(stop);
   const bool gates_only = task().run_kind == RunKind::kGates;
+  if (plan_.replayed) SWAGE_RETURN_IF_ERROR(KeepCheckpoint(checkpoint_));
   // What an earlier attempt left may ask for more than it was made at.
   SWAGE_ASSIGN_OR_RETURN(const bool elsewhere, Outgrown(FirstCycle()));
   if (elsewhere) return std::move(result_);

@@ -68,6 +68,7 @@ struct LoopPlan {
   StepEnvironments environments;  ///< what steps see beyond the workspace's own variables
   std::vector<HookSpec> before_agent;
   std::vector<HookSpec> after_agent;
+  bool replayed = false;    ///< the checkpoint was made just now, and is kept nowhere yet
   bool reads_only = false;  ///< ask the agent once, and take its words alone (C4)
   /// Asked after each snapshot, before anything runs on it: whether the run must not go on here.
   std::function<bool(const InFlight&)> outgrows = {};

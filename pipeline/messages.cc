@@ -206,11 +206,18 @@ std::string Footer(const RunReport& r) {
   return footer + "\n";
 }
 
+std::string Queued(const Task& task) {
+  std::string text = task.reason.empty() ? "queued; work starts as soon as a worker is free"
+                                         : "queued again: " + InertLine(task.reason, 300);
+  if (task.priority != Priority::kNormal)
+    text += fmt::format(" (priority {})", Name(task.priority));
+  return text;
+}
+
 std::string Headline(const Task& task) {
   switch (task.state) {
     case TaskState::kQueued:
-      return task.reason.empty() ? "queued; work starts as soon as a worker is free"
-                                 : "queued again: " + InertLine(task.reason, 300);
+      return Queued(task);
     case TaskState::kRunning:
       switch (task.stage) {
         case Stage::kNone:

@@ -202,9 +202,22 @@ std::string BranchIsForeign(std::string_view branch);
 std::string PaceFix(PauseCause cause);
 /// The alarm of a forge whose news only polling finds (X13).
 std::string WebhooksAreSilent(std::string_view forge, WallTime since);
+// Sentences with a full stop, but for NothingLeftToRebase:
+std::string StandsOnNewestBase(const Task& task);
+std::string CannotRebaseOthersWork();
+std::string PutOnto(const Task& task, const CommitSha& onto,
+                    const std::vector<std::string>& left_out);
+std::string NothingLeftToRebase(const Task& task);
+/// To the agent.
+std::string MakeAnew(const Task& task, const CommitSha& onto,
+                     const std::vector<std::string>& left_out);
 /// A sentence with a full stop.
 std::string OldPolicyCounts(const CommitSha& commit, std::string_view faults);
 std::string HeldBy(std::string_view login, std::string_view prefix);
+std::string GivenUpBy(std::string_view login);
+/// The last comment under a pull request that the bot closes.
+std::string ClosesPullRequest(std::string_view marker, std::string_view login,
+                              std::string_view prefix);
 std::string NothingToHold(const Task& task);
 std::string NothingToUnhold(const Task& task);
 std::string NothingToTakeOver(const Task& task);

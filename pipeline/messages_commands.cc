@@ -11,6 +11,21 @@ namespace {
 constexpr std::size_t kMaxSteps = 60;  // the newest; a run of many cycles has more
 constexpr std::size_t kNameBytes = 60;
 constexpr std::size_t kSummaryBytes = 160;
+constexpr std::size_t kMaxPaths = 50;
+constexpr std::size_t kShortSha = 10;
+constexpr std::size_t kPathBytes = 200;
+
+std::string PathList(const std::vector<std::string>& paths) {
+  std::vector<std::string> shown;
+  for (const std::string& path : paths) {
+    if (shown.size() == kMaxPaths) break;
+    shown.push_back(CodeSpan(path, kPathBytes));
+  }
+  const std::string more = paths.size() > kMaxPaths
+                               ? fmt::format(" and {} more", paths.size() - kMaxPaths)
+                               : std::string();
+  return Join(shown, ", ") + more;
+}
 
 std::string StepRow(const Step& step, std::string_view public_url) {
   const std::string name = step.name.empty() ? std::string(Name(step.kind)) : step.name;
@@ -26,8 +41,56 @@ std::string StepRow(const Step& step, std::string_view public_url) {
 
 }  // namespace
 
+std::string StandsOnNewestBase(const Task& task) {
+  return fmt::format("The work stands on the newest commit of {} already; the gates ran again.",
+                     CodeSpan(task.base_branch, kNameBytes));
+}
+
+std::string CannotRebaseOthersWork() {
+  return "nothing was put onto the new base: the branch holds commits of other people, which are "
+         "never written anew. Rebase it by hand, and push.";
+}
+
+std::string PutOnto(const Task& task, const CommitSha& onto,
+                    const std::vector<std::string>& left_out) {
+  std::string text = fmt::format("The work was put onto {}, the newest commit of {}.",
+                                 CodeSpan(onto.value.substr(0, kShortSha), kShortSha),
+                                 CodeSpan(task.base_branch, kNameBytes));
+  if (left_out.empty()) return text;
+  return text + fmt::format(" What it changed in {} did not fit there, and was made anew.",
+                            PathList(left_out));
+}
+
+std::string NothingLeftToRebase(const Task& task) {
+  return fmt::format("everything that it changes is in {} already; the pull request can be closed",
+                     CodeSpan(task.base_branch, kNameBytes));
+}
+
+std::string MakeAnew(const Task& task, const CommitSha& onto,
+                     const std::vector<std::string>& left_out) {
+  return fmt::format(
+      "The branch was put onto the newest commit of its base ({}). Your changes to these files did "
+      "not fit there and were left out, the files are as the base has them: {}. Make them again, "
+      "on "
+      "the files as they are now. `git diff {} {} -- FILE` shows what they were.",
+      onto.value, PathList(left_out), task.base_sha.value, task.pushed.value);
+}
+
 std::string HeldBy(std::string_view login, std::string_view prefix) {
   return fmt::format("{} put it aside; `{} unhold` goes on", InertPlain(login, kNameBytes), prefix);
+}
+
+std::string GivenUpBy(std::string_view login) {
+  return fmt::format("{} closed it", InertPlain(login, kNameBytes));
+}
+
+std::string ClosesPullRequest(std::string_view marker, std::string_view login,
+                              std::string_view prefix) {
+  return fmt::format(
+      "{}\n**Swage** · closed without merging, as {} asked. The branch stays; `{} run` on the "
+      "issue "
+      "asks for another pull request.\n",
+      marker, CodeSpan(login, kNameBytes), prefix);
 }
 
 std::string NothingToHold(const Task& task) {

@@ -46,6 +46,9 @@ Result<Publisher::Done> Publisher::PerformComment(const Effect& effect, Forge& f
   SWAGE_ASSIGN_OR_RETURN(
       const Comment comment,
       forge.EnsureComment(effect.what.repo, e.thread, e.marker, redactor_.Apply(e.body), ""));
+  if (e.closes) {
+    SWAGE_RETURN_IF_ERROR(forge.ClosePullRequest(effect.what.repo, e.thread.number));
+  }
   return Done{DumpJson({{"comment", comment.id}, {"url", comment.web_url}}), {}};
 }
 

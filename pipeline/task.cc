@@ -32,10 +32,11 @@ constexpr NameTable<Stage, 5> kStages = {{
     {Stage::kPublish, "publish"},
 }};
 
-constexpr NameTable<RunKind, 3> kRunKinds = {{
+constexpr NameTable<RunKind, 4> kRunKinds = {{
     {RunKind::kImplement, "implement"},
     {RunKind::kFix, "fix"},
     {RunKind::kGates, "gates"},
+    {RunKind::kRebase, "rebase"},
 }};
 
 template <class E, std::size_t N>

@@ -15,6 +15,7 @@
 #include "config/base/ids.h"
 #include "config/isolation_level.h"
 #include "forge/model.h"
+#include "pipeline/priority.h"
 
 namespace swage {
 
@@ -31,7 +32,7 @@ enum class TaskState {
 /// Where a running attempt is.
 enum class Stage { kNone, kProvision, kAgent, kGates, kPublish };
 /// What the next run of a task has to do.
-enum class RunKind { kImplement, kFix, kGates };
+enum class RunKind { kImplement, kFix, kGates, kRebase };
 
 std::string_view Name(TaskState s);  ///< "queued", "in_review": as stored and shown
 std::string_view Name(Stage s);
@@ -62,6 +63,7 @@ struct Task {
   FrozenText text;
   Actor requester;      ///< who asked; becomes the co-author (F11)
   std::string profile;  ///< "docs" of the label "swage:docs"; empty = none
+  Priority priority = Priority::kNormal;
 
   TaskState state = TaskState::kQueued;
   std::string reason;  ///< why it waits, failed or was cancelled; one sentence

@@ -190,7 +190,7 @@ Result<RunOutcome> Worker::Attempt(const Claimed& claimed, std::stop_token stop)
     if (elsewhere) return *std::move(elsewhere);
   }
   if (runtime != nullptr) Warn(grounded.task, runtime->Warnings(), &result);
-  if (!ground.policy_warning.empty()) result.warnings.push_back(ground.policy_warning);
+  result.warnings.insert(result.warnings.end(), ground.notes.begin(), ground.notes.end());
   result.warnings.insert(result.warnings.end(), ground.not_fetched.begin(),
                          ground.not_fetched.end());
   if (standing.evidence.reads_only) return ConcludeReader(grounded.task, result);
@@ -267,6 +267,7 @@ Result<LoopResult> Worker::RunLoop(const Claimed& claimed, const Ground& ground,
   plan.reads_only = standing.evidence.reads_only;
   plan.before = std::move(before);
   plan.claimed = claimed;
+  plan.replayed = ground.replayed;
   plan.gates = ground.policy.gates;
   // What the issue grants itself can only be less.
   const FrontMatter asked = ReadFrontMatter(claimed.task.text.body);

@@ -79,7 +79,8 @@ class Worker {
     std::string default_branch;
     CommitSha default_head;  ///< the policy's
     RepoPolicy policy;
-    std::string policy_warning;  ///< why it is not the newest one
+    std::vector<std::string> notes;  ///< for whoever reads the result
+    bool replayed = false;           ///< the checkpoint was made just now: see PutOntoTip
     Unfetched unfetched;
     std::vector<std::string> not_fetched;  ///< the same, for people
   };
@@ -116,8 +117,7 @@ class Worker {
   Result<void> ReadPolicy(const Task& task, Ground& ground);
   Result<RepoPolicy> ReadPolicyAt(const RepoRef& repo, const Ground& ground,
                                   const CommitSha& commit);
-  Result<RepoPolicy> LastGoodPolicy(const RepoRef& repo, const Ground& ground, const Error& faults,
-                                    std::string& warning);
+  Result<RepoPolicy> LastGoodPolicy(const RepoRef& repo, Ground& ground, const Error& faults);
   Result<Branch> LookAtBranch(const Task& task, const std::string& base_branch, Forge& forge,
                               std::stop_token stop);
   Result<std::optional<CommitSha>> FindOwnHead(const Task& task, const std::string& base_branch,
@@ -126,6 +126,11 @@ class Worker {
   Result<void> FollowByHand(Task& task, const CommitSha& tip);
   Result<std::optional<RunOutcome>> LeaveOldBase(Claimed& claimed, const Ground& ground,
                                                  Forge& forge, std::stop_token stop);
+  /// worker_rebase.cc
+  Result<std::optional<RunOutcome>> PutOntoTip(Claimed& claimed, Ground& ground, Forge& forge,
+                                               std::stop_token stop);
+  Result<void> AskForWhatWasLeftOut(Claimed& claimed, const CommitSha& onto,
+                                    const Replayed& replayed);
   Result<std::optional<RunOutcome>> LookAtBaseAgain(const Task& task, Forge& forge,
                                                     std::vector<std::string>& warnings,
                                                     std::stop_token stop);

@@ -45,15 +45,18 @@ Result<std::optional<RunOutcome>> Worker::FindGround(Claimed& claimed, Ground& g
     SWAGE_RETURN_IF_ERROR(GoOnFromOwnHead(claimed, ground, branch.own_head));
   }
   // What is asked about is the head that people see, not work that was stopped half-way.
-  if (task.run_kind == RunKind::kGates && !task.pushed.value.empty()) {
-    task.checkpoint = task.pushed;
-  }
+  const bool as_seen = task.run_kind == RunKind::kGates || task.run_kind == RunKind::kRebase;
+  if (as_seen && !task.pushed.value.empty()) task.checkpoint = task.pushed;
   SWAGE_RETURN_IF_ERROR(FollowByHand(task, ground.base));
   SWAGE_ASSIGN_OR_RETURN(auto parked, LeaveOldBase(claimed, ground, forge, stop));
   if (parked) return parked;
   // The base stands still under work that was begun; without any, the newest is the best.
   if (task.checkpoint.value.empty()) task.base_sha = ground.base;
   SWAGE_RETURN_IF_ERROR(BringCheckpoint(claimed, ground, stop));
+  if (task.run_kind == RunKind::kRebase) {
+    SWAGE_ASSIGN_OR_RETURN(auto over, PutOntoTip(claimed, ground, forge, stop));
+    if (over) return over;
+  }
   SWAGE_RETURN_IF_ERROR(context_.store.SetBase(claimed.lease, ground.base_branch, task.base_sha));
   ground.unfetched = FindUnfetched(context_.workspaces, task.repo, task.base_sha);
   ground.not_fetched =
@@ -111,7 +114,7 @@ Result<void> Worker::FindDefaultHead(const Task& task, Ground& ground, Forge& fo
 Result<void> Worker::ReadPolicy(const Task& task, Ground& ground) {
   auto policy = ReadPolicyAt(task.repo, ground, ground.default_head);
   if (!policy.ok() && policy.error().code == ErrorCode::kInvalid) {
-    policy = LastGoodPolicy(task.repo, ground, policy.error(), ground.policy_warning);
+    policy = LastGoodPolicy(task.repo, ground, policy.error());
   }
   if (!policy.ok() && policy.error().code != ErrorCode::kNotFound) return policy.error();
   if (policy.ok()) ground.policy = std::move(policy).value();
@@ -132,15 +135,15 @@ Result<RepoPolicy> Worker::ReadPolicyAt(const RepoRef& repo, const Ground& groun
 
 // A slip in the file must not stop all work: what it said before goes on counting, and the slip is
 // told (A9).
-Result<RepoPolicy> Worker::LastGoodPolicy(const RepoRef& repo, const Ground& ground,
-                                          const Error& faults, std::string& warning) {
+Result<RepoPolicy> Worker::LastGoodPolicy(const RepoRef& repo, Ground& ground,
+                                          const Error& faults) {
   SWAGE_ASSIGN_OR_RETURN(
       const auto earlier,
       context_.workspaces.ListEarlier(repo, ground.default_head, kPolicyFile, kMaxOldPolicies));
   for (const CommitSha& commit : earlier) {
     auto policy = ReadPolicyAt(repo, ground, commit);
     if (!policy.ok()) continue;
-    warning = messages::OldPolicyCounts(commit, faults.message);
+    ground.notes.push_back(messages::OldPolicyCounts(commit, faults.message));
     return policy;
   }
   return MakeError(ErrorCode::kInvalid, messages::BrokenPolicy(faults.message));
@@ -204,8 +207,8 @@ Result<void> Worker::FollowByHand(Task& task, const CommitSha& tip) {
 }
 
 // What was begun holds commits that people took back: it starts again on the new base, unless that
-// would throw away somebody's own work (X22, I11). What is published is tested as it is: that is
-// what was asked.
+// would throw away somebody's own work (X22, I11). What is published is tested as it is, or put
+// onto the new base: that is what was asked.
 Result<std::optional<RunOutcome>> Worker::LeaveOldBase(Claimed& claimed, const Ground& ground,
                                                        Forge& forge, std::stop_token stop) {
   Task& task = claimed.task;
@@ -213,7 +216,8 @@ Result<std::optional<RunOutcome>> Worker::LeaveOldBase(Claimed& claimed, const G
   if (!begun) return std::optional<RunOutcome>();
   SWAGE_ASSIGN_OR_RETURN(const BaseDrift drift,
                          FindDrift(context_.workspaces, task.repo, task.base_sha, ground.base));
-  if (drift != BaseDrift::kRewritten || task.run_kind == RunKind::kGates) {
+  if (drift != BaseDrift::kRewritten || task.run_kind == RunKind::kGates ||
+      task.run_kind == RunKind::kRebase) {
     return std::optional<RunOutcome>();
   }
   if (!task.pushed.value.empty()) {

@@ -159,6 +159,7 @@ struct NewTask {
   std::string branch_prefix;     ///< the branch is BranchName(prefix, number, generation, title)
   bool new_generation = false;   ///< begin another one when the newest is merged or closed
   std::string base_branch = {};  ///< to stand on; empty = the default one
+  Priority priority = Priority::kNormal;
   /// Issues of the repository that must be closed first: it begins as kWaiting, with this reason.
   std::vector<std::int64_t> waits_for = {};
   std::string waits_reason = {};
@@ -176,9 +177,10 @@ enum class TaskChangeKind {
   /// before
   /// a worker has seen it, a run of kind kFix follows at once.
   kRemark,
-  kClose,  ///< the pull request was closed by a human -> closed, as kCancel
-  kMerge,  ///< the pull request was merged -> merged, as kCancel
-  kPause,  ///< -> waiting, as kCancel
+  kClose,       ///< a human closed the pull request, or asked for that -> closed, as kCancel
+  kMerge,       ///< the pull request was merged -> merged, as kCancel
+  kPause,       ///< -> waiting, as kCancel
+  kPrioritize,  ///< `priority` from now on; the state stays
 };
 
 struct TaskChange {
@@ -195,6 +197,7 @@ struct TaskChange {
   CommitSha adopt = {};
   bool by_label = false;                  ///< kRequeue: as in NewTask
   std::vector<AskedThread> threads = {};  ///< of `remark`
+  Priority priority = Priority::kNormal;  ///< kPrioritize
 };
 
 /// A task that waits for other issues of its repository.

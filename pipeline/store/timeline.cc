@@ -22,6 +22,8 @@ std::string_view Words(RunKind kind) {
       return "a fix";
     case RunKind::kGates:
       return "the gates";
+    case RunKind::kRebase:
+      return "the newest base";
   }
   SWAGE_CHECK(false && "a value outside its enum");
 }
@@ -54,6 +56,10 @@ std::string Delegated(const DelegateChange& change) {
 std::string Queued(RunKind kind, std::string_view actor, int run) {
   const std::string by = actor.empty() ? "" : fmt::format(" by @{}", actor);
   return OneLine(fmt::format("queued: {} asked for{} (run {})", Words(kind), by, run));
+}
+
+std::string Prioritized(Priority priority, std::string_view actor) {
+  return OneLine(fmt::format("priority {}, says @{}", Name(priority), actor));
 }
 
 std::string Claimed(std::string_view node, int attempt) {

@@ -16,6 +16,7 @@ inline constexpr std::string_view kReceived = "received";     ///< the task was 
 inline constexpr std::string_view kQueued = "queued";         ///< another run was asked for
 inline constexpr std::string_view kRemark = "remark";         ///< a text for the run under way
 inline constexpr std::string_view kDelegated = "delegated";   ///< who may command it changed
+inline constexpr std::string_view kPrioritized = "priority";  ///< of the line that it stands in
 inline constexpr std::string_view kClaimed = "claimed";       ///< a worker has it
 inline constexpr std::string_view kStage = "stage";           ///< the worker goes on
 inline constexpr std::string_view kLevel = "level";           ///< kept apart from here on
@@ -41,6 +42,7 @@ std::string OneLine(std::string_view text);
 std::string Received(std::string_view login, int generation);
 std::string Queued(RunKind kind, std::string_view actor, int run);
 std::string Delegated(const DelegateChange& change);
+std::string Prioritized(Priority priority, std::string_view actor);
 std::string Claimed(std::string_view node, int attempt);
 std::string Staged(Stage stage, int cycle);
 /// "level sandbox: the author may not write here", "up to level sandbox: ...".

@@ -73,6 +73,12 @@ class CrashWorkspaces final : public Workspaces {
                                                  const CommitSha& other) override {
     return inner_->FindMergeBase(repo, one, other);
   }
+  Result<Replayed> Replay(const RepoRef& repo, const CommitSha& base, const CommitSha& head,
+                          const CommitSha& onto) override {
+    auto replayed = inner_->Replay(repo, base, head, onto);
+    points_.Pass("workspace/Replay");
+    return replayed;
+  }
   Result<void> Unpack(const RepoRef& repo, const CommitSha& base, const CommitSha& commit,
                       std::string_view pack) override {
     auto unpacked = inner_->Unpack(repo, base, commit, pack);

@@ -129,6 +129,13 @@ struct PushRequest {
   CommitSha expected;  ///< what the forge's branch must hold now; empty = it must not exist
 };
 
+/// A branch's own commits once more, on another commit.
+struct Replayed {
+  CommitSha head;
+  /// Paths whose changes do not fit there and were left out. With any, all that fits is one commit.
+  std::vector<std::string> left_out;
+};
+
 /// By what the bot knows a commit that it made for a task.
 struct OwnMark {
   std::string email;    ///< of the committer
@@ -164,6 +171,11 @@ class Workspaces {
   /// kNotFound (the mirror lacks one of them).
   virtual Result<std::optional<CommitSha>> FindMergeBase(const RepoRef& repo, const CommitSha& one,
                                                          const CommitSha& other) = 0;
+  /// What `head` has and `base` lacks, on `onto`: the same authors and messages, without what is
+  /// there already. Writes commits alone, to which nothing refers yet. Errors: kNotFound (the
+  /// mirror lacks one of them), kTooLarge (more than kMaxReplayed commits).
+  virtual Result<Replayed> Replay(const RepoRef& repo, const CommitSha& base, const CommitSha& head,
+                                  const CommitSha& onto) = 0;
   /// Brings what PackFromBase made elsewhere into the mirror, so that `commit` can be worked on and
   /// pushed. Errors: kNotFound (the mirror lacks `base`: fetch first), kInvalid (broken),
   /// kTooLarge.

@@ -4,12 +4,11 @@
 
 #include <utility>
 
-#include "config/base/clock.h"
 #include "config/base/files.h"
 #include "config/base/text.h"
 #include "config/settings.h"
 #include "pipeline/workspace/checks.h"
-#include "pipeline/workspace/commit_signer.h"
+#include "pipeline/workspace/commit_object.h"
 #include "pipeline/workspace/diff.h"
 #include "pipeline/workspace/file_ownership.h"
 #include "pipeline/workspace/git_library.h"
@@ -47,44 +46,6 @@ CommandContext MakeContext(const fs::path& place, const fs::path& objects,
   };
   for (const auto& [name, value] : request.extra_env) context.env[name] = value;
   return context;
-}
-
-Result<git2::Signature> MakeSignature(const CommitIdentity& identity) {
-  git_signature* raw = nullptr;
-  const auto seconds =
-      std::chrono::duration_cast<std::chrono::seconds>(SystemClock().Now().time_since_epoch());
-  const int code =
-      git_signature_new(&raw, identity.name.c_str(), identity.email.c_str(), seconds.count(), 0);
-  if (code != 0) return git2::FailureOf(code, "author of the checkpoint");
-  return git2::Signature(raw);
-}
-
-// The commit object as git hashes it, and as it is signed.
-Result<std::string> RenderCommit(git_repository* repository, const git_commit& parent,
-                                 const git_tree& tree, const git_signature& author,
-                                 const std::string& message) {
-  const git_commit* parents[] = {&parent};
-  git_buf buffer = GIT_BUF_INIT;
-  const int code = git_commit_create_buffer(&buffer, repository, &author, &author, nullptr,
-                                            message.c_str(), &tree, 1, parents);
-  std::string text;
-  if (code == 0) text.assign(buffer.ptr, buffer.size);
-  git_buf_dispose(&buffer);
-  if (code != 0) return git2::FailureOf(code, "render checkpoint");
-  return text;
-}
-
-Result<CommitSha> WriteCommit(git_repository* repository, const std::string& text,
-                              const CommitSigner* signer) {
-  std::string signature;
-  if (signer != nullptr) {
-    SWAGE_ASSIGN_OR_RETURN(signature, signer->Sign(text));
-  }
-  git_oid oid;
-  const int code = git_commit_create_with_signature(
-      &oid, repository, text.c_str(), signature.empty() ? nullptr : signature.c_str(), nullptr);
-  if (code != 0) return git2::FailureOf(code, "write checkpoint");
-  return CommitSha{git2::Hex(oid)};
 }
 
 }  // namespace
@@ -187,10 +148,11 @@ Result<Snapshot> WorktreeWorkspace::Commit(const std::string& message, const Com
   if (git_oid_equal(git_tree_id(tree.get()), git_commit_tree_id(parent.get())) != 0)
     return snapshot;
 
-  SWAGE_ASSIGN_OR_RETURN(const auto signature, MakeSignature(author));
-  SWAGE_ASSIGN_OR_RETURN(const std::string text,
-                         RenderCommit(repository.get(), *parent, *tree, *signature, message));
-  SWAGE_ASSIGN_OR_RETURN(snapshot.commit, WriteCommit(repository.get(), text, plan_.git.Signer()));
+  SWAGE_ASSIGN_OR_RETURN(const auto signature, SignatureOf(author));
+  SWAGE_ASSIGN_OR_RETURN(
+      snapshot.commit,
+      WriteCommit(repository.get(), {*parent, *tree, *signature, *signature, message},
+                  plan_.git.Signer()));
   snapshot.changed = true;
   SWAGE_RETURN_IF_ERROR(plan_.mirror.SetBranch(plan_.branch, snapshot.commit, &last_));
   last_ = snapshot.commit;

@@ -12,6 +12,7 @@
 #include "pipeline/workspace/mirror.h"
 #include "pipeline/workspace/own_branch.h"
 #include "pipeline/workspace/provisioner.h"
+#include "pipeline/workspace/replay.h"
 #include "pipeline/workspace/sweep.h"
 #include "pipeline/workspace/travel.h"
 #include "pipeline/workspace/worktree_workspace.h"
@@ -106,6 +107,13 @@ class WorktreeWorkspaces final : public Workspaces {
     SWAGE_ASSIGN_OR_RETURN(const Mirror mirror, MirrorOf(repo));
     SWAGE_RETURN_IF_ERROR(MustExist(mirror, repo));
     return mirror.FindMergeBase(one, other);
+  }
+
+  Result<Replayed> Replay(const RepoRef& repo, const CommitSha& base, const CommitSha& head,
+                          const CommitSha& onto) override {
+    SWAGE_ASSIGN_OR_RETURN(const Mirror mirror, MirrorOf(repo));
+    SWAGE_RETURN_IF_ERROR(MustExist(mirror, repo));
+    return ReplayCommits(mirror.GitDir(), git_.Signer(), base, head, onto);
   }
 
   Result<void> Unpack(const RepoRef& repo, const CommitSha& base, const CommitSha& commit,

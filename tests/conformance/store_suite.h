@@ -80,8 +80,12 @@ class StoreSuite : public ::testing::TestWithParam<StoreEngineFactory> {
   }
 
   TaskId Create(std::int64_t number, int repo = 1) {
+    return Create(Priority::kNormal, number, repo);
+  }
+  TaskId Create(Priority priority, std::int64_t number, int repo = 1) {
     IntakePlan plan;
     plan.task = Issue(number, repo);
+    plan.task->priority = priority;
     return Apply(plan).task;
   }
 

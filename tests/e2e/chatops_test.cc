@@ -86,6 +86,42 @@ TEST_P(ChatOps, HoldPutsTheWorkAsideAndUnholdGoesOn) {
   EXPECT_THAT(Answers(box, issue).front(), HasSubstr("`tests`"));
 }
 
+TEST_P(ChatOps, CloseEndsTheTaskAndClosesItsPullRequest) {
+  Box box(Options(AnswerRepo(), TwoCycleAgent()));
+  const std::int64_t issue = box.LabelledIssue("The answer is wrong");
+  ASSERT_TRUE(box.WaitForSticky(issue, "in review"));
+  const sandbox::Pull pull = box.Pulls().front();
+  box.CommentOnPull("ada", pull.number, "/swage close");
+  ASSERT_TRUE(box.WaitFor([&] { return !box.Pulls().front().open; }));
+  EXPECT_FALSE(box.Pulls().front().merged);
+  EXPECT_TRUE(box.WaitForSticky(issue, "closed: ")) << box.Sticky(issue);
+  EXPECT_EQ(box.Query("SELECT state FROM tasks"), "closed");
+  // Final, but somebody may ask for another one.
+  box.forge().Comment(box.repo(), "ada", issue, "/swage run");
+  ASSERT_TRUE(box.WaitFor([&] { return box.Pulls().size() == 2; }));
+  EXPECT_NE(box.Pulls().back().head_ref, pull.head_ref);
+}
+
+TEST_P(ChatOps, PrioritySaysWhoGoesFirst) {
+  Box box(Options(AnswerRepo(), "", "limits: {tasks: 1}\n"));
+  const std::string go = (box.dir() / "go").string();
+  SetAgent(box, "until [ -e " + go + " ]; do sleep 0.05; done\n" + TwoCycleAgent());
+  box.LabelledIssue("It fills the only place");
+  ASSERT_TRUE(box.WaitFor([&] { return box.Query("SELECT state FROM tasks") == "running"; }));
+  const std::int64_t second = box.LabelledIssue("The answer is wrong");
+  const std::int64_t third =
+      box.LabelledIssue("The answer is wrong again", "---\npriority: low\n---\nNo hurry.");
+  ASSERT_TRUE(
+      box.WaitForSticky(third, "queued; work starts as soon as a worker is free (priority low)"));
+  box.forge().Comment(box.repo(), "ada", third, "/swage priority high");
+  ASSERT_TRUE(box.WaitForSticky(third, "(priority high)"));
+  ASSERT_TRUE(WriteFileAtomic(go, "").ok());
+  ASSERT_TRUE(box.WaitForSticky(second, "in review"));
+  EXPECT_EQ(box.Query("SELECT t.issue_number FROM timeline l JOIN tasks t ON t.id = l.task_id "
+                      "WHERE l.kind = 'claimed' ORDER BY l.id LIMIT 1 OFFSET 1"),
+            std::to_string(third));
+}
+
 // F8: what somebody pushed is judged by the gates, and the next change stands on it.
 TEST_P(ChatOps, TakeoverJudgesWhatAPersonPushed) {
   Box box(Options(AnswerRepo(), TwoCycleAgent()));

@@ -105,6 +105,10 @@ class FakeWorkspaces : public Workspaces {
   Result<DiffSummary> Diff(const RepoRef&, const CommitSha&, const CommitSha&) override {
     return DiffSummary{};
   }
+  Result<Replayed> Replay(const RepoRef&, const CommitSha&, const CommitSha& head,
+                          const CommitSha& onto) override {
+    return Replayed{head.value.empty() ? onto : head, {}};
+  }
   bool HasCommit(const RepoRef&, const CommitSha& commit) override {
     return !absent.contains(commit);
   }

@@ -134,6 +134,10 @@ class GitPort final : public Workspaces {
   bool HasCommit(const RepoRef&, const CommitSha& commit) override {
     return node_.mirror.contains(commit.value);
   }
+  Result<Replayed> Replay(const RepoRef&, const CommitSha&, const CommitSha&,
+                          const CommitSha&) override {
+    return MakeError(ErrorCode::kInvalid, "nobody asks for a rebase here");
+  }
   Result<std::optional<CommitSha>> FindMergeBase(const RepoRef& repo, const CommitSha& one,
                                                  const CommitSha& other) override {
     if (!HasCommit(repo, one) || !HasCommit(repo, other)) {

@@ -35,9 +35,10 @@ void ExpectBad(std::string_view body, std::string_view what, std::string_view su
 
 TEST(Command, ReadsEveryVerb) {
   for (const VerbInfo& info : Verbs()) {
-    const std::string text = info.takes == Argument::kText     ? " some text"
-                             : info.takes == Argument::kPerson ? " @eve"
-                                                               : "";
+    const std::string text = info.takes == Argument::kText       ? " some text"
+                             : info.takes == Argument::kPerson   ? " @eve"
+                             : info.takes == Argument::kPriority ? " low"
+                                                                 : "";
     const ParsedComment parsed = Parse("/swage " + std::string(info.name) + text);
     ASSERT_TRUE(parsed.command.has_value()) << info.name;
     EXPECT_EQ(parsed.command->verb, info.verb);
@@ -86,6 +87,20 @@ TEST(Command, DelegateTakesOnePerson) {
   ExpectBad("/swage undelegate eve", "needs one `@name` or nothing after it");
   ExpectBad("/swage delegate @" + std::string(300, 'x'), "needs one `@name`");
   ExpectBad("/swage delegat @eve", "unknown command", "delegate");
+}
+
+TEST(Command, PriorityTakesOneOfThreeWords) {
+  const auto priority = [](std::string_view body) {
+    const ParsedComment parsed = ParseComment(body, "/swage", "");
+    EXPECT_TRUE(parsed.command && parsed.command->verb == Verb::kPriority) << body;
+    return parsed.command ? parsed.command->priority : Priority::kNormal;
+  };
+  EXPECT_EQ(priority("/swage priority high"), Priority::kHigh);
+  EXPECT_EQ(priority("/swage priority  LOW \nIt can wait."), Priority::kLow);
+  EXPECT_EQ(priority("/swage priority normal"), Priority::kNormal);
+  for (const char* argument : {"", " urgent", " high low", " 0"}) {
+    ExpectBad(std::string("/swage priority") + argument, "needs high, normal or low after it");
+  }
 }
 
 TEST(Command, HiddenTextNeverReachesThePrompt) {

@@ -15,7 +15,7 @@ TEST(FrontMatter, ReadsEveryKey) {
   const std::string text =
       "---\nbase: release/2\nscope: [src/**, Makefile]\nisolation: sandbox\nnetwork: true\n"
       "profile: docs\nbudget: {time: 20m, cycles: 2}\ndepends-on: [12, \"#34\", 12]\n"
-      "agent: claude\n---\nThe text.";
+      "agent: claude\npriority: High\n---\nThe text.";
   const FrontMatter front = ReadFrontMatter(text);
   EXPECT_THAT(front.faults, IsEmpty());
   EXPECT_EQ(front.base, "release/2");
@@ -27,6 +27,7 @@ TEST(FrontMatter, ReadsEveryKey) {
   EXPECT_EQ(front.cycles, 2);
   EXPECT_THAT(front.depends_on, ElementsAre(12, 34));
   EXPECT_EQ(front.agent, "claude");
+  EXPECT_EQ(front.priority, Priority::kHigh);
   EXPECT_EQ(text.substr(front.bytes), "The text.");
 }
 
@@ -52,6 +53,8 @@ TEST(FrontMatter, EveryBadValueHasItsLine) {
                            "scope: {a: b}",
                            "isolation: prison",
                            "network: perhaps",
+                           "priority: urgent",
+                           "priority: [high]",
                            "profile: [a]",
                            "budget: 20m",
                            "budget: {time: never}",

@@ -424,6 +424,46 @@ TEST(Intake, HoldPutsWorkAsideAndUnholdGoesOn) {
               HasSubstr("was not put aside"));
 }
 
+TEST(Intake, CloseEndsTheTaskAndItsPullRequest) {
+  for (const TaskState state : {TaskState::kRunning, TaskState::kInReview, TaskState::kFailed}) {
+    IntakeFacts facts = FactsWith(state);
+    facts.task->pr_number = 7;
+    const IntakePlan plan = Decide(Said("/swage close"), facts, Rules());
+    ASSERT_EQ(plan.changes.size(), 1U);
+    EXPECT_EQ(plan.changes[0].kind, TaskChangeKind::kClose);
+    EXPECT_EQ(plan.changes[0].reason, "ada closed it");
+    const auto last = std::ranges::find(plan.effects, EffectKind::kComment, &NewEffect::kind);
+    ASSERT_NE(last, plan.effects.end());
+    const auto comment = DecodeComment(last->payload);
+    ASSERT_TRUE(comment.ok());
+    EXPECT_TRUE(comment->closes);
+    EXPECT_EQ(comment->thread.number, 7);
+    EXPECT_EQ(comment->thread.kind, ThreadKind::kPullRequest);
+    EXPECT_THAT(comment->body, HasSubstr("closed without merging, as `ada` asked"));
+  }
+  IntakeFacts none = FactsWith(TaskState::kQueued);
+  none.task->pr_number = 0;
+  const IntakePlan plan = Decide(Said("/swage close"), none, Rules());
+  ASSERT_EQ(plan.changes.size(), 1U);
+  EXPECT_THAT(plan.effects,
+              testing::Each(testing::Field(&NewEffect::kind, testing::Ne(EffectKind::kComment))));
+  const IntakePlan over = Decide(Said("/swage close"), FactsWith(TaskState::kClosed), Rules());
+  EXPECT_THAT(over.changes, IsEmpty());
+}
+
+TEST(Intake, PriorityIsChangedWhateverTheTaskDoesUntilItIsOver) {
+  for (const TaskState state : {TaskState::kQueued, TaskState::kRunning, TaskState::kInReview}) {
+    const IntakePlan plan = Decide(Said("/swage priority low"), FactsWith(state), Rules());
+    ASSERT_EQ(plan.changes.size(), 1U);
+    EXPECT_EQ(plan.changes[0].kind, TaskChangeKind::kPrioritize);
+    EXPECT_EQ(plan.changes[0].priority, Priority::kLow);
+    EXPECT_EQ(plan.outcome, "priority low");
+  }
+  const IntakePlan over =
+      Decide(Said("/swage priority low"), FactsWith(TaskState::kMerged), Rules());
+  EXPECT_THAT(over.changes, IsEmpty());
+}
+
 TEST(Intake, LogsNameTheStepsOfTheLastRun) {
   IntakeFacts facts = FactsWith(TaskState::kInReview);
   facts.task->run = 2;

@@ -71,27 +71,28 @@ WITH
     FROM held),
   -- The queue's head, if each of its tasks finds room in its repository. If not, the heads of all repositories'.
   ahead AS MATERIALIZED (
-    SELECT q.id, q.repo, q.queued_at_us, row_number() OVER (PARTITION BY q.repo ORDER BY q.queued_at_us, q.id) AS place
-    FROM (SELECT t.id, t.repo, t.queued_at_us FROM tasks t
+    SELECT q.id, q.repo, q.priority AS rank, q.queued_at_us,
+           row_number() OVER (PARTITION BY q.repo ORDER BY q.priority, q.queued_at_us, q.id) AS place
+    FROM (SELECT t.id, t.repo, t.priority, t.queued_at_us FROM tasks t
           WHERE NOT (SELECT odd FROM room) AND t.state = 'queued' AND t.level = ''
             AND t.queued_at_us <= (SELECT now FROM clock)
-          ORDER BY t.queued_at_us, t.id
+          ORDER BY t.priority, t.queued_at_us, t.id
           LIMIT (SELECT tasks FROM room)) q),
   crowd AS MATERIALIZED (
     SELECT EXISTS (
       SELECT FROM ahead a LEFT JOIN held h ON h.repo = a.repo
       WHERE coalesce(h.tasks, 0) + a.place > $5::bigint OR a.repo IN (SELECT repo FROM closed)) AS met),
   line AS MATERIALIZED (
-    SELECT id, queued_at_us FROM ahead WHERE NOT (SELECT met FROM crowd)
+    SELECT id, rank, queued_at_us FROM ahead WHERE NOT (SELECT met FROM crowd)
     UNION ALL
-    SELECT q.task, q.since_us
+    SELECT q.task, q.rank, q.since_us
     FROM (SELECT FROM crowd WHERE met) full_repos
     CROSS JOIN LATERAL queue_heads(
       (SELECT tasks FROM room), $5::bigint, (SELECT now FROM clock), ARRAY(SELECT repo FROM held ORDER BY repo),
       ARRAY(SELECT tasks FROM held ORDER BY repo), ARRAY(SELECT repo FROM closed)) q),
   fresh AS MATERIALIZED (
     SELECT l.id
-    FROM (SELECT line.id, bool_and(k.fresh) OVER (ORDER BY line.queued_at_us, line.id) AS fresh
+    FROM (SELECT line.id, bool_and(k.fresh) OVER (ORDER BY line.rank, line.queued_at_us, line.id) AS fresh
           FROM line
           CROSS JOIN LATERAL (
             SELECT t.attempt = 0 AND NOT EXISTS (SELECT FROM remarks m WHERE m.task_id = t.id) AS fresh
@@ -120,18 +121,18 @@ WITH
     FROM c)
 SELECT room.tasks = 0 OR NOT (room.odd OR EXISTS (SELECT FROM line)), c.id IS NOT NULL,
        c.id, c.forge, c.forge_repo_id, c.path, c.issue_number, c.generation, c.issue_url, c.title,
-       c.body, c.hash, c.requester_id, c.requester_login, c.requester_is_bot, c.profile, c.state,
+       c.body, c.hash, c.requester_id, c.requester_login, c.requester_is_bot, c.profile, c.priority, c.state,
        c.reason, c.stage, c.run_kind, c.run, c.attempt, c.cycle, c.run_first_cycle, c.base_branch,
        c.base_sha, c.branch, c.checkpoint, c.pushed, c.pr_number, c.pr_url, c.sticky_comment_id, c.level,
        c.epoch, c.lease_node, c.lease_expires_at_us, c.created_at_us, c.updated_at_us
 FROM room
 LEFT JOIN c ON true
-ORDER BY c.queued_at_us, c.id;
+ORDER BY c.priority, c.queued_at_us, c.id;
 
 -- name: FindClaims
 -- Whose answer was lost: $1 its node, $2 its number. As LockTask.
 SELECT t.id, r.forge, r.forge_repo_id, r.path, t.issue_number, t.generation, t.issue_url, t.title,
-       x.body, x.hash, t.requester_id, t.requester_login, t.requester_is_bot, t.profile, t.state,
+       x.body, x.hash, t.requester_id, t.requester_login, t.requester_is_bot, t.profile, t.priority, t.state,
        t.reason, t.stage, t.run_kind, t.run, t.attempt, t.cycle, t.run_first_cycle, t.base_branch,
        t.base_sha, t.branch, t.checkpoint, t.pushed, t.pr_number, t.pr_url, t.sticky_comment_id, t.level,
        t.epoch, t.lease_node, t.lease_expires_at_us, t.created_at_us, t.updated_at_us

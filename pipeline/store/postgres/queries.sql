@@ -54,7 +54,7 @@ SELECT * FROM task_rows WHERE id = $1;
 -- name: LockTask
 -- Not through the view, whose other tables would be locked with it.
 SELECT t.id, r.forge, r.forge_repo_id, r.path, t.issue_number, t.generation, t.issue_url, t.title,
-       x.body, x.hash, t.requester_id, t.requester_login, t.requester_is_bot, t.profile, t.state,
+       x.body, x.hash, t.requester_id, t.requester_login, t.requester_is_bot, t.profile, t.priority, t.state,
        t.reason, t.stage, t.run_kind, t.run, t.attempt, t.cycle, t.run_first_cycle, t.base_branch,
        t.base_sha, t.branch, t.checkpoint, t.pushed, t.pr_number, t.pr_url, t.sticky_comment_id, t.level,
        t.epoch, t.lease_node, t.lease_expires_at_us, t.created_at_us, t.updated_at_us
@@ -97,6 +97,9 @@ RETURNING id;
 
 -- name: SetWantedBase
 UPDATE tasks SET base_branch = $2 WHERE id = $1;
+
+-- name: SetPriority
+UPDATE tasks SET priority = $2 WHERE id = $1;
 
 -- name: AddDependency
 INSERT INTO dependencies (task_id, issue_number) VALUES ($1, $2) ON CONFLICT DO NOTHING;
@@ -217,15 +220,15 @@ SELECT 1 FROM (
 LIMIT 1;
 
 -- name: FindQueued
--- The oldest of those at no level yet, or at one of four.
+-- The first in line of those at no level yet, or at one of four.
 SELECT head.id, head.attempt
 FROM (VALUES (''), ($2::text), ($3::text), ($4::text), ($5::text)) AS given (level)
 CROSS JOIN LATERAL (
-  SELECT q.id, q.attempt, q.queued_at_us FROM tasks q
+  SELECT q.id, q.attempt, q.priority, q.queued_at_us FROM tasks q
   WHERE q.state = 'queued' AND q.level = given.level AND q.queued_at_us <= $1
-  ORDER BY q.queued_at_us, q.id LIMIT 1
+  ORDER BY q.priority, q.queued_at_us, q.id LIMIT 1
   FOR NO KEY UPDATE SKIP LOCKED) head
-ORDER BY head.queued_at_us, head.id
+ORDER BY head.priority, head.queued_at_us, head.id
 LIMIT 1;
 
 -- name: FindQueuedWithRoom
@@ -243,25 +246,25 @@ WITH RECURSIVE
     SELECT r.id FROM paces p JOIN repos r ON r.forge || '/' || r.forge_repo_id = p.scope
     WHERE p.breaker = 'open' AND p.paused_until_at_us > $1),
   given (level) AS (VALUES (''), ($3::text), ($4::text), ($5::text), ($6::text)),
-  hop (level, repo, queued_at_us, id) AS (
-    SELECT given.level, head.repo, head.queued_at_us, head.id
+  hop (level, repo, priority, queued_at_us, id) AS (
+    SELECT given.level, head.*
     FROM given
     CROSS JOIN LATERAL (
-      SELECT q.repo, q.queued_at_us, q.id FROM tasks q
-      WHERE q.state = 'queued' AND q.level = given.level
-      ORDER BY q.repo, q.queued_at_us, q.id LIMIT 1) head
+      SELECT q.repo, q.priority, q.queued_at_us, q.id FROM tasks q
+      WHERE q.state = 'queued' AND q.level = given.level AND q.queued_at_us <= $1
+      ORDER BY q.repo, q.priority, q.queued_at_us, q.id LIMIT 1) head
     UNION ALL
-    SELECT hop.level, head.repo, head.queued_at_us, head.id
+    SELECT hop.level, head.*
     FROM hop
     CROSS JOIN LATERAL (
-      SELECT q.repo, q.queued_at_us, q.id FROM tasks q
-      WHERE q.state = 'queued' AND q.level = hop.level AND q.repo > hop.repo
-      ORDER BY q.repo, q.queued_at_us, q.id LIMIT 1) head)
+      SELECT q.repo, q.priority, q.queued_at_us, q.id FROM tasks q
+      WHERE q.state = 'queued' AND q.level = hop.level AND q.repo > hop.repo AND q.queued_at_us <= $1
+      ORDER BY q.repo, q.priority, q.queued_at_us, q.id LIMIT 1) head)
 SELECT t.id, t.attempt FROM tasks t
 WHERE t.state = 'queued' AND t.id = (
   SELECT hop.id FROM hop
-  WHERE hop.queued_at_us <= $1 AND hop.repo NOT IN (SELECT repo FROM full_repos)
-  ORDER BY hop.queued_at_us, hop.id
+  WHERE hop.repo NOT IN (SELECT repo FROM full_repos)
+  ORDER BY hop.priority, hop.queued_at_us, hop.id
   LIMIT 1)
 FOR NO KEY UPDATE OF t SKIP LOCKED;
 
@@ -293,7 +296,7 @@ WHERE id = $1 AND lease_node = $2;
 
 -- name: GetLeased
 SELECT t.id, r.forge, r.forge_repo_id, r.path, t.issue_number, t.generation, t.issue_url, t.title,
-       x.body, x.hash, t.requester_id, t.requester_login, t.requester_is_bot, t.profile, t.state,
+       x.body, x.hash, t.requester_id, t.requester_login, t.requester_is_bot, t.profile, t.priority, t.state,
        t.reason, t.stage, t.run_kind, t.run, t.attempt, t.cycle, t.run_first_cycle, t.base_branch,
        t.base_sha, t.branch, t.checkpoint, t.pushed, t.pr_number, t.pr_url, t.sticky_comment_id, t.level,
        t.epoch, t.lease_node, t.lease_expires_at_us, t.created_at_us, t.updated_at_us
@@ -443,7 +446,7 @@ UPDATE tasks SET stage = 'publish', reason = $2, lease_node = '', lease_expires_
 WHERE id = $1;
 
 -- name: PutOff
--- The queue's order is by time, and nothing is taken before its own.
+-- Nothing is taken before its time.
 UPDATE tasks SET queued_at_us = $2 WHERE id = $1;
 
 -- name: ForgiveAttempt

@@ -112,6 +112,9 @@ class PlanApplier {
     if (!task.base_branch.empty()) {
       SWAGE_RETURN_IF_ERROR(tx_.db.Post("SetWantedBase", result_.task, task.base_branch));
     }
+    if (task.priority != Priority::kNormal) {
+      SWAGE_RETURN_IF_ERROR(SetPriority(result_.task, task.priority));
+    }
     SWAGE_RETURN_IF_ERROR(CountStart(task, repo));
     SWAGE_ASSIGN_OR_RETURN(const Task made, GetTask(tx_.db, result_.task));
     task_key_ = TaskKey(made);
@@ -156,6 +159,8 @@ class PlanApplier {
         return End(task, TaskState::kMerged, change);
       case TaskChangeKind::kPause:
         return End(task, TaskState::kWaiting, change);
+      case TaskChangeKind::kPrioritize:
+        return Prioritize(task, change);
     }
     CheckFailed(__FILE__, __LINE__, "a value outside its enum");
   }
@@ -187,8 +192,19 @@ class PlanApplier {
     }
     if (change.remark.empty()) return Ok();
     SWAGE_RETURN_IF_ERROR(AddRemark(task.id, change.remark, change.actor, change.threads));
+    if (change.actor.empty()) return Ok();  // the bot's own
     return AddTimeline(tx_, task.id, timeline::kRemark,
                        timeline::OneLine(fmt::format("remark from @{}", change.actor)));
+  }
+
+  Result<void> Prioritize(const Task& task, const TaskChange& change) {
+    SWAGE_RETURN_IF_ERROR(SetPriority(task.id, change.priority));
+    return AddTimeline(tx_, task.id, timeline::kPrioritized,
+                       timeline::Prioritized(change.priority, change.actor));
+  }
+
+  Result<void> SetPriority(TaskId task, Priority priority) {
+    return tx_.db.Post("SetPriority", task, static_cast<int>(priority));
   }
 
   Result<void> AddRemark(TaskId task, const std::string& remark, const std::string& actor,

@@ -7,7 +7,7 @@
 namespace swage::sql {
 namespace {
 
-// CHECKs hold the words to the enums; a row that breaks them is a bug.
+// CHECKs hold words and numbers to the enums; a row that breaks them is a bug.
 template <class E>
 E Known(std::optional<E> value) {
   SWAGE_CHECK(value.has_value());
@@ -34,6 +34,7 @@ Task ReadTask(Row& row) {
   t.text = {row.Text(), row.Text(), row.Text()};
   t.requester = {row.Text(), row.Text(), row.Bool()};
   t.profile = row.Text();
+  t.priority = static_cast<Priority>(row.Small());
   t.state = Known(ParseTaskState(row.Text()));
   t.reason = row.Text();
   t.stage = Known(ParseStage(row.Text()));

@@ -87,6 +87,9 @@ RETURNING id;
 -- name: SetWantedBase
 UPDATE tasks SET base_branch = ?2 WHERE id = ?1;
 
+-- name: SetPriority
+UPDATE tasks SET priority = ?2 WHERE id = ?1;
+
 -- name: AddDependency
 INSERT INTO dependencies (task_id, issue_number) VALUES (?1, ?2) ON CONFLICT DO NOTHING;
 
@@ -201,15 +204,15 @@ SELECT 1 FROM (
 LIMIT 1;
 
 -- name: FindQueued
--- The oldest of those at no level yet, or at one of four.
+-- The first in line of those at no level yet, or at one of four.
 WITH given (level) AS (VALUES (''), (?2), (?3), (?4), (?5)),
   head AS (
     SELECT (SELECT q.id FROM tasks q INDEXED BY tasks_queued
             WHERE q.state = 'queued' AND q.level = given.level AND q.queued_at_us <= ?1
-            ORDER BY q.queued_at_us, q.id LIMIT 1) AS id
+            ORDER BY q.priority, q.queued_at_us, q.id LIMIT 1) AS id
     FROM given)
 SELECT t.id, t.attempt FROM head JOIN tasks t ON t.id = head.id
-ORDER BY t.queued_at_us, t.id
+ORDER BY t.priority, t.queued_at_us, t.id
 LIMIT 1;
 
 -- name: FindQueuedWithRoom
@@ -235,11 +238,11 @@ WITH RECURSIVE
   head AS (
     SELECT (SELECT t.id FROM tasks t INDEXED BY tasks_queued_by_repo
             WHERE t.state = 'queued' AND t.level = hop.level AND t.repo = hop.repo AND t.queued_at_us <= ?1
-            ORDER BY t.queued_at_us, t.id LIMIT 1) AS id
+            ORDER BY t.priority, t.queued_at_us, t.id LIMIT 1) AS id
     FROM hop
     WHERE hop.repo IS NOT NULL AND hop.repo NOT IN (SELECT repo FROM full))
 SELECT t.id, t.attempt FROM head JOIN tasks t ON t.id = head.id
-ORDER BY t.queued_at_us, t.id
+ORDER BY t.priority, t.queued_at_us, t.id
 LIMIT 1;
 
 -- name: ClaimTask
@@ -411,7 +414,7 @@ UPDATE tasks SET stage = 'publish', reason = ?2, lease_node = '', lease_expires_
 WHERE id = ?1;
 
 -- name: PutOff
--- The queue's order is by time, and nothing is taken before its own.
+-- Nothing is taken before its time.
 UPDATE tasks SET queued_at_us = ?2 WHERE id = ?1;
 
 -- name: ForgiveAttempt
