@@ -56,6 +56,9 @@ Result<Issue> GetIssue(Api& api, const RepoRef& repo, std::int64_t number);
 Result<Actor> FindAccount(Api& api, std::string_view login);
 Result<Role> GetRole(Api& api, const RepoRef& repo, const Actor& actor);
 
+// --- rights
+Result<std::vector<std::string>> FindMissingRights(Api& api);
+
 // --- notes
 Result<void> EnsureReaction(Api& api, const RepoRef& repo, const Thread& thread,
                             std::string_view comment_id, Reaction reaction);

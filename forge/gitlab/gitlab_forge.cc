@@ -38,6 +38,9 @@ class GitLabForge final : public Forge {
   Result<GitRemote> Remote(const RepoRef& repo, GitAccess) override {
     return RemoteOf(api_.settings(), repo, "oauth2");
   }
+  Result<std::vector<std::string>> FindMissingRights() override {
+    return gitlab::FindMissingRights(api_);
+  }
 
   // docs.gitlab.com, "Private commit email": ID-USERNAME@users.noreply.HOST.
   std::string CommitEmail(const Actor& actor) const override {

@@ -1,5 +1,6 @@
 // GitLab REST v4: what happened meanwhile. The label and state events of an issue or merge request,
 // and the projects of an account.
+#include "config/base/text.h"
 #include "forge/sandbox/gitlab_api.h"
 
 namespace swage::sandbox::gitlab {
@@ -77,9 +78,11 @@ Result<Reply> ListStateEvents(Ctx& ctx, bool on_pull) {
 
 Reply ListProjects(const Call& call) {
   const bool members_only = call.request.Query("membership") == "true";
+  const auto least = ParseInt(call.request.Query("min_access_level")).value_or(0);
   Json projects = Json::array();
   for (const auto& repo : call.world.repos()) {
-    const bool seen = call.world.RoleOf(*repo, call.actor) != Role::kNone;
+    const Role role = call.world.RoleOf(*repo, call.actor);
+    const bool seen = role != Role::kNone && AccessLevel(role) >= least;
     if (!seen || (members_only && !repo->members.contains(call.actor->id))) continue;
     projects.push_back(ProjectJson(call.world, *repo, call.actor, call.base));
   }

@@ -29,6 +29,20 @@ Reply CurrentUser(const Call& call) {
   return Reply::Json(200, json);
 }
 
+Reply OwnToken(const Call& call) {
+  const User& user = *call.actor;
+  return Reply::Json(200,
+                     {{"id", user.id},
+                      {"name", "swage"},
+                      {"revoked", false},
+                      {"created_at", IsoTime(user.created_at)},
+                      {"scopes", user.token_scopes},
+                      {"user_id", user.id},
+                      {"last_used_at", nullptr},
+                      {"active", true},
+                      {"expires_at", user.token_ends.empty() ? Json() : Json(user.token_ends)}});
+}
+
 Reply ListUsers(const Call& call) {
   const std::string wanted = call.request.Query("username");
   Json users = Json::array();
@@ -100,6 +114,7 @@ Result<Reply> CreateLabel(Ctx& ctx) {
 
 void MountProjects(Router& router) {
   AddUserRoute(router, "GET", "/user", CurrentUser);
+  AddUserRoute(router, "GET", "/personal_access_tokens/self", OwnToken);
   AddUserRoute(router, "GET", "/users", ListUsers);
   AddUserRoute(router, "GET", "/users/{user_id}", GetUser);
   AddUserRoute(router, "GET", "/version", [](const Call&) {

@@ -30,6 +30,8 @@ struct User {
   std::string token;
   bool is_bot = false;
   WallTime created_at{};
+  std::vector<std::string> token_scopes = {"api"};  ///< GitLab
+  std::string token_ends = {};                      ///< GitLab: "2031-01-31"; empty = never
 };
 
 struct Label {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "config/base/text.h"
 #include "forge/body.h"
 #include "forge/markdown.h"
 #include "tests/harness/requests.h"
@@ -138,6 +139,12 @@ TEST_P(ForgeSuite, KnowsItself) {
   ASSERT_TRUE(self.ok()) << self.error().message;
   EXPECT_EQ(self->login, bot_);
   EXPECT_EQ(self->id, ActorOf(bot_).id);
+}
+
+TEST_P(ForgeSuite, FindsNothingWantingWhereNothingIs) {
+  const auto gaps = forge_->FindMissingRights();
+  ASSERT_TRUE(gaps.ok()) << gaps.error().message;
+  EXPECT_EQ(Join(*gaps, "|"), "");
 }
 
 TEST_P(ForgeSuite, ReadsARepositoryByItsPath) {

@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "config/base/text.h"
 #include "forge/gitlab/names.h"
 #include "tests/harness/fake_transport.h"
 
@@ -50,6 +51,77 @@ TEST_F(GitLabForgeTest, SendsTheCredentialInAHeaderOnly) {
   ASSERT_TRUE(remote.ok());
   EXPECT_EQ(remote->url, "https://gitlab.example.com/g/s/p.git");
   EXPECT_EQ(remote->username, "oauth2");
+}
+
+// --- what the token lacks
+
+class GitLabRightsTest : public GitLabForgeTest {
+ protected:
+  GitLabRightsTest() {
+    auto transport = std::make_unique<FakeTransport>();
+    server_ = transport.get();
+    server_->headers["date"] = "Sun, 06 Nov 1994 08:49:37 GMT";
+    ForgeSettings settings;
+    settings.repos = {"acme/lib", "beta/**", "!beta/secret"};
+    forge_ = MakeGitLabForge(settings, std::move(transport), {});
+    Token(R"(["api"])", "null");
+    Member({"acme/lib", "beta/sub/tool", "beta/secret", "other/x"});
+    Writable({"acme/lib", "beta/sub/tool"});
+  }
+  void Token(const std::string& scopes, const std::string& ends) {
+    server_->On("GET", "/personal_access_tokens/self", 200,
+                R"({"scopes":)" + scopes + R"(,"expires_at":)" + ends + "}");
+  }
+  void Member(const std::vector<std::string>& paths) {
+    server_->On("GET", "/projects?membership=true", 200, Projects(paths));
+  }
+  void Writable(const std::vector<std::string>& paths) {
+    server_->On("GET", "&min_access_level=30", 200, Projects(paths));
+  }
+  static std::string Projects(const std::vector<std::string>& paths) {
+    json list = json::array();
+    for (const std::string& path : paths) list.push_back({{"path_with_namespace", path}});
+    return list.dump();
+  }
+  std::string Gaps() {
+    const auto gaps = forge_->FindMissingRights();
+    return gaps.ok() ? Join(*gaps, "|") : "error: " + gaps.error().message;
+  }
+};
+
+TEST_F(GitLabRightsTest, NothingIsWantingOfAGoodToken) {
+  EXPECT_EQ(Gaps(), "");
+  Token(R"(["read_api","api"])", "\"1994-11-21\"");
+  EXPECT_EQ(Gaps(), "") << "it lasts for a fortnight";
+}
+
+TEST_F(GitLabRightsTest, ATokenThatEndsSoonOrCanDoTooLittleIsTold) {
+  Token(R"(["read_api"])", "\"1994-11-20\"");
+  EXPECT_EQ(Gaps(),
+            "the token lacks the scope api (it has read_api); make one that has it.|the token "
+            "expires on 1994-11-20; rotate it before.");
+  Token("null", "\"soon\"");
+  EXPECT_EQ(Gaps(), "the token lacks the scope api; make one that has it.");
+}
+
+TEST_F(GitLabRightsTest, ATokenThatMayNotEvenLookAtItselfIsAskedNothingElse) {
+  server_->On("GET", "/personal_access_tokens/self", 403, R"({"error":"insufficient_scope"})");
+  EXPECT_EQ(Gaps(), "the token lacks the scope api; make one that has it.");
+  EXPECT_EQ(server_->Sent("GET", "/projects").size(), 0u);
+  server_->On("GET", "/personal_access_tokens/self", 404, "{}");
+  EXPECT_EQ(Gaps(), "") << "an instance that does not know the question";
+}
+
+TEST_F(GitLabRightsTest, EveryServedProjectWantsADeveloper) {
+  Writable({"Acme/Lib"});
+  EXPECT_EQ(Gaps(),
+            "beta/sub/tool: the account is no Developer there; give it that role, or make the "
+            "token with it.");
+  Member({});
+  Writable({});
+  EXPECT_EQ(Gaps().substr(0, 40), "acme/lib: the account is no Developer th") << "named, no member";
+  server_->On("GET", "&min_access_level=30", 500, "{}");
+  EXPECT_EQ(Gaps().substr(0, 6), "error:");
 }
 
 TEST_F(GitLabForgeTest, EncodesTheProjectPathAsOneSegment) {
