@@ -9,6 +9,7 @@
 #include "bot/serve.h"
 #include "config/base/crash_point.h"
 #include "forge/crash_transport.h"
+#include "forge/etag_cache.h"
 #include "forge/gitea/gitea_forge.h"
 #include "forge/gitea/webhook.h"
 #include "forge/github/github_forge.h"
@@ -37,7 +38,8 @@ Result<ForgeParts> MakeForge(const ForgeSettings& settings, const Clock& clock, 
     SWAGE_ASSIGN_OR_RETURN(auto transport,
                            MakeTransport(GitHubTransportOptions(settings), clock, points));
     const auto gated = [&](std::unique_ptr<HttpTransport> inner) {
-      return MakeGatedTransport(std::move(inner), gate);
+      return MakeCachingTransport(
+          MakeGatedTransport(std::move(inner), gate, GitHubTrafficOf(settings)));
     };
     if (settings.app.Given()) {
       SWAGE_ASSIGN_OR_RETURN(
@@ -51,7 +53,8 @@ Result<ForgeParts> MakeForge(const ForgeSettings& settings, const Clock& clock, 
   if (settings.kind == "gitlab") {
     SWAGE_ASSIGN_OR_RETURN(auto transport,
                            MakeTransport(GitLabTransportOptions(settings), clock, points));
-    parts.forge = MakeGitLabForge(settings, MakeGatedTransport(std::move(transport), gate));
+    parts.forge = MakeGitLabForge(
+        settings, MakeCachingTransport(MakeGatedTransport(std::move(transport), gate)));
     parts.dialect = MakeGitLabDialect();
     return parts;
   }
@@ -67,8 +70,8 @@ Result<ForgeParts> MakeForge(const ForgeSettings& settings, const Clock& clock, 
 
 // For a look from the command line: no server shares its pace with it.
 class OpenGate final : public TrafficGate {
-  Result<void> Enter(bool, std::stop_token) override { return Ok(); }
-  void Leave(bool, const Result<void>&) override {}
+  Result<void> Enter(const Traffic&, std::stop_token) override { return Ok(); }
+  void Leave(const Traffic&, const Result<void>&, const std::optional<Quota>&) override {}
 };
 
 Result<std::unique_ptr<Forge>> MakeForgeToLookAt(const ForgeSettings& settings, const Clock& clock,

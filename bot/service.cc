@@ -69,8 +69,10 @@ Result<void> Service::Build(const Concretes& concretes) {
   SWAGE_ASSIGN_OR_RETURN(store_, concretes.open_store(settings_, clock_));
   std::map<std::string, const WebhookDialect*> dialects;
   for (const ForgeSettings& forge : settings_.forges) {
-    paces_.push_back(std::make_unique<PaceKeeper>(*store_, log_, forge.name, PaceRules{forge.pause},
-                                                  forge.write_interval));
+    const Allowance allowance{forge.write_interval, forge.points_per_minute,
+                              forge.content_per_hour};
+    paces_.push_back(std::make_unique<PaceKeeper>(*store_, log_, clock_, forge.name,
+                                                  PaceRules{forge.pause}, allowance));
     SWAGE_ASSIGN_OR_RETURN(ForgeParts parts,
                            concretes.make_forge(forge, clock_, *paces_.back(), redactor_));
     dialects[forge.name] = parts.dialect.get();

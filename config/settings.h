@@ -60,6 +60,9 @@ struct ForgeSettings {
   std::vector<std::string> allowed_bots;            ///< account ids of bots that may trigger (T16)
   std::chrono::milliseconds timeout{30'000};        ///< of one request
   std::chrono::milliseconds write_interval{1'000};  ///< between two writes, of all nodes together
+  int points_per_minute =
+      0;                     ///< requests, of all nodes together; see pipeline/pace.h; 0 = no bound
+  int content_per_hour = 0;  ///< writes that people are told of, likewise
   std::chrono::milliseconds pause{60'000};  ///< the first one when the forge does not say how long
 };
 

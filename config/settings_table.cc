@@ -89,9 +89,11 @@ struct KindDefaults {
   std::string_view api_url;
   std::string_view git_url;
   std::string_view api_path;
+  int points_per_minute = 0;
+  int content_per_hour = 0;
 };
 constexpr KindDefaults kKinds[] = {
-    {"github", "https://api.github.com", "https://github.com", "/api/v3"},
+    {"github", "https://api.github.com", "https://github.com", "/api/v3", 900, 500},
     {"gitlab", "https://gitlab.com/api/v4", "https://gitlab.com", "/api/v4"},
     {"gitea", "", "", "/api/v1"},
     {"forgejo", "", "", "/api/v1"},
@@ -121,6 +123,18 @@ void SettleAddresses(ForgeSettings& forge, const Spot& spot) {
       spot.reading.faults.Add(spot.line, spot.setting + ".git_url",
                               "is missing and cannot be told from api_url; write both");
     }
+  }
+}
+
+// Whoever writes to a forge of his own without a pause has no limits to keep.
+void SettleAllowances(ForgeSettings& forge, const Spot& spot) {
+  const auto given = [&](const char* name) {
+    return spot.reading.lines.contains(spot.setting + "." + name);
+  };
+  for (const KindDefaults& kind : kKinds) {
+    if (kind.kind != forge.kind || forge.write_interval.count() == 0) continue;
+    if (!given("points_per_minute")) forge.points_per_minute = kind.points_per_minute;
+    if (!given("content_per_hour")) forge.content_per_hour = kind.content_per_hour;
   }
 }
 
@@ -324,10 +338,26 @@ const std::vector<Setting<ForgeSettings>>& ForgeTable() {
       Declare<ForgeSettings>(
           {.path = "write_interval",
            .manual = "The least time between two writes, all nodes together. GitHub asks for a "
-                     "second; `0s` is for a forge of your own.",
+                     "second, which also keeps within the 60 notes a minute of gitlab.com; `0s` is "
+                     "for a forge of your own.",
            .example = "1s"},
           DurationRule{milliseconds(0), minutes(1)},
           [](auto& f) -> auto& { return f.write_interval; }),
+      Declare<ForgeSettings>(
+          {.path = "points_per_minute",
+           .manual =
+               "How much may be asked in any minute, all nodes together: a read is one point, "
+               "a write five. Of an App, per installation. `0` is any number.",
+           .example = "900",
+           .fallback = "`900` for `github` unless `write_interval` is `0s`, else `0`"},
+          IntRule{0, 1'000'000}, [](auto& f) -> auto& { return f.points_per_minute; }),
+      Declare<ForgeSettings>(
+          {.path = "content_per_hour",
+           .manual = "How many writes that people are told of (comments, reviews, pull requests) "
+                     "may be made in any hour; a quarter of them at once. Likewise.",
+           .example = "500",
+           .fallback = "`500` for `github` unless `write_interval` is `0s`, else `0`"},
+          IntRule{0, 1'000'000}, [](auto& f) -> auto& { return f.content_per_hour; }),
       Declare<ForgeSettings>(
           {.path = "pause",
            .manual = "How long the forge is left alone when it refuses for its limits, or refuses "
@@ -352,6 +382,7 @@ std::optional<std::vector<ForgeSettings>> ForgesRule::Read(const YamlNode& node,
     spot.reading.lines[at.setting] = at.line;
     ReadSettings(node.items[i], ForgeTable(), at.setting + ".", forge, spot.reading);
     SettleAddresses(forge, at);
+    SettleAllowances(forge, at);
     SettleCredential(forge, at);
     SettleProxy(forge, at);
     if (forge.name.empty()) forge.name = forge.kind;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "config/base/text.h"
+#include "forge/http_date.h"
 
 namespace swage {
 namespace {
@@ -15,6 +16,11 @@ constexpr std::size_t kTextScanned = 4'096;  // refusals are short
 std::optional<std::int64_t> NumberHeader(const HttpResponse& response, const char* name) {
   const auto it = response.headers.find(name);
   return it == response.headers.end() ? std::nullopt : ParseInt(Trim(it->second));
+}
+
+std::optional<std::int64_t> QuotaHeader(const HttpResponse& response, const char* name) {
+  const auto number = NumberHeader(response, (std::string("x-ratelimit-") + name).c_str());
+  return number ? number : NumberHeader(response, (std::string("ratelimit-") + name).c_str());
 }
 
 milliseconds Bounded(std::int64_t wait_s) {
@@ -52,6 +58,19 @@ std::optional<milliseconds> RateLimited(const HttpResponse& response, WallTime n
         NumberHeader(response, "x-ratelimit-remaining") == 0 || SpeaksOfALimit(response)));
   if (!refused) return std::nullopt;
   return RetryAfter(response, now);
+}
+
+std::optional<Quota> QuotaIn(const HttpResponse& response) {
+  const auto resource = response.headers.find("x-ratelimit-resource");
+  if (resource != response.headers.end() && resource->second != "core") return std::nullopt;
+  const auto date = response.headers.find("date");
+  const auto now = date == response.headers.end() ? std::nullopt : ParseHttpDate(date->second);
+  const auto limit = QuotaHeader(response, "limit");
+  const auto remaining = QuotaHeader(response, "remaining");
+  const auto reset = QuotaHeader(response, "reset");
+  if (!now || !limit || !remaining || !reset || *limit <= 0 || *remaining < 0) return std::nullopt;
+  const auto now_s = std::chrono::floor<seconds>(*now).time_since_epoch().count();
+  return Quota{*limit, *remaining, Bounded(*reset - now_s)};
 }
 
 }  // namespace swage

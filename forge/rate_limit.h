@@ -5,6 +5,7 @@
 
 #include "config/base/clock.h"
 #include "config/base/result.h"
+#include "forge/traffic_gate.h"
 #include "forge/transport.h"
 
 namespace swage {
@@ -19,5 +20,9 @@ std::optional<std::chrono::milliseconds> RateLimited(const HttpResponse& respons
 
 /// retry-after in seconds, else (x-)ratelimit-reset as a time; zero = neither.
 std::chrono::milliseconds RetryAfter(const HttpResponse& response, WallTime now);
+
+/// What is left, by the forge's own clock (its Date header); nothing where it does not say, or
+/// speaks of another resource than its general interface.
+std::optional<Quota> QuotaIn(const HttpResponse& response);
 
 }  // namespace swage

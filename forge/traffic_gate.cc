@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "forge/rate_limit.h"
 #include "forge/work_scope.h"
 
 namespace swage {
@@ -23,33 +24,42 @@ bool WasCalledOff(const Result<HttpResponse>& response) {
 
 class GatedTransport final : public HttpTransport {
  public:
-  GatedTransport(std::unique_ptr<HttpTransport> inner, TrafficGate& gate)
-      : inner_(std::move(inner)), gate_(gate) {}
+  GatedTransport(std::unique_ptr<HttpTransport> inner, TrafficGate& gate, TrafficOf traffic_of)
+      : inner_(std::move(inner)), gate_(gate), traffic_of_(std::move(traffic_of)) {}
 
   Result<HttpResponse> Send(const HttpRequest& request) override {
-    if (const auto passed = Pass(gate_, request.Writes()); !passed.ok()) {
+    Traffic traffic = traffic_of_(request);
+    traffic.background = WorkScope::IsBackground();
+    if (const auto passed = Pass(gate_, traffic); !passed.ok()) {
       return passed.error().With(request.method);
     }
     Result<HttpResponse> response = inner_->Send(request);
-    if (!WasCalledOff(response)) gate_.Leave(request.Writes(), OutcomeOf(response));
+    if (WasCalledOff(response)) return response;
+    gate_.Leave(traffic, OutcomeOf(response), response.ok() ? QuotaIn(*response) : std::nullopt);
     return response;
   }
 
  private:
   const std::unique_ptr<HttpTransport> inner_;
   TrafficGate& gate_;
+  const TrafficOf traffic_of_;
 };
+
+Traffic PlainTraffic(const HttpRequest& request) {
+  return {.writes = request.Writes(), .makes_content = request.Writes()};
+}
 
 }  // namespace
 
-Result<void> Pass(TrafficGate& gate, bool writes) {
-  SWAGE_RETURN_IF_ERROR(gate.Enter(writes, WorkScope::Stop()));
-  return WorkScope::Check(writes);
+Result<void> Pass(TrafficGate& gate, const Traffic& traffic) {
+  SWAGE_RETURN_IF_ERROR(gate.Enter(traffic, WorkScope::Stop()));
+  return WorkScope::Check(traffic.writes);
 }
 
 std::unique_ptr<HttpTransport> MakeGatedTransport(std::unique_ptr<HttpTransport> inner,
-                                                  TrafficGate& gate) {
-  return std::make_unique<GatedTransport>(std::move(inner), gate);
+                                                  TrafficGate& gate, TrafficOf traffic_of) {
+  if (!traffic_of) traffic_of = PlainTraffic;
+  return std::make_unique<GatedTransport>(std::move(inner), gate, std::move(traffic_of));
 }
 
 }  // namespace swage

@@ -38,7 +38,7 @@ struct HttpRequest {
   bool only_reads = false;
   /// The whole value of the Authorization header, for credentials that differ between requests.
   std::string authorization = {};
-  /// "owner/name" that the request is about, where the path does not say so.
+  /// "owner/name" that the request is about, where the path does not say so; "owner/" = all of his.
   std::string repo = {};
 
   bool Writes() const { return method != "GET" && !only_reads; }

@@ -26,6 +26,10 @@ std::stop_token WorkScope::Stop() {
   return ThreadsWork().stop;
 }
 
+bool WorkScope::IsBackground() {
+  return ThreadsWork().background;
+}
+
 Result<void> WorkScope::Check(bool writes) {
   const Work& work = ThreadsWork();
   if (work.stop.stop_requested()) return MakeError(ErrorCode::kCancelled, "called off");

@@ -21,6 +21,7 @@ class WorkScope {
   struct Work {
     std::stop_token stop = {};
     MayWrite may_write = {};  ///< empty: always
+    bool background = false;  ///< nobody waits for it: its reads give way to others'
   };
 
   /// While it lives, this thread's requests belong to `work`: after a stop nothing more is sent. A
@@ -31,6 +32,7 @@ class WorkScope {
   WorkScope& operator=(const WorkScope&) = delete;
 
   static std::stop_token Stop();
+  static bool IsBackground();
   /// Right before a request is sent. Errors: kCancelled when the work was called off; of a write,
   /// also what MayWrite says.
   static Result<void> Check(bool writes);

@@ -39,6 +39,31 @@ bool IsPaused(const Pace& pace, WallTime now) {
   return pace.breaker == Breaker::kOpen && now < pace.paused_until;
 }
 
+// An allowance as a bucket: a quarter fits in, and what leaves it in a window is the rest, so that
+// no window sees more than the whole. One time is enough to keep: when it will be empty again.
+class Bucket {
+ public:
+  Bucket(int allowed, std::chrono::microseconds window) {
+    if (allowed <= 0) return;
+    const int at_once = std::max(1, allowed / kShareAtOnce);
+    each_ = window / std::max(1, allowed - at_once);
+    depth_ = each_ * at_once;
+  }
+  WallTime Earliest(WallTime empty_at, int units) const {
+    if (each_.count() == 0) return {};
+    // What does not fit into an empty bucket is let through when it is empty.
+    return empty_at - std::max(depth_ - each_ * units, std::chrono::microseconds(0));
+  }
+  void Spend(WallTime& empty_at, WallTime start, int units) const {
+    if (each_.count() > 0) empty_at = std::max(empty_at, start) + each_ * units;
+  }
+
+ private:
+  static constexpr int kShareAtOnce = 4;
+  std::chrono::microseconds each_{0};  // after which one unit is given back; zero = no bound
+  std::chrono::microseconds depth_{0};
+};
+
 }  // namespace
 
 std::string_view Name(Breaker b) {
@@ -110,6 +135,8 @@ Pace AfterSuccess(Pace pace, WallTime now, bool wrote) {
   Pace well;
   well.scope = std::move(pace.scope);
   well.next_write = pace.next_write;
+  well.points_until = pace.points_until;
+  well.content_until = pace.content_until;
   return well;
 }
 
@@ -129,14 +156,34 @@ milliseconds PauseLeft(const Pace& pace, WallTime now) {
   return std::chrono::ceil<milliseconds>(pace.paused_until - now);
 }
 
-Reservation ReserveWrite(Pace pace, WallTime now, milliseconds gap) {
-  const WallTime start = std::max(now, pace.next_write);
-  pace.next_write = start + gap;
+Reservation Reserve(Pace pace, WallTime now, const Cost& cost, const Allowance& allowance) {
+  const Bucket points(allowance.points_per_minute, std::chrono::minutes(1));
+  const Bucket content(allowance.content_per_hour, std::chrono::hours(1));
+  WallTime start = std::max(now, points.Earliest(pace.points_until, cost.points));
+  if (cost.writes) start = std::max(start, pace.next_write);
+  if (cost.makes_content) start = std::max(start, content.Earliest(pace.content_until, 1));
+  points.Spend(pace.points_until, start, cost.points);
+  if (cost.writes) pace.next_write = start + allowance.write_gap;
+  if (cost.makes_content) content.Spend(pace.content_until, start, 1);
   return {std::move(pace), start};
+}
+
+milliseconds BackgroundGap(const Quota& quota) {
+  constexpr std::int64_t kPlenty = 4;
+  constexpr std::int64_t kHardlyAny = 20;
+  if (quota.remaining > quota.limit / kPlenty) return milliseconds(0);
+  if (quota.remaining <= quota.limit / kHardlyAny) return quota.until_reset;
+  return quota.until_reset * 2 / quota.remaining;
 }
 
 std::string RepoScope(const RepoRef& repo) {
   return repo.forge + "/" + repo.id;
+}
+
+std::string AccountScope(std::string_view forge, std::string_view account) {
+  std::string scope(forge);
+  if (!account.empty()) scope.append("@").append(account);
+  return scope;
 }
 
 }  // namespace swage

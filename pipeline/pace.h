@@ -8,8 +8,11 @@
 // functions in a transaction), so that one node's 429 holds back every node. A pause that the forge
 // ordered is kept to the letter; jitter only ever makes a wait longer (I9).
 //
-// A scope is a forge's settings name or, for what a credential may not do in one repository,
-// RepoScope(repo).
+// Besides, the row holds what has been spent of what a forge allows (Reserve), which is kept below
+// the limit in any stretch of time, wherever the forge may begin to count.
+//
+// A scope is a forge's settings name; for limits that it counts per account, AccountScope; for what
+// a credential may not do in one repository, RepoScope(repo).
 #pragma once
 
 #include <chrono>
@@ -21,6 +24,7 @@
 #include "config/base/clock.h"
 #include "config/base/result.h"
 #include "forge/model.h"
+#include "forge/traffic_gate.h"
 
 namespace swage {
 
@@ -42,13 +46,15 @@ struct Pace {
   std::string scope;
   Breaker breaker = Breaker::kClosed;
   PauseCause cause = PauseCause::kNone;  ///< of the last failure
-  bool on_write = false;    ///< writes failed: that reads work again does not end the trouble
-  int failures = 0;         ///< of the host, in a row, while closed
-  int pauses = 0;           ///< in a row, without a success between them
-  WallTime paused_until{};  ///< open: nothing before; half-open: the probe counts as lost then
-  WallTime next_write{};    ///< the first moment at which nobody has reserved a write
-  WallTime since{};         ///< when the first of these pauses began
-  std::string reason;       ///< of the last failure, for people
+  bool on_write = false;     ///< writes failed: that reads work again does not end the trouble
+  int failures = 0;          ///< of the host, in a row, while closed
+  int pauses = 0;            ///< in a row, without a success between them
+  WallTime paused_until{};   ///< open: nothing before; half-open: the probe counts as lost then
+  WallTime next_write{};     ///< the first moment at which nobody has reserved a write
+  WallTime points_until{};   ///< when what was reserved of the points is given back in full
+  WallTime content_until{};  ///< likewise
+  WallTime since{};          ///< when the first of these pauses began
+  std::string reason;        ///< of the last failure, for people
 };
 
 struct PaceRules {
@@ -89,14 +95,45 @@ Pace BeginProbe(Pace pace, WallTime now, std::chrono::milliseconds patience);
 /// How long no request at all may be sent; zero = now. A probe is not held back.
 std::chrono::milliseconds PauseLeft(const Pace& pace, WallTime now);
 
-/// Reserves the next place among the writes, `gap` apart; the caller waits until the returned
-/// pace's previous `next_write`: that is `start`.
+/// What a forge allows one account, all nodes together; zero = no bound.
+struct Allowance {
+  std::chrono::milliseconds write_gap{0};
+  int points_per_minute = 0;  ///< a request costs some, see Cost
+  int content_per_hour = 0;   ///< writes that people are told of
+
+  bool IsUnbounded() const {
+    return write_gap.count() == 0 && points_per_minute == 0 && content_per_hour == 0;
+  }
+};
+
+struct Cost {
+  /// docs.github.com, "Calculating points for the secondary rate limit".
+  static constexpr int kReadPoints = 1;
+  static constexpr int kWritePoints = 5;
+
+  int points = kReadPoints;
+  bool writes = false;
+  bool makes_content = false;
+};
+
+/// Who would have to wait for longer gets no place and is told to come back.
+inline constexpr std::chrono::milliseconds kLongestTurn{30'000};
+
+/// The next place for a request of this cost: the caller waits until `start`. A quarter of an
+/// allowance may be spent at once; the rest is given back evenly.
 struct Reservation {
   Pace pace;
   WallTime start;
 };
-Reservation ReserveWrite(Pace pace, WallTime now, std::chrono::milliseconds gap);
+Reservation Reserve(Pace pace, WallTime now, const Cost& cost, const Allowance& allowance);
+
+/// The time between two reads that nobody waits for: none while more than a quarter of the quota is
+/// left, then so that half of it is left for others, and all of the time until it is given back
+/// when there is hardly any.
+std::chrono::milliseconds BackgroundGap(const Quota& quota);
 
 std::string RepoScope(const RepoRef& repo);
+/// `account` empty: the forge's own.
+std::string AccountScope(std::string_view forge, std::string_view account);
 
 }  // namespace swage

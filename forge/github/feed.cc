@@ -100,6 +100,7 @@ Result<void> Feed::ListRepos(const Installation& installation, std::vector<Repo>
     SWAGE_ASSIGN_OR_RETURN(const std::string token,
                            api_.app()->LookToken(api_.rest(), installation.id));
     request.authorization = "Bearer " + token;
+    request.repo = installation.account + "/";
     SWAGE_ASSIGN_OR_RETURN(const RestClient::Reply reply, api_.rest().Exchange(request));
     if (reply.status == 401) api_.app()->Drop(token);
     if (!reply.ok()) return StatusError(request, reply.status, reply.body);

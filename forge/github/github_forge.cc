@@ -5,6 +5,7 @@
 #include "forge/github/api.h"
 #include "forge/github/app_transport.h"
 #include "forge/github/feed.h"
+#include "forge/github/traffic.h"
 #include "forge/origin.h"
 
 namespace swage {
@@ -113,6 +114,10 @@ TransportOptions GitHubTransportOptions(const ForgeSettings& settings) {
   // An App's differ between requests.
   if (!settings.app.Given()) options.headers["Authorization"] = "Bearer " + settings.token.value;
   return options;
+}
+
+TrafficOf GitHubTrafficOf(const ForgeSettings& settings) {
+  return settings.app.Given() ? github::AppTraffic : github::AccountTraffic;
 }
 
 std::unique_ptr<Forge> MakeGitHubForge(ForgeSettings settings,

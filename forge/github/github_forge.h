@@ -12,12 +12,16 @@
 #include "config/settings.h"
 #include "forge/forge.h"
 #include "forge/rest.h"
+#include "forge/traffic_gate.h"
 #include "forge/transport.h"
 
 namespace swage {
 
 /// The transport's options for this forge: address, authority, and the headers with the credential.
 TransportOptions GitHubTransportOptions(const ForgeSettings& settings);
+
+/// What its limits count a request as.
+TrafficOf GitHubTrafficOf(const ForgeSettings& settings);
 
 /// `transport` speaks to settings.api_url. `sleep` is for waits between questions; empty = the
 /// thread's.

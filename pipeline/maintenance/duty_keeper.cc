@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "config/base/contain.h"
+#include "forge/work_scope.h"
 
 namespace swage {
 
@@ -40,6 +41,7 @@ bool DutyKeeper::MayRun() {
 }
 
 void DutyKeeper::Round(std::stop_token stop) {
+  const WorkScope scope({.stop = stop, .may_write = {}, .background = true});
   const auto done = Contain([&] { return plan_.duty->RunOnce(stop); });
   if (done.ok()) {
     failures_ = 0;

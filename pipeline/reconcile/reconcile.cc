@@ -1,6 +1,8 @@
 #include "pipeline/reconcile/reconcile.h"
 
 #include <algorithm>
+#include <map>
+#include <string>
 
 #include "config/base/contain.h"
 
@@ -81,10 +83,20 @@ Result<int> Reconcile::Poll(Forge& forge, const ForgeSettings& settings, ForgeSt
   SWAGE_ASSIGN_OR_RETURN(const std::vector<RepoRef> repos, roster_.Of(forge, settings));
   Budget budget(kQuestions, stop);
   int found = 0;
+  int polled = 0;
+  // A forge may count its limits per owner: one's must not hold back the others.
+  std::map<std::string, Error> resting;
   for (std::size_t i = 0; i < repos.size(); ++i) {
     if (budget.IsSpent()) break;
     const RepoRef& repo = repos[state.next++ % repos.size()];
+    const std::string owner = repo.path.substr(0, repo.path.find('/'));
+    if (resting.contains(owner)) continue;
     const Result<int> some = PollRepo(forge, repo, state, budget);
+    if (!some.ok() && some.error().code == ErrorCode::kRateLimited) {
+      resting.emplace(owner, some.error());
+      continue;
+    }
+    ++polled;
     if (!some.ok() && ConcernsTheForge(some.error().code)) return some.error();
     std::string& refused = state.refused[repo.id];
     if (!some.ok() && refused != some.error().message) {
@@ -96,6 +108,7 @@ Result<int> Reconcile::Poll(Forge& forge, const ForgeSettings& settings, ForgeSt
     found += *some;
     state.failures = 0;
   }
+  if (polled == 0 && !resting.empty()) return resting.begin()->second;
   SWAGE_ASSIGN_OR_RETURN(const int missing, CheckRunning(forge, state, stop));
   found += missing;
   // Without webhooks nobody misses them, and an alarm of another time is over.
@@ -133,6 +146,7 @@ Result<int> Reconcile::CheckRunning(Forge& forge, ForgeState& state, std::stop_t
     if (task.repo.forge != forge.Name()) continue;
     ++asked;
     const Result<int> some = poll_.Check(forge, task, budget);
+    if (!some.ok() && some.error().code == ErrorCode::kRateLimited) continue;
     if (!some.ok() && ConcernsTheForge(some.error().code)) return some.error();
     if (some.ok()) found += *some;
   }

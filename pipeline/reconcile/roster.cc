@@ -27,9 +27,14 @@ Result<std::vector<RepoRef>> Roster::Of(Forge& forge, const ForgeSettings& setti
   Known& known = known_[forge.Name()];
   const MonotonicTime now = clock_.Monotonic();
   if (known.asked != MonotonicTime{} && now < known.asked + kFreshFor) return known.repos;
-  SWAGE_ASSIGN_OR_RETURN(const std::vector<Repo> asked, Ask(forge, settings));
+  const Result<std::vector<Repo>> asked = Ask(forge, settings);
+  if (!asked.ok()) {
+    // It may be one owner's limit, and the others' repositories are known.
+    if (asked.error().code == ErrorCode::kRateLimited && !known.repos.empty()) return known.repos;
+    return asked.error();
+  }
   std::vector<RepoRef> repos;
-  for (const Repo& repo : asked) {
+  for (const Repo& repo : *asked) {
     SWAGE_RETURN_IF_ERROR(Follow(repo));
     if (!IsRepoAllowed(settings.repos, repo.ref.path)) {
       SayOnce("the repository has a new name that is not on the allow-list; add it", repo.ref);

@@ -661,9 +661,10 @@ class Store {
   virtual Result<PaceChange> NoteForgeFailure(std::string_view scope, const ForgeFailure& failure,
                                               const PaceRules& rules, double jitter) = 0;
   virtual Result<PaceChange> NoteForgeSuccess(std::string_view scope, bool wrote) = 0;
-  /// The next place among the writes, `gap` apart: how long to wait for it.
-  virtual Result<std::chrono::milliseconds> ReserveWrite(std::string_view scope,
-                                                         std::chrono::milliseconds gap) = 0;
+  /// The next place for a request: how long to wait for it. More than kLongestTurn: there is none
+  /// yet, and nothing was reserved.
+  virtual Result<std::chrono::milliseconds> Reserve(std::string_view scope, const Cost& cost,
+                                                    const Allowance& allowance) = 0;
 };
 
 /// Opens or creates the file, takes it for this process alone and migrates it. The bodies of

@@ -284,9 +284,9 @@ class StoreFilter : public Store {
   Result<PaceChange> NoteForgeSuccess(std::string_view scope, bool wrote) override {
     return Read("NoteForgeSuccess", [&] { return inner_.NoteForgeSuccess(scope, wrote); });
   }
-  Result<std::chrono::milliseconds> ReserveWrite(std::string_view scope,
-                                                 std::chrono::milliseconds gap) override {
-    return Read("ReserveWrite", [&] { return inner_.ReserveWrite(scope, gap); });
+  Result<std::chrono::milliseconds> Reserve(std::string_view scope, const Cost& cost,
+                                            const Allowance& allowance) override {
+    return Read("Reserve", [&] { return inner_.Reserve(scope, cost, allowance); });
   }
 
  protected:

@@ -286,13 +286,29 @@ TEST_P(StoreSuite, FiveFailuresInARowOpenTheBreakerAndPausesSurviveARestart) {
 }
 
 TEST_P(StoreSuite, WritesAreReservedOneGapApartWhoeverAsks) {
-  EXPECT_EQ(*store_->ReserveWrite("north", 1s), 0s);
-  EXPECT_EQ(*store_->ReserveWrite("north", 1s), 1s);
-  EXPECT_EQ(*store_->ReserveWrite("south", 1s), 0s);
+  const Cost write{Cost::kWritePoints, true, true};
+  const Allowance gap{.write_gap = 1s};
+  EXPECT_EQ(*store_->Reserve("north", write, gap), 0s);
+  EXPECT_EQ(*store_->Reserve("north", write, gap), 1s);
+  EXPECT_EQ(*store_->Reserve("south", write, gap), 0s);
   clock_.Advance(500ms);
-  EXPECT_EQ(*store_->ReserveWrite("north", 1s), 1'500ms);
+  EXPECT_EQ(*store_->Reserve("north", write, gap), 1'500ms);
   clock_.Advance(1min);
-  EXPECT_EQ(*store_->ReserveWrite("north", 1s), 0s);
+  EXPECT_EQ(*store_->Reserve("north", write, gap), 0s);
+}
+
+TEST_P(StoreSuite, WhatAForgeAllowsIsSpentOnceAndRemembered) {
+  const Cost write{Cost::kWritePoints, true, true};
+  const Allowance allowance{.write_gap = 0s, .points_per_minute = 60, .content_per_hour = 4};
+  EXPECT_EQ(*store_->Reserve("north", write, allowance), 0s);
+  EXPECT_EQ(*store_->Reserve("north", write, allowance), 20min);
+  EXPECT_EQ(*store_->Reserve("north", write, allowance), 20min) << "in vain costs nothing";
+  const Cost reads{15, false, false};
+  EXPECT_EQ(*store_->Reserve("north", reads, allowance), 6'667ms) << "five points are spent";
+  EXPECT_EQ(store_->GetPace("north")->pace.breaker, Breaker::kClosed);
+  EXPECT_EQ(*store_->Reserve("south", write, allowance), 0s);
+  clock_.Advance(20min);
+  EXPECT_EQ(*store_->Reserve("north", write, allowance), 0s);
 }
 
 }  // namespace

@@ -159,6 +159,36 @@ TEST(GitHubApp, TasksOfASuspendedInstallationWaitAndGoOn) {
 }
 
 // Nobody tells the server: its own requests do.
+// Limits are counted per installation, and so is what the bot keeps of them.
+TEST(GitHubApp, OneOrganisationsLimitHoldsNoOtherBack) {
+  BoxOptions options = AppOptions();
+  options.start = false;
+  options.intake = "both";
+  Box box(std::move(options));
+  sandbox::SandboxForge& forge = box.forge();
+  ASSERT_TRUE(forge.CreateRepoFromFiles("beta/tool", AnswerRepo()).ok());
+  forge.SetMember("beta/tool", "ada", Role::kMaintain);
+  forge.InstallApp("beta", {"beta/tool"});
+  box.EditConfig("[\"acme/*\"]", "[\"acme/*\", \"beta/*\"]");
+  sandbox::FaultRule limit;
+  limit.action = sandbox::FaultAction::kSecondaryLimit;
+  limit.path = "/repos/acme/";
+  limit.retry_after_s = 3'600;
+  limit.times = -1;
+  ASSERT_TRUE(forge.faults().Add(limit).ok());
+  box.StartServer();
+  box.LabelledIssue("The answer is wrong");
+  ASSERT_TRUE(box.WaitForLog("forge paused"));
+  const std::int64_t other = forge.CreateIssue("beta/tool", "ada", "The answer is wrong", "Please");
+  forge.AddLabel("beta/tool", "ada", other, "swage");
+  ASSERT_TRUE(box.WaitFor([&] { return AllCompleted(forge.CheckRuns("beta/tool"), 2); }))
+      << box.ServerLog();
+  EXPECT_THAT(forge.Pulls("beta/tool"), SizeIs(1));
+  EXPECT_THAT(box.Pulls(), IsEmpty());
+  EXPECT_EQ(box.Query("SELECT scope, cause FROM paces WHERE breaker <> 'closed'"),
+            "box@acme|limit");
+}
+
 TEST(GitHubApp, WithoutWebhooksALockedOutRepositoryLosesNothing) {
   BoxOptions options = AppOptions("true\n");
   options.start = false;

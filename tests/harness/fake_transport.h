@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -46,7 +47,7 @@ class FakeTransport final : public HttpTransport {
       if (!matches) continue;
       if (rule.times > 0) --rule.times;
       if (rule.error) return *rule.error;
-      return HttpResponse{rule.status, {}, rule.body};
+      return HttpResponse{rule.status, headers, rule.body};
     }
     ADD_FAILURE() << "unexpected " << request.method << " " << request.path;
     return HttpResponse{404, {}, ""};
@@ -63,6 +64,7 @@ class FakeTransport final : public HttpTransport {
     return found;
   }
 
+  std::map<std::string, std::string> headers;  ///< of every answer of a rule
   std::vector<HttpRequest> requests;
 
  private:

@@ -183,9 +183,9 @@ class StubStore : public Store {
   Result<PaceChange> NoteForgeSuccess(std::string_view, bool) override {
     return Unexpected("NoteForgeSuccess");
   }
-  Result<std::chrono::milliseconds> ReserveWrite(std::string_view,
-                                                 std::chrono::milliseconds) override {
-    return Unexpected("ReserveWrite");
+  Result<std::chrono::milliseconds> Reserve(std::string_view, const Cost&,
+                                            const Allowance&) override {
+    return Unexpected("Reserve");
   }
 
  private:

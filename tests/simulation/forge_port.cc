@@ -21,7 +21,8 @@ class ForgePort final : public Forge, private ForgeFeed {
       : node_(node),
         forge_(node.world().forge),
         pace_(
-            store, node.world().log, forge_.repo.forge, PaceRules{}, kWriteInterval,
+            store, node.world().log, node.machine().clock(), forge_.repo.forge, PaceRules{},
+            Allowance{.write_gap = kWriteInterval},
             [&node](milliseconds time, std::stop_token stop) {
               node.machine().Sleep(time, nullptr, stop);
               return !node.dead && !stop.stop_requested();
@@ -294,7 +295,8 @@ class ForgePort final : public Forge, private ForgeFeed {
   template <class Act>
   auto Request(std::string_view name, bool writes, Act&& act) -> decltype(act()) {
     const MonotonicTime asked = node_.machine().Now();
-    if (auto passed = Pass(pace_, writes); !passed.ok()) {
+    const Traffic traffic{.writes = writes, .makes_content = writes};
+    if (auto passed = Pass(pace_, traffic); !passed.ok()) {
       NoteUnsent(passed.error());
       return passed.error();
     }
@@ -309,7 +311,7 @@ class ForgePort final : public Forge, private ForgeFeed {
     }
     // That this very thing is not there is an answer too.
     const bool answered = answer.ok() || !FailureOf(answer.error(), writes);
-    pace_.Leave(writes, answered ? Ok() : Result<void>(answer.error()));
+    pace_.Leave(traffic, answered ? Ok() : Result<void>(answer.error()), std::nullopt);
     if (!answered) ++node_.failed_requests;
     if (link.ordered > Now()) NoteOrder(link.ordered);
     return answer;

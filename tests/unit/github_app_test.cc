@@ -13,6 +13,7 @@
 #include "config/base/text.h"
 #include "forge/github/app_transport.h"
 #include "forge/github/github_forge.h"
+#include "forge/github/traffic.h"
 #include "forge/http_date.h"
 #include "forge/rest_reply.h"
 #include "tests/harness/manual_clock.h"
@@ -370,6 +371,29 @@ TEST(AppRightsTest, NamesWhatIsWantingAsGitHubsPagesDo) {
               ElementsAre("Issue comment", "Pull request review comment"));
   EXPECT_EQ(github::MissingEvents(nullptr).size(), 5U);
   EXPECT_THAT(github::PermissionsOf(AppScope::kLook).dump(), R"({"metadata":"read"})");
+}
+
+TEST(GitHubTraffic, CountsPerInstallationAndKnowsWhatPeopleAreToldOf) {
+  const auto traffic = [](const char* method, const char* path, const char* repo = "") {
+    HttpRequest request{method, path, ""};
+    request.repo = repo;
+    return github::AppTraffic(request);
+  };
+  EXPECT_EQ(traffic("GET", "/repos/Acme/lib/issues/1").account, "acme");
+  EXPECT_EQ(traffic("POST", "/graphql", "Acme/lib").account, "acme");
+  EXPECT_EQ(traffic("GET", "/installation/repositories", "beta/").account, "beta");
+  EXPECT_EQ(traffic("GET", "/app").account, "");
+  EXPECT_EQ(github::AccountTraffic({"GET", "/repos/acme/lib", ""}).account, "");
+  EXPECT_FALSE(traffic("GET", "/repos/acme/lib/issues/1/comments").writes);
+  for (const char* path :
+       {"/repos/a/b/issues/1/comments", "/repos/a/b/pulls", "/repos/a/b/pulls/1/reviews"}) {
+    EXPECT_TRUE(traffic("POST", path).makes_content) << path;
+  }
+  for (const char* path : {"/repos/a/b/statuses/0123", "/repos/a/b/check-runs/7",
+                           "/repos/a/b/issues/1/reactions", "/graphql"}) {
+    EXPECT_TRUE(traffic("POST", path).writes);
+    EXPECT_FALSE(traffic("POST", path).makes_content) << path;
+  }
 }
 
 TEST(AppTransportTest, FindsTheRepositoryInAPath) {

@@ -44,12 +44,13 @@ class PaceKeeperTest : public ::testing::Test {
   std::unique_ptr<Store> store_ = OpenSqliteStore(dir_.path() / "swage.db", clock_).value();
   std::vector<std::chrono::milliseconds> slept_;
   std::function<void()> while_asleep_ = [] {};
-  PaceKeeper keeper_{*store_, log_, "forge", {}, 1s, [this](auto time, std::stop_token stop) {
-                       slept_.push_back(time);
-                       clock_.Advance(time);
-                       while_asleep_();
-                       return !stop.stop_requested();
-                     }};
+  const PaceKeeper::Sleep sleep_ = [this](std::chrono::milliseconds time, std::stop_token stop) {
+    slept_.push_back(time);
+    clock_.Advance(time);
+    while_asleep_();
+    return !stop.stop_requested();
+  };
+  PaceKeeper keeper_{*store_, log_, clock_, "forge", {}, {.write_gap = 1s}, sleep_};
   std::unique_ptr<HttpTransport> forge_;
   FakeTransport* fake_ = nullptr;
 };
@@ -150,8 +151,8 @@ TEST_F(PaceKeeperTest, WhatWasNotSentAfterAllSaysNothingOfTheForge) {
 
 TEST_F(PaceKeeperTest, WithoutItsRowNobodyKnowsSoNothingIsSent) {
   StubStore broken;
-  PaceKeeper keeper(broken, log_, "forge", {}, 0s);
-  EXPECT_FALSE(keeper.Enter(false, {}).ok());
+  PaceKeeper keeper(broken, log_, clock_, "forge", {}, {});
+  EXPECT_FALSE(keeper.Enter({}, {}).ok());
 }
 
 // Takes no note of failures while it is busy.
@@ -169,13 +170,134 @@ class BusyStore final : public StoreFilter {
 
 TEST_F(PaceKeeperTest, APauseThatCouldNotBeNotedIsNotForgotten) {
   BusyStore store(*store_);
-  PaceKeeper keeper(store, log_, "forge", {}, 0s);
-  keeper.Leave(true, Limited(30s));
-  EXPECT_EQ(keeper.Enter(false, {}).error().code, ErrorCode::kUnavailable);
+  PaceKeeper keeper(store, log_, clock_, "forge", {}, {});
+  const Traffic write{.writes = true};
+  keeper.Leave(write, Limited(30s), std::nullopt);
+  EXPECT_EQ(keeper.Enter({}, {}).error().code, ErrorCode::kUnavailable);
   store.busy = false;
-  EXPECT_EQ(keeper.Enter(true, {}).error().code, ErrorCode::kRateLimited);
+  EXPECT_EQ(keeper.Enter(write, {}).error().code, ErrorCode::kRateLimited);
   clock_.Advance(30s);
-  EXPECT_TRUE(keeper.Enter(true, {}).ok());
+  EXPECT_TRUE(keeper.Enter(write, {}).ok());
+}
+
+// --- what a forge allows
+
+class AllowanceTest : public PaceKeeperTest {
+ protected:
+  /// As on another node: what it remembers is its own.
+  std::unique_ptr<PaceKeeper> Node(Allowance allowance) {
+    return std::make_unique<PaceKeeper>(*store_, log_, clock_, "forge", PaceRules{}, allowance,
+                                        sleep_);
+  }
+  std::chrono::milliseconds Slept() const {
+    std::chrono::milliseconds sum{0};
+    for (const auto time : slept_) sum += time;
+    return sum;
+  }
+  Result<void> EnterFor(PaceKeeper& keeper, const std::string& account, bool writes = false) {
+    return keeper.Enter({.writes = writes, .makes_content = writes, .account = account}, {});
+  }
+};
+
+TEST_F(AllowanceTest, NodesShareTheirPointsAndAStoreIsWrittenOncePerScore) {
+  const auto north = Node({.points_per_minute = 900});
+  const auto south = Node({.points_per_minute = 900});
+  const WallTime begin = clock_.Now();
+  for (int i = 0; i < 900; ++i) {
+    PaceKeeper& node = i % 2 == 0 ? *north : *south;
+    ASSERT_TRUE(EnterFor(node, "").ok());
+  }
+  EXPECT_GE(clock_.Now() - begin, 55s) << "225 at once, the others 89 ms apart each";
+  EXPECT_LE(clock_.Now() - begin, 70s);
+  EXPECT_LE(slept_.size(), 45u);
+}
+
+TEST_F(AllowanceTest, PointsThatWereBoughtAndNotSpentAreGoodForAWhile) {
+  const auto node = Node({.points_per_minute = 40});
+  ASSERT_TRUE(EnterFor(*node, "").ok());
+  const WallTime until = store_->GetPace("forge")->pace.points_until;
+  clock_.Advance(PaceKeeper::kReadsKeep - 1s);
+  ASSERT_TRUE(EnterFor(*node, "").ok());
+  EXPECT_EQ(store_->GetPace("forge")->pace.points_until, until);
+  clock_.Advance(1s);
+  ASSERT_TRUE(EnterFor(*node, "").ok());
+  EXPECT_GT(store_->GetPace("forge")->pace.points_until, until);
+}
+
+TEST_F(AllowanceTest, WhoeverWouldWaitForLongIsToldWhenToComeBack) {
+  const auto node = Node({.content_per_hour = 4});
+  EXPECT_TRUE(EnterFor(*node, "", true).ok());
+  const auto told = EnterFor(*node, "", true);
+  ASSERT_FALSE(told.ok());
+  EXPECT_EQ(told.error().code, ErrorCode::kRateLimited);
+  EXPECT_EQ(told.error().retry_after, 20min);
+  EXPECT_TRUE(slept_.empty());
+  EXPECT_TRUE(node->Enter({.writes = true}, {}).ok()) << "a status is no content";
+  EXPECT_TRUE(EnterFor(*node, "").ok());
+  clock_.Advance(20min);
+  EXPECT_TRUE(EnterFor(*node, "", true).ok()) << "asking in vain has cost nothing";
+}
+
+TEST_F(AllowanceTest, AnAccountsLimitIsItsOwnAndTheHostsTroubleIsEverybodys) {
+  const auto node = Node({});
+  const Traffic acme{.account = "acme"};
+  node->Leave(acme, Limited(60s), std::nullopt);
+  EXPECT_EQ(EnterFor(*node, "acme").error().retry_after, 60s);
+  EXPECT_EQ(EnterFor(*Node({}), "acme").error().retry_after, 60s) << "on every node";
+  EXPECT_TRUE(EnterFor(*node, "beta").ok());
+  EXPECT_TRUE(EnterFor(*node, "").ok());
+  ASSERT_EQ(store_->ListPaces()->size(), 1u);
+  EXPECT_EQ(store_->ListPaces()->front().pace.scope, "forge@acme");
+  clock_.Advance(60s);
+  EXPECT_TRUE(EnterFor(*node, "acme").ok());
+  node->Leave(acme, Ok(), std::nullopt);
+  EXPECT_TRUE(store_->ListPaces()->empty());
+
+  for (int i = 0; i < PaceRules::kFailuresToOpen; ++i) {
+    node->Leave(acme, MakeError(ErrorCode::kUnavailable, "503"), std::nullopt);
+  }
+  EXPECT_FALSE(EnterFor(*node, "beta").ok());
+  EXPECT_FALSE(EnterFor(*node, "").ok());
+}
+
+TEST_F(AllowanceTest, AccountsSpendApart) {
+  const auto node = Node({.content_per_hour = 4});
+  EXPECT_TRUE(EnterFor(*node, "acme", true).ok());
+  EXPECT_FALSE(EnterFor(*node, "acme", true).ok());
+  EXPECT_TRUE(EnterFor(*node, "beta", true).ok());
+}
+
+TEST_F(AllowanceTest, ReadsInTheBackgroundGiveWayBeforeTheQuotaIsUsedUp) {
+  const auto node = Node({});
+  const Traffic poll{.background = true};
+  node->Leave({}, Ok(), Quota{5'000, 1'000, 1'000s});
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(node->Enter(poll, {}).ok());
+  EXPECT_EQ(Slept(), 4s) << "two seconds between them";
+  for (int i = 0; i < 50; ++i) EXPECT_TRUE(node->Enter({}, {}).ok());
+  EXPECT_TRUE(node->Enter({.writes = true, .background = true}, {}).ok());
+  EXPECT_EQ(Slept(), 4s) << "nobody else waits";
+
+  node->Leave({}, Ok(), Quota{5'000, 100, 1'000s});
+  const auto held = node->Enter(poll, {});
+  ASSERT_FALSE(held.ok());
+  EXPECT_EQ(held.error().code, ErrorCode::kRateLimited);
+  EXPECT_EQ(held.error().retry_after, 1'000s);
+  EXPECT_TRUE(node->Enter({}, {}).ok());
+  clock_.Advance(1'000s);
+  EXPECT_TRUE(node->Enter(poll, {}).ok());
+}
+
+TEST_F(AllowanceTest, DutiesAreBackgroundAndTheGateKnows) {
+  fake_->headers = {{"x-ratelimit-limit", "5000"},
+                    {"x-ratelimit-remaining", "10"},
+                    {"x-ratelimit-reset", "784111877"},
+                    {"date", "Sun, 06 Nov 1994 08:49:37 GMT"}};
+  EXPECT_TRUE(Send("GET").ok());
+  {
+    const WorkScope duty({.background = true});
+    EXPECT_EQ(Send("GET").error().retry_after, 100s);
+  }
+  EXPECT_TRUE(Send("GET").ok());
 }
 
 }  // namespace

@@ -15,6 +15,8 @@ const WallTime kStart = FromMicros(1'772'366'400'000'000);
 const ForgeFailure kDown{PauseCause::kDown, 0ms, "503", false};
 const ForgeFailure kRefused{PauseCause::kRefused, 0ms, "401", false};
 
+const Cost kWrite{Cost::kWritePoints, true, true};
+
 ForgeFailure Limit(std::chrono::milliseconds ordered = 0ms) {
   return {PauseCause::kLimit, ordered, "429", false};
 }
@@ -117,17 +119,86 @@ TEST(Pace, ThatReadsWorkSaysNothingAboutWrites) {
 }
 
 TEST(Pace, WritesAreReservedOneGapApart) {
+  const Allowance gap{.write_gap = 1s};
   Pace pace;
   WallTime expected = kStart;
   for (int i = 0; i < 3; ++i) {
-    Reservation reserved = ReserveWrite(pace, kStart, 1s);
+    Reservation reserved = Reserve(pace, kStart, kWrite, gap);
     EXPECT_EQ(reserved.start, expected);
     pace = reserved.pace;
     expected += 1s;
   }
-  EXPECT_EQ(ReserveWrite(pace, kStart + 1h, 1s).start, kStart + 1h) << "idle time is not saved up";
-  EXPECT_EQ(AfterSuccess(pace, kStart, true).next_write, pace.next_write);
-  EXPECT_EQ(Fail(pace, Limit(), kStart).next_write, pace.next_write);
+  EXPECT_EQ(Reserve(pace, kStart + 1h, kWrite, gap).start, kStart + 1h)
+      << "idle time is not saved up";
+  EXPECT_EQ(Reserve(pace, kStart, {}, gap).start, kStart) << "reads keep no distance";
+}
+
+TEST(Pace, WhatWasSpentOutlivesEveryTrouble) {
+  const Pace spent = Reserve({}, kStart, kWrite, {1s, 900, 500}).pace;
+  for (const Pace& pace : {AfterSuccess(spent, kStart, true), Fail(spent, Limit(), kStart)}) {
+    EXPECT_EQ(pace.next_write, spent.next_write);
+    EXPECT_EQ(pace.points_until, spent.points_until);
+    EXPECT_EQ(pace.content_until, spent.content_until);
+  }
+}
+
+// GitHub's 900 points a minute and 500 writes with content an hour, however greedily they are spent
+// and whenever the forge begins to count.
+TEST(Pace, NoStretchOfTimeSeesMoreThanIsAllowed) {
+  struct Case {
+    Allowance allowance;
+    Cost cost;
+    std::chrono::microseconds window;
+    int units;
+  };
+  const Cost block{20, false, false};
+  for (const Case& c : {Case{{0s, 900, 0}, {}, 1min, 900}, Case{{0s, 900, 0}, block, 1min, 45},
+                        Case{{0s, 900, 0}, kWrite, 1min, 180}, Case{{1s, 0, 500}, kWrite, 1h, 500},
+                        Case{{1s, 900, 500}, kWrite, 1min, 60}, Case{{0s, 0, 1}, kWrite, 1h, 1},
+                        Case{{0s, 3, 0}, {}, 1min, 3}}) {
+    Pace pace;
+    std::vector<WallTime> starts;
+    WallTime now = kStart;
+    while (starts.size() < 2'000) {
+      Reservation reserved = Reserve(pace, now, c.cost, c.allowance);
+      ASSERT_GE(reserved.start, now);
+      now = reserved.start;
+      pace = std::move(reserved.pace);
+      starts.push_back(now);
+    }
+    std::size_t first = 0;
+    std::size_t most = 0;
+    for (std::size_t i = 0; i < starts.size(); ++i) {
+      while (starts[i] - starts[first] >= c.window) ++first;
+      most = std::max(most, i - first + 1);
+    }
+    EXPECT_LE(most, static_cast<std::size_t>(c.units));
+    const std::size_t least = c.units < 40 ? 1 : static_cast<std::size_t>(c.units) * 9 / 10;
+    EXPECT_GE(most, least) << "nor much less";
+  }
+}
+
+TEST(Pace, AQuarterMayBeSpentAtOnceAndIsGivenBack) {
+  const Allowance allowance{0s, 0, 500};
+  Pace pace;
+  for (int i = 0; i < 125; ++i) {
+    Reservation reserved = Reserve(pace, kStart, kWrite, allowance);
+    ASSERT_EQ(reserved.start, kStart) << i;
+    pace = std::move(reserved.pace);
+  }
+  EXPECT_EQ(Reserve(pace, kStart, kWrite, allowance).start, kStart + 9'600ms);
+  EXPECT_EQ(Reserve(pace, kStart, {5, true, false}, allowance).start, kStart) << "others go on";
+  EXPECT_EQ(Reserve(pace, kStart + 20min, kWrite, allowance).start, kStart + 20min);
+}
+
+TEST(Pace, BackgroundReadsGiveWayBeforeTheQuotaIsUsedUp) {
+  EXPECT_EQ(BackgroundGap({5'000, 5'000, 1h}), 0s);
+  EXPECT_EQ(BackgroundGap({5'000, 1'251, 1h}), 0s);
+  EXPECT_EQ(BackgroundGap({5'000, 1'000, 1'000s}), 2s);
+  EXPECT_EQ(BackgroundGap({5'000, 500, 1'000s}), 4s);
+  EXPECT_EQ(BackgroundGap({5'000, 250, 1'000s}), 1'000s);
+  EXPECT_EQ(BackgroundGap({5'000, 0, 1'000s}), 1'000s);
+  EXPECT_EQ(BackgroundGap({1, 0, 7s}), 7s);
 }
 
 TEST(Pace, OnlyWhatConcernsTheWholeForgeIsAFailureOfTheForge) {

@@ -530,6 +530,32 @@ TEST_F(ReconcileTest, AForgeOfWhichSomethingCanBeReadIsAskedEveryTime) {
   EXPECT_GE(feed_.Calls("ListChanges"), kRounds);
 }
 
+// The limits of an App are counted per installation.
+TEST_F(ReconcileTest, OneOwnersLimitHoldsNobodyElseBack) {
+  settings_.forges[0].repos = {"acme/*", "beta/*"};
+  const Repo mine = forge_.repo;
+  Repo other = mine;
+  other.ref = {"forge", "78", "beta/tool"};
+  feed_.repos = {mine, other};
+  Reconcile reconcile = Make();
+  Begin(reconcile);
+  const Error limit{ErrorCode::kRateLimited, "enough", 1h};
+  feed_.failures["ListChanges beta/tool"] = limit;
+  feed_.failures["ListRepos"] = limit;  // what is known of the others still holds
+  for (int round = 1; round <= 3; ++round) {
+    Open(round);
+    Changed(round);
+    clock_.Advance(Roster::kFreshFor + 1s);
+    EXPECT_EQ(reconcile.PollAll({}), 1) << round;
+  }
+  feed_.failures["ListChanges"] = limit;
+  reconcile.PollAll({});
+  feed_.calls.clear();
+  clock_.Advance(59min);
+  reconcile.PollAll({});
+  EXPECT_THAT(feed_.calls, IsEmpty()) << "it is everybody's limit now";
+}
+
 // X14: this machine's clock is a day ahead when it first looks, and is set right later.
 TEST_F(ReconcileTest, TheFirstRoundGoesByTheForgesClock) {
   feed_.time = clock_.Now();

@@ -463,6 +463,35 @@ TEST(RateLimit, BoundsWhatAServerOrders) {
   EXPECT_EQ(RateLimited(Answer(429, {{"x-ratelimit-reset", "1"}}), now), milliseconds(1'000));
 }
 
+TEST(RateLimit, TellsWhatIsLeftByTheForgesOwnClock) {
+  const std::map<std::string, std::string> told = {{"x-ratelimit-limit", "5000"},
+                                                   {"x-ratelimit-remaining", "4321"},
+                                                   {"x-ratelimit-reset", "784111837"},
+                                                   {"date", "Sun, 06 Nov 1994 08:49:37 GMT"}};
+  const auto quota = QuotaIn(Answer(200, told));
+  ASSERT_TRUE(quota.has_value());
+  EXPECT_EQ(quota->limit, 5'000);
+  EXPECT_EQ(quota->remaining, 4'321);
+  EXPECT_EQ(quota->until_reset, std::chrono::minutes(1));
+  const auto with = [&](const char* name, const char* value) {
+    auto headers = told;
+    headers[name] = value;
+    return QuotaIn(Answer(200, std::move(headers)));
+  };
+  EXPECT_TRUE(with("x-ratelimit-resource", "core").has_value());
+  EXPECT_FALSE(with("x-ratelimit-resource", "graphql").has_value());
+  EXPECT_FALSE(with("date", "yesterday").has_value());
+  EXPECT_FALSE(with("x-ratelimit-limit", "0").has_value());
+  EXPECT_FALSE(with("x-ratelimit-remaining", "-1").has_value());
+  EXPECT_EQ(with("x-ratelimit-reset", "99999999999")->until_reset, kMaxRetryAfter);
+  EXPECT_FALSE(QuotaIn(Answer(200, {})).has_value());
+  EXPECT_TRUE(QuotaIn(Answer(200, {{"ratelimit-limit", "2000"},
+                                   {"ratelimit-remaining", "1999"},
+                                   {"ratelimit-reset", "784111837"},
+                                   {"date", told.at("date")}}))
+                  .has_value());
+}
+
 TEST(Origin, ComparesWhatACredentialIsFor) {
   EXPECT_EQ(ParseRequestUrl("HTTPS://API.example.com/x")->origin,
             ParseRequestUrl("https://api.example.com:443")->origin);

@@ -8,11 +8,12 @@ namespace swage::postgres {
 namespace {
 
 // In the order of their numbers.
-constexpr const char* kFiles[] = {
-    "001_init.sql",       "002_nodes.sql",    "003_audit.sql",     "004_outbox.sql",
-    "005_polls.sql",      "006_parked.sql",   "007_delegates.sql", "008_incarnation.sql",
-    "009_one_trip.sql",   "010_remarked.sql", "011_levels.sql",    "013_signs.sql",
-    "014_light_ends.sql", "016_asked.sql",    "017_commands.sql",  "018_threads.sql"};
+constexpr const char* kFiles[] = {"001_init.sql",       "002_nodes.sql",       "003_audit.sql",
+                                  "004_outbox.sql",     "005_polls.sql",       "006_parked.sql",
+                                  "007_delegates.sql",  "008_incarnation.sql", "009_one_trip.sql",
+                                  "010_remarked.sql",   "011_levels.sql",      "013_signs.sql",
+                                  "014_light_ends.sql", "016_asked.sql",       "017_commands.sql",
+                                  "018_threads.sql",    "019_allowances.sql"};
 
 // On a large table an index takes its time, and so does waiting for the node that makes it.
 constexpr const char* kNoLimits = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0";

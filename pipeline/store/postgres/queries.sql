@@ -606,17 +606,17 @@ DELETE FROM nodes WHERE name = $1 AND instance = $2;
 
 -- name: GetPace
 SELECT scope, breaker, cause, on_write, failures, pauses, paused_until_at_us, next_write_at_us,
-       since_at_us, reason
+       points_until_at_us, content_until_at_us, since_at_us, reason
 FROM paces WHERE scope = $1;
 
 -- name: LockPace
 SELECT scope, breaker, cause, on_write, failures, pauses, paused_until_at_us, next_write_at_us,
-       since_at_us, reason
+       points_until_at_us, content_until_at_us, since_at_us, reason
 FROM paces WHERE scope = $1 FOR NO KEY UPDATE;
 
 -- name: ListTroubledPaces
 SELECT scope, breaker, cause, on_write, failures, pauses, paused_until_at_us, next_write_at_us,
-       since_at_us, reason
+       points_until_at_us, content_until_at_us, since_at_us, reason
 FROM paces WHERE breaker <> 'closed' ORDER BY scope;
 
 -- name: AddPace
@@ -624,7 +624,8 @@ INSERT INTO paces (scope) VALUES ($1) ON CONFLICT DO NOTHING;
 
 -- name: SavePace
 UPDATE paces SET breaker = $2, cause = $3, on_write = $4, failures = $5, pauses = $6,
-                 paused_until_at_us = $7, next_write_at_us = $8, since_at_us = $9, reason = $10
+                 paused_until_at_us = $7, next_write_at_us = $8, points_until_at_us = $9,
+                 content_until_at_us = $10, since_at_us = $11, reason = $12
 WHERE scope = $1;
 
 -- observers -----------------------------------------------------------------------------------------------

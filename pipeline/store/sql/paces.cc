@@ -20,6 +20,8 @@ Pace ReadPace(Row& row) {
   pace.pauses = row.Small();
   pace.paused_until = row.Time();
   pace.next_write = row.Time();
+  pace.points_until = row.Time();
+  pace.content_until = row.Time();
   pace.since = row.Time();
   pace.reason = row.Text();
   return pace;
@@ -35,7 +37,8 @@ Result<Pace> LockPace(Tx& tx, std::string_view scope) {
 Result<void> SavePace(Tx& tx, const Pace& pace) {
   SWAGE_RETURN_IF_ERROR(tx.db.Post("SavePace", pace.scope, Name(pace.breaker), Name(pace.cause),
                                    pace.on_write ? 1 : 0, pace.failures, pace.pauses,
-                                   pace.paused_until, pace.next_write, pace.since, pace.reason));
+                                   pace.paused_until, pace.next_write, pace.points_until,
+                                   pace.content_until, pace.since, pace.reason));
   return Ok();
 }
 
@@ -90,13 +93,14 @@ Result<PaceChange> NoteForgeSuccess(Tx& tx, std::string_view scope, bool wrote) 
                 [&](const Pace& pace) { return AfterSuccess(pace, tx.engine_now, wrote); });
 }
 
-Result<std::chrono::milliseconds> ReserveWrite(Tx& tx, std::string_view scope,
-                                               std::chrono::milliseconds gap) {
+Result<std::chrono::milliseconds> Reserve(Tx& tx, std::string_view scope, const Cost& cost,
+                                          const Allowance& allowance) {
   SWAGE_ASSIGN_OR_RETURN(const Pace pace, LockPace(tx, scope));
   const WallTime now = tx.engine_now;
-  const Reservation reserved = swage::ReserveWrite(pace, now, gap);
-  SWAGE_RETURN_IF_ERROR(SavePace(tx, reserved.pace));
-  return std::chrono::ceil<std::chrono::milliseconds>(reserved.start - now);
+  const Reservation reserved = swage::Reserve(pace, now, cost, allowance);
+  const auto wait = std::chrono::ceil<std::chrono::milliseconds>(reserved.start - now);
+  if (wait <= kLongestTurn) SWAGE_RETURN_IF_ERROR(SavePace(tx, reserved.pace));
+  return wait;
 }
 
 Result<Breakers> Breakers::Read(Tx& tx) {

@@ -18,8 +18,8 @@ Result<std::vector<PaceView>> ListPaces(Connection& db, WallTime engine_now);
 Result<PaceChange> NoteForgeFailure(Tx& tx, std::string_view scope, const ForgeFailure& failure,
                                     const PaceRules& rules, double jitter);
 Result<PaceChange> NoteForgeSuccess(Tx& tx, std::string_view scope, bool wrote);
-Result<std::chrono::milliseconds> ReserveWrite(Tx& tx, std::string_view scope,
-                                               std::chrono::milliseconds gap);
+Result<std::chrono::milliseconds> Reserve(Tx& tx, std::string_view scope, const Cost& cost,
+                                          const Allowance& allowance);
 
 /// What the breakers let through while effects are taken: everything of a closed scope, one piece
 /// of a scope whose pause is over, nothing of a paused one.

@@ -371,10 +371,10 @@ Result<PaceChange> SqlStore::NoteForgeSuccess(std::string_view scope, bool wrote
                [&](Tx& tx) { return sql::NoteForgeSuccess(tx, scope, wrote); });
 }
 
-Result<std::chrono::milliseconds> SqlStore::ReserveWrite(std::string_view scope,
-                                                         std::chrono::milliseconds gap) {
-  return WriteFleeting("reserve a write",
-                       [&](Tx& tx) { return sql::ReserveWrite(tx, scope, gap); });
+Result<std::chrono::milliseconds> SqlStore::Reserve(std::string_view scope, const Cost& cost,
+                                                    const Allowance& allowance) {
+  return WriteFleeting("reserve a place for a request",
+                       [&](Tx& tx) { return sql::Reserve(tx, scope, cost, allowance); });
 }
 
 }  // namespace swage::sql

@@ -96,8 +96,8 @@ class SqlStore : public Store {
   Result<PaceChange> NoteForgeFailure(std::string_view scope, const ForgeFailure& failure,
                                       const PaceRules& rules, double jitter) final;
   Result<PaceChange> NoteForgeSuccess(std::string_view scope, bool wrote) final;
-  Result<std::chrono::milliseconds> ReserveWrite(std::string_view scope,
-                                                 std::chrono::milliseconds gap) final;
+  Result<std::chrono::milliseconds> Reserve(std::string_view scope, const Cost& cost,
+                                            const Allowance& allowance) final;
 
  protected:
   using Writes = std::function<Result<void>(Tx&)>;

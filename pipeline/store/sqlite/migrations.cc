@@ -6,11 +6,11 @@ namespace swage::sqlite {
 namespace {
 
 // In the order of their numbers, which may have gaps.
-constexpr const char* kFiles[] = {"001_init.sql",      "002_nodes.sql",  "003_audit.sql",
-                                  "004_outbox.sql",    "005_polls.sql",  "006_parked.sql",
-                                  "007_delegates.sql", "011_levels.sql", "012_delivery_hash.sql",
-                                  "013_signs.sql",     "016_asked.sql",  "017_commands.sql",
-                                  "018_threads.sql"};
+constexpr const char* kFiles[] = {"001_init.sql",      "002_nodes.sql",     "003_audit.sql",
+                                  "004_outbox.sql",    "005_polls.sql",     "006_parked.sql",
+                                  "007_delegates.sql", "011_levels.sql",    "012_delivery_hash.sql",
+                                  "013_signs.sql",     "016_asked.sql",     "017_commands.sql",
+                                  "018_threads.sql",   "019_allowances.sql"};
 
 // False when there is nothing left to do.
 Result<bool> ApplyNext(Connection& db, const std::vector<sql::Migration>& migrations,
