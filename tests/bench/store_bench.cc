@@ -358,7 +358,7 @@ int MeasureFlat(const Flat& flat) {
   return 0;
 }
 
-long Argument(int argc, char** argv, int at, long fallback) {
+long NumberAt(int argc, char** argv, int at, long fallback) {
   return argc > at ? std::strtol(argv[at], nullptr, 10) : fallback;
 }
 
@@ -369,17 +369,17 @@ int main(int argc, char** argv) {
   const std::string what = argc > 1 ? argv[1] : "";
   if (what == "deliveries") {
     return swage::MeasureDeliveries(
-        std::chrono::seconds(swage::Argument(argc, argv, 2, 5)),
-        static_cast<std::size_t>(swage::Argument(argc, argv, 3, 4)),
-        static_cast<std::size_t>(swage::Argument(argc, argv, 4, 12'288)));
+        std::chrono::seconds(swage::NumberAt(argc, argv, 2, 5)),
+        static_cast<std::size_t>(swage::NumberAt(argc, argv, 3, 4)),
+        static_cast<std::size_t>(swage::NumberAt(argc, argv, 4, 12'288)));
   }
   if (what == "runs") {
-    return swage::MeasureRuns(swage::Argument(argc, argv, 2, 4'000),
-                              static_cast<int>(swage::Argument(argc, argv, 3, 4)),
-                              static_cast<int>(swage::Argument(argc, argv, 4, 4'000)));
+    return swage::MeasureRuns(swage::NumberAt(argc, argv, 2, 4'000),
+                              static_cast<int>(swage::NumberAt(argc, argv, 3, 4)),
+                              static_cast<int>(swage::NumberAt(argc, argv, 4, 4'000)));
   }
   if (what == "flat") {
-    return swage::MeasureFlat({swage::Argument(argc, argv, 2, 1'000'000), argc > 3 ? argv[3] : ""});
+    return swage::MeasureFlat({swage::NumberAt(argc, argv, 2, 1'000'000), argc > 3 ? argv[3] : ""});
   }
   std::fprintf(stderr, "usage: swage_store_bench deliveries|runs|flat [...]\n");
   return 2;

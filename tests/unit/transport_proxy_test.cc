@@ -87,7 +87,7 @@ TEST_F(TransportProxyTest, Threat_T50_TheProxysCredentialIsForTheProxyAlone) {
 
   options.proxy.password.value = kPassword;
   const auto transport = Make(options);
-  for (int i = 0; i < 2; ++i) ASSERT_TRUE(transport->Send({"POST", "/x", "{}"}).ok());
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(transport->Send({"GET", "/x", ""}).ok());
   EXPECT_THAT(server_.Seen(), AllOf(SizeIs(2), Each(Not(HasSubstr("Basic ")))));
 }
 
