@@ -11,6 +11,7 @@
 
 #include "forge/event.h"
 #include "forge/model.h"
+#include "forge/push_refusal.h"
 #include "pipeline/agent.h"
 #include "pipeline/command.h"
 #include "pipeline/findings/finding.h"
@@ -187,6 +188,11 @@ std::string BaseRewrittenAgain(const Task& task);
 std::string BaseRewrittenUnderOthersWork(const Task& task);
 std::string RepoOutOfSight(std::string_view path);
 std::string RepoArchived(std::string_view path);
+/// The repository has no commit, or none on its default branch.
+std::string NoCommitYet(std::string_view path, std::string_view branch);
+/// Rules of the repository took no push; `said` is the forge's own answer.
+std::string PushRefused(PushRefusal why, std::string_view path, std::string_view branch,
+                        std::string_view said);
 std::string ForgeNotConfigured(std::string_view forge);
 // Why a run ends without a result, and what comes next.
 std::string Interrupted();

@@ -11,9 +11,41 @@ namespace {
 
 constexpr std::size_t kNameBytes = 60;
 constexpr std::size_t kTailBytes = 8'000;
+constexpr std::size_t kPathBytes = 200;
+constexpr std::size_t kSaidBytes = 300;
 constexpr std::string_view kLostAccess = "the bot may not work there: ";
 
+// Outcome and cause; the cause's own words come last, and so do not get between it and the cure.
+std::string_view WhatToDo(PushRefusal why) {
+  switch (why) {
+    case PushRefusal::kProtectedBranch:
+      return "branches of this name are protected there. Let the bot's account push to them, then "
+             "retry; later tasks may have branches of another name (`publish.branch_prefix`)";
+    case PushRefusal::kUnsigned:
+      return "only signed commits are taken there. For later tasks, give the bot a key "
+             "(`publish.signing_key`) and its account the public half; for this one, take the rule "
+             "off the bot's branches, then retry";
+    case PushRefusal::kRule:
+      return "a rule or hook of the repository's own declined it. Change what it asks for, or let "
+             "the bot's branches pass, then retry";
+  }
+  return "";
+}
+
 }  // namespace
+
+std::string NoCommitYet(std::string_view path, std::string_view branch) {
+  return fmt::format(
+      "{} has no branch {} yet, and so nothing on which work could stand; push a first commit, "
+      "then retry",
+      InertPlain(path, kPathBytes), InertPlain(branch, kPathBytes));
+}
+
+std::string PushRefused(PushRefusal why, std::string_view path, std::string_view branch,
+                        std::string_view said) {
+  return fmt::format("{} did not take the branch {}: {}. It said: {}", InertPlain(path, kPathBytes),
+                     InertPlain(branch, kPathBytes), WhatToDo(why), InertPlain(said, kSaidBytes));
+}
 
 std::string AccessLost(AccessChanged::Kind kind, std::string_view owner) {
   const std::string who = InertPlain(owner, kNameBytes);

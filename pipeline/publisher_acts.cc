@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/base/json.h"
+#include "forge/push_refusal.h"
 #include "forge/work_scope.h"
 #include "pipeline/checkpoint.h"
 #include "pipeline/effects.h"
@@ -11,6 +12,19 @@
 #include "pipeline/with_remote.h"
 
 namespace swage {
+namespace {
+
+// A rule of the repository is for a person to change; meanwhile asking again helps nothing.
+Result<void> TellRules(const PushRequest& request, Result<void> pushed) {
+  if (pushed.ok() || pushed.error().code != ErrorCode::kDenied) return pushed;
+  const auto why = ReadPushRefusal(pushed.error().message);
+  if (!why) return pushed;
+  return MakeError(
+      ErrorCode::kInvalid,
+      messages::PushRefused(*why, request.repo.path, request.branch, pushed.error().message));
+}
+
+}  // namespace
 
 Result<Publisher::Done> Publisher::Perform(const Effect& effect, Forge& forge,
                                            std::stop_token stop) {
@@ -103,10 +117,12 @@ Result<void> Publisher::Push(const Effect& effect, const Task& task, PushRequest
   SWAGE_RETURN_IF_ERROR(BringHead(task, request, stop));
   SWAGE_RETURN_IF_ERROR(WorkScope::Check(true));
   Result<void> pushed = workspaces_.Push(request, stop);
-  if (pushed.ok() || pushed.error().code != ErrorCode::kConflict) return pushed;
+  if (pushed.ok() || pushed.error().code != ErrorCode::kConflict) {
+    return TellRules(request, std::move(pushed));
+  }
   SWAGE_ASSIGN_OR_RETURN(request.expected, TakeOverBranch(effect, task, request, stop));
   SWAGE_RETURN_IF_ERROR(WorkScope::Check(true));
-  return workspaces_.Push(request, stop);
+  return TellRules(request, workspaces_.Push(request, stop));
 }
 
 Result<Publisher::Done> Publisher::PerformPush(const Effect& effect, Forge& forge,

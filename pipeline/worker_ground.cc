@@ -12,6 +12,15 @@
 #include "pipeline/worker.h"
 
 namespace swage {
+namespace {
+
+// A repository that git may not see is not found either, and says something else.
+bool IsMissingBranch(const Error& error) {
+  return error.code == ErrorCode::kNotFound &&
+         error.message.find("has no branch") != error.message.npos;
+}
+
+}  // namespace
 
 Result<CommitSha> Worker::FetchBranch(const Task& task, Forge& forge, const std::string& branch,
                                       std::stop_token stop) {
@@ -34,6 +43,10 @@ Result<std::optional<RunOutcome>> Worker::FindGround(Claimed& claimed, Ground& g
   if (!base.ok() && base.error().code == ErrorCode::kNotFound && named) {
     return std::optional(
         EndAs(TaskState::kWaiting, task, messages::NoSuchBase(ground.base_branch)));
+  }
+  if (!base.ok() && IsMissingBranch(base.error())) {
+    return std::optional(
+        EndAs(TaskState::kFailed, task, messages::NoCommitYet(task.repo.path, ground.base_branch)));
   }
   SWAGE_ASSIGN_OR_RETURN(ground.base, std::move(base));
   SWAGE_ASSIGN_OR_RETURN(const Branch branch, LookAtBranch(task, ground.base_branch, forge, stop));

@@ -179,14 +179,17 @@ ErrorCode ClassifyGitFailure(std::string_view stderr_text) {
 
 std::string SummariseGitFailure(std::string_view stderr_text) {
   const std::string clean = ToValidUtf8(StripControl(stderr_text));
+  // Whatever a forge's hook says is why it declined.
+  const bool declined = clean.find("[remote rejected]") != clean.npos;
   std::string telling, last;
   for (const std::string_view raw : SplitLines(clean)) {
     const std::string_view line = Trim(raw);
     if (line.empty()) continue;
     last = line;
-    const bool tells = line.starts_with("fatal: ") || line.starts_with("error: ") ||
-                       line.starts_with("! ") || line.starts_with("remote: error") ||
-                       line.starts_with("remote: GitLab") || line.starts_with("remote: Permission");
+    const bool tells =
+        line.starts_with("fatal: ") || line.starts_with("error: ") || line.starts_with("! ") ||
+        line.starts_with("remote: error") || line.starts_with("remote: GitLab") ||
+        line.starts_with("remote: Permission") || (declined && line.starts_with("remote: "));
     if (tells && !line.starts_with("error: failed to push")) {
       if (!telling.empty()) telling += "; ";
       telling += line;

@@ -152,6 +152,11 @@ TEST(GitFailure, IsSummarisedWithoutNoiseAndUserInfo) {
   EXPECT_EQ(SummariseGitFailure("To http://h/r\n ! [rejected] a -> b (stale info)\n"
                                 "error: failed to push some refs to 'http://h/r'\n"),
             "! [rejected] a -> b (stale info)");
+  EXPECT_EQ(SummariseGitFailure("remote: error: GH013: Repository rule violations found\n"
+                                "remote: - Commits must have verified signatures.\n"
+                                " ! [remote rejected] a -> b (push declined)\n"),
+            "remote: error: GH013: Repository rule violations found; remote: - Commits must have "
+            "verified signatures.; ! [remote rejected] a -> b (push declined)");
   EXPECT_EQ(SummariseGitFailure("\x1b[31mfatal: red\x1b[0m\r\n"), "fatal: red");
   EXPECT_EQ(SummariseGitFailure(""), "");
   EXPECT_LE(SummariseGitFailure("fatal: " + std::string(100'000, 'x')).size(), 500u);
