@@ -108,6 +108,21 @@ Json Reviewers(const Scene& scene, const char* state) {
   return Json::array({reviewer});
 }
 
+/// The review that the event is about.
+const Review* ReviewOf(const Scene& scene) {
+  const Pull* pull = scene.world.FindPull(scene.repo, scene.event.number);
+  if (pull == nullptr) return nullptr;
+  const auto review = std::find_if(pull->reviews.begin(), pull->reviews.end(),
+                                   [&](const Review& r) { return r.id == scene.event.review; });
+  return review == pull->reviews.end() ? nullptr : &*review;
+}
+
+bool AsksForChanges(const Scene& scene) {
+  const Review* review =
+      scene.event.what == Happening::kReviewSubmitted ? ReviewOf(scene) : nullptr;
+  return review != nullptr && review->state == "CHANGES_REQUESTED";
+}
+
 /// What an update changed, as GitLab lists it.
 Json Changes(const Scene& scene, const Issue& issue) {
   const Event& event = scene.event;
@@ -126,7 +141,7 @@ Json Changes(const Scene& scene, const Issue& issue) {
     if (event.body_before != issue.body)
       changes["description"] = Changed(event.body_before, issue.body);
   }
-  if (event.what == Happening::kReviewSubmitted) {
+  if (AsksForChanges(scene)) {
     changes["reviewers"] =
         Changed(Reviewers(scene, "unreviewed"), Reviewers(scene, "requested_changes"));
   }
@@ -358,16 +373,14 @@ std::vector<Payload> ThreadPayloads(const Scene& scene, const char* action) {
   return issue ? std::vector{IssuePayload(scene, *issue, action)} : std::vector<Payload>();
 }
 
+// GitLab has no reviews; it tells of approvals, and of reviewers who ask for changes.
 std::vector<Payload> ReviewPayloads(const Scene& scene) {
   const Pull* pull = scene.world.FindPull(scene.repo, scene.event.number);
-  if (pull == nullptr) return {};
-  const auto review = std::find_if(pull->reviews.begin(), pull->reviews.end(),
-                                   [&](const Review& r) { return r.id == scene.event.review; });
-  // GitLab has no reviews; it tells of approvals, and of reviewers who ask for changes.
-  if (review == pull->reviews.end()) return {};
+  const Review* review = ReviewOf(scene);
+  if (review == nullptr) return {};
   if (review->state == "APPROVED") return {PullPayload(scene, *pull, "approved")};
-  if (review->state != "CHANGES_REQUESTED") return {};
-  return {PullPayload(scene, *pull, "update")};
+  return AsksForChanges(scene) ? std::vector{PullPayload(scene, *pull, "update")}
+                               : std::vector<Payload>();
 }
 
 }  // namespace
