@@ -30,7 +30,7 @@ const sandbox = await startSandbox(dialect);
 const server = await Server.make(process.env.SWAGE_SERVER, dialect, sandbox, scratch);
 const as = await connect(sandbox, scratch);
 const people = Object.fromEntries(Object.entries(sandbox.users).map(([name, user]) => [name, as(user)]));
-const stage = new Stage({ people, users: sandbox.users, git: new Git(sandbox, sandbox.users.alice, scratch) });
+const stage = new Stage({ people, users: sandbox.users, git: new Git(sandbox, sandbox.users.alice, scratch), meeting: server.meeting });
 
 await server.start();
 await people.alice.hook(server.hook, server.secret);

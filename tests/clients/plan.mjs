@@ -11,7 +11,7 @@
 
 const sees = (text) => ['sees', text];
 const inReview = sees('in review');
-const atWork = sees('the agent is at work');
+const atWork = ['sleeps'];
 const nothing = { tasks: [], pulls: [] };
 
 export const plan = [

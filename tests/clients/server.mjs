@@ -22,8 +22,8 @@ export class Server {
     server.url = `http://127.0.0.1:${server.port}`;
     server.hook = `${server.url}/hooks/day`;
     server.log = path.join(scratch, 'server.log');
-    const meeting = path.join(scratch, 'meeting');
-    mkdirSync(meeting);
+    server.meeting = path.join(scratch, 'meeting');
+    mkdirSync(server.meeting);
     const file = (name, text) => {
       writeFileSync(path.join(scratch, name), text, { mode: 0o600 });
       return path.join(scratch, name);
@@ -42,11 +42,11 @@ export class Server {
       // As most servers have it: what comes in twice is done once.
       intake: 'both',
       poll_interval: '2s',
-      agent: { command: ['/bin/bash', kAgent, '{task_file}', meeting] },
+      agent: { command: ['/bin/bash', kAgent, '{task_file}', server.meeting] },
       gates: [{ name: 'tests', run: ['sh', '-c', '! grep -rx wrong answers'] }],
       limits: { tasks: kTasks, tasks_per_repo: kTasks, cycles: 2 },
       // The day is about forges: it goes the same way where the machine has no sandboxes.
-      isolation: { built_in_rules: false, write: [meeting] },
+      isolation: { built_in_rules: false, write: [server.meeting] },
       drain_limit: '0s',
     }));
     return server;

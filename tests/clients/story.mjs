@@ -1,5 +1,7 @@
 // Story: one row of the plan, played with a client, and what has become of it.
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
 import { until } from './until.mjs';
@@ -22,11 +24,12 @@ class Numbers {
   of(title) { return this.#entry(title).promise; }
 }
 
-/// What the stories of a day share: clients by name of person, accounts, the numbers of issues.
+/// What the stories of a day share: clients by name of person, accounts, the numbers of issues, and where the agents
+/// leave their signs.
 export class Stage {
   numbers = new Numbers();
-  constructor({ people, users, git }) {
-    Object.assign(this, { people, users, git });
+  constructor({ people, users, git, meeting }) {
+    Object.assign(this, { people, users, git, meeting });
   }
 }
 
@@ -87,6 +90,11 @@ export class Story {
   }
 
   // --- what they wait for
+  /// The agent has begun, and does not end by itself.
+  sleeps() {
+    const sign = path.join(this.stage.meeting, `slept-${this.issue}`);
+    return until('the agent sleeps', () => existsSync(sign));
+  }
   async sees(text) {
     let sticky;
     await until(`"${text}"`, async () => {
