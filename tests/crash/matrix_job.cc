@@ -96,8 +96,10 @@ class Job {
       const int code = box_.StopServer();
       result_.crashed = result_.crashed || code == 128 + SIGKILL;
       Expect(code == 0 || code == 128 + SIGKILL, "the first server's exit code");
-      second_->Thaw();
+    } else {
+      result_.crashed = true;  // at the latest, after the last look at it
     }
+    second_->Thaw();
     Expect(second_->Stop() == 0, "the second server's exit code");
   }
 
