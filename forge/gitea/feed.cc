@@ -200,12 +200,12 @@ Result<CommentPage> Feed::ListComments(const RepoRef& repo, WallTime since,
   return page;
 }
 
-// Nothing tells of an edited text. It shows where the issue changed later than any act that is told
-// of, and it may hide behind a comment: both count, because who set a label stands for the text.
 Result<std::vector<Review>> Feed::ListReviews(const RepoRef& repo, std::int64_t number) {
   return gitea::ListReviews(api_, repo, number);
 }
 
+// Nothing tells of an edited text. It shows where the issue changed later than any act that is told
+// of, and it may hide behind a comment: both count, because who set a label stands for the text.
 Result<std::vector<ThreadAct>> Feed::ListActs(const RepoRef& repo, const Thread& thread) {
   std::vector<ThreadAct> acts;
   std::optional<ThreadAct> hidden;

@@ -121,6 +121,11 @@ TEST_P(LostNews, Fault_X12_AThirdOfTheWebhooksIsLostAndNothingIsMissed) {
   for (int i = 0; i < kIssues; ++i) {
     act([&] { issues.push_back(box.LabelledIssue("The answer is wrong " + std::to_string(i))); });
   }
+  // Behind a comment an edit may hide (Gitea), so a label is found before anybody comments.
+  const auto all_found = [&] {
+    return box.Query("SELECT count(*) FROM tasks") == std::to_string(kIssues);
+  };
+  ASSERT_TRUE(box.WaitFor(all_found));
   for (const std::int64_t issue : issues) {
     act([&] { box.forge().Comment(box.repo(), "ada", issue, "/swage status"); });
   }
