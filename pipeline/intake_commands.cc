@@ -294,14 +294,6 @@ std::string NotAdmitted(Verb verb, Role needs, const Actor& actor, const IntakeF
   return sentence;
 }
 
-std::string_view VerbName(Verb verb) {
-  const auto& verbs = Verbs();
-  const auto info =
-      std::find_if(verbs.begin(), verbs.end(), [&](const VerbInfo& v) { return v.verb == verb; });
-  SWAGE_CHECK(info != verbs.end());
-  return info->name;
-}
-
 // Plain words to the bot: a remark on its work where there is some, else a wish for it.
 Command RequestedBy(const std::string& words, const IntakeFacts& facts) {
   const bool begun = facts.task && !IsOver(facts.task->state);
@@ -332,7 +324,7 @@ IntakePlan DecideComment(const CommentCreated& e, const IntakeFacts& facts,
     plan = decision.Run(*command);
   }
   plan.command = rules.command_prefix;
-  if (command) plan.command += fmt::format(" {}", VerbName(command->verb));
+  if (command) plan.command += fmt::format(" {}", InfoOf(command->verb).name);
   return plan;
 }
 
@@ -369,7 +361,7 @@ IntakePlan DecideRerequested(const ChecksRerequested& e, const IntakeFacts& fact
   if (IsActive(task.state)) return Ignore("the task is at work already");
   IntakePlan plan;
   plan.outcome = "gates run again";
-  plan.command = fmt::format("{} {}", rules.command_prefix, VerbName(Verb::kGates));
+  plan.command = fmt::format("{} {}", rules.command_prefix, InfoOf(Verb::kGates).name);
   plan.changes.push_back(
       {task.id, TaskChangeKind::kRequeue, RunKind::kGates, "", e.actor.login, ""});
   plan.changes.back().adopt = HeadToAdopt(facts);

@@ -1,4 +1,5 @@
 #include "pipeline/messages.h"
+#include "pipeline/messages_parts.h"
 
 #include <fmt/format.h>
 
@@ -20,10 +21,6 @@ constexpr std::size_t kListedFindings = 50;
 constexpr std::size_t kStatusBytes = 140;
 constexpr std::ptrdiff_t kTriedSteps = 6;
 constexpr std::string_view kClosedBy = "the issue was closed by ";
-
-std::string Short(const CommitSha& sha) {
-  return sha.value.substr(0, 10);
-}
 
 std::string TaskMarkerKey(const Task& task) {
   return fmt::format("{}/{}#{}/g{}", task.repo.forge, task.repo.id, task.issue_number,
@@ -293,13 +290,9 @@ std::string NextStep(const Task& task, std::string_view prefix) {
 // Names that strangers may have chosen; who shows the text makes it inert.
 std::string FirstOf(const std::vector<std::string>& names) {
   constexpr std::size_t kNamed = 3, kNameBytes = 40;
-  std::vector<std::string> shown;
-  for (std::size_t i = 0; i < std::min(names.size(), kNamed); ++i) {
-    shown.push_back(Truncate(ToValidUtf8(StripControl(names[i])), kNameBytes));
-  }
-  std::string text = Join(shown, ", ");
-  if (names.size() > kNamed) text += fmt::format(" and {} more", names.size() - kNamed);
-  return text;
+  return FirstFew(names, kNamed, [](const std::string& name) {
+    return Truncate(ToValidUtf8(StripControl(name)), kNameBytes);
+  });
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include "config/base/text.h"
 #include "forge/markdown.h"
 #include "pipeline/messages.h"
+#include "pipeline/messages_parts.h"
 
 namespace swage::messages {
 namespace {
@@ -12,19 +13,11 @@ constexpr std::size_t kMaxSteps = 60;  // the newest; a run of many cycles has m
 constexpr std::size_t kNameBytes = 60;
 constexpr std::size_t kSummaryBytes = 160;
 constexpr std::size_t kMaxPaths = 50;
-constexpr std::size_t kShortSha = 10;
 constexpr std::size_t kPathBytes = 200;
 
 std::string PathList(const std::vector<std::string>& paths) {
-  std::vector<std::string> shown;
-  for (const std::string& path : paths) {
-    if (shown.size() == kMaxPaths) break;
-    shown.push_back(CodeSpan(path, kPathBytes));
-  }
-  const std::string more = paths.size() > kMaxPaths
-                               ? fmt::format(" and {} more", paths.size() - kMaxPaths)
-                               : std::string();
-  return Join(shown, ", ") + more;
+  return FirstFew(paths, kMaxPaths,
+                  [](const std::string& path) { return CodeSpan(path, kPathBytes); });
 }
 
 std::string StepRow(const Step& step, std::string_view public_url) {
@@ -53,12 +46,13 @@ std::string CannotRebaseOthersWork() {
 
 std::string PutOnto(const Task& task, const CommitSha& onto,
                     const std::vector<std::string>& left_out) {
-  std::string text = fmt::format("The work was put onto {}, the newest commit of {}.",
-                                 CodeSpan(onto.value.substr(0, kShortSha), kShortSha),
+  std::string text = fmt::format("The work was put onto {}, the newest commit of {}.", Short(onto),
                                  CodeSpan(task.base_branch, kNameBytes));
   if (left_out.empty()) return text;
-  return text + fmt::format(" What it changed in {} did not fit there, and was made anew.",
-                            PathList(left_out));
+  return text +
+         fmt::format(
+             " What it changed in {} did not fit there and was left to the agent to make anew.",
+             PathList(left_out));
 }
 
 std::string NothingLeftToRebase(const Task& task) {

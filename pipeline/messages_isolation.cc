@@ -5,6 +5,7 @@
 #include "forge/markdown.h"
 #include "pipeline/findings/text_rules.h"
 #include "pipeline/messages.h"
+#include "pipeline/messages_parts.h"
 
 namespace swage::messages {
 namespace {
@@ -33,15 +34,12 @@ std::string When(const LevelStep& step, bool first) {
 }
 
 std::string BlockedLine(const std::vector<BlockedHost>& blocked) {
-  std::vector<std::string> hosts;
-  for (const BlockedHost& host : blocked) {
-    if (hosts.size() == kListedHosts) break;
-    hosts.push_back(fmt::format("{}{}", CodeSpan(host.host, kHostBytes),
-                                host.times > 1 ? fmt::format(" ({} times)", host.times) : ""));
-  }
-  const std::size_t more = blocked.size() - hosts.size();
-  return fmt::format("- Kept from {}: {}{}\n", Count(blocked.size(), "host"), Join(hosts, ", "),
-                     more == 0 ? "" : fmt::format(" and {} more", more));
+  const auto show = [](const BlockedHost& host) {
+    return CodeSpan(host.host, kHostBytes) +
+           (host.times > 1 ? fmt::format(" ({} times)", host.times) : "");
+  };
+  return fmt::format("- Kept from {}: {}\n", Count(blocked.size(), "host"),
+                     FirstFew(blocked, kListedHosts, show));
 }
 
 }  // namespace

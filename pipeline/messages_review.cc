@@ -6,6 +6,7 @@
 #include "config/base/text.h"
 #include "forge/markdown.h"
 #include "pipeline/messages.h"
+#include "pipeline/messages_parts.h"
 
 namespace swage::messages {
 namespace {
@@ -14,17 +15,9 @@ constexpr std::size_t kPathBytes = 300;
 constexpr std::size_t kGateBytes = 60;
 constexpr std::size_t kWordsBytes = 1'000;
 constexpr std::size_t kMaxShown = 5;  // files or gates
-constexpr std::size_t kShortSha = 10;
 
 std::string Listed(const std::vector<std::string>& names, std::size_t bytes) {
-  std::vector<std::string> shown;
-  for (const std::string& name : names) {
-    if (shown.size() == kMaxShown) break;
-    shown.push_back(CodeSpan(name, bytes));
-  }
-  std::string list = Join(shown, ", ");
-  if (names.size() > kMaxShown) list += fmt::format(" and {} more", names.size() - kMaxShown);
-  return list;
+  return FirstFew(names, kMaxShown, [&](const std::string& name) { return CodeSpan(name, bytes); });
 }
 
 std::string GatesSentence(const RunReport& report) {
@@ -41,8 +34,7 @@ std::string GatesSentence(const RunReport& report) {
 
 std::string ThreadAnswer(const ThreadOutcome& outcome, const RunReport& report,
                          std::string_view prefix) {
-  // Forges make a link of a commit that stands free.
-  const std::string head = report.head.value.substr(0, kShortSha);
+  const std::string head = Short(report.head);
   const std::string path = CodeSpan(outcome.path, kPathBytes);
   const auto& changed = outcome.changed;
   const bool here = std::find(changed.begin(), changed.end(), outcome.path) != changed.end();

@@ -230,6 +230,24 @@ TEST(Messages, RedReport) {
                "red_report.md");
 }
 
+TEST(Messages, ARebaseSaysOntoWhatAndWhatDidNotFit) {
+  Task task;
+  task.base_branch = "main";
+  task.base_sha.value = std::string(40, 'b');
+  task.pushed.value = std::string(40, 'c');
+  const CommitSha onto{"0123456789abcdef0123456789abcdef01234567"};
+  EXPECT_EQ(messages::PutOnto(task, onto, {}),
+            "The work was put onto 0123456789, the newest commit of `main`.");
+  EXPECT_EQ(messages::PutOnto(task, onto, {"a.c", "b.c"}),
+            "The work was put onto 0123456789, the newest commit of `main`. What it changed in "
+            "`a.c`, `b.c` did not fit there and was left to the agent to make anew.");
+  const std::string asked = messages::MakeAnew(task, onto, std::vector<std::string>(60, "x"));
+  EXPECT_NE(asked.find(onto.value), std::string::npos);
+  EXPECT_NE(asked.find(" and 10 more"), std::string::npos);
+  EXPECT_NE(asked.find("git diff " + task.base_sha.value + " " + task.pushed.value),
+            std::string::npos);
+}
+
 TEST(Messages, Answers) {
   const std::string marker = messages::ReplyMarker("501");
   ExpectGolden(messages::Help(marker, "/swage"), "help.md");
